@@ -1,0 +1,204 @@
+import { equalBytes } from '../shared/base/bytes.ts'
+import type { MonotonicClock } from '../shared/base/clock.ts'
+import { isFault } from '../shared/base/fault.ts'
+import { FAULTS, type FaultCode } from '../shared/base/fault-codes.ts'
+import type { NetworkTime } from '../shared/base/network-time.ts'
+import { TokenBucket } from '../shared/base/token-bucket.ts'
+import { CELL_TYPES, type CellClass } from '../shared/cell/cell.ts'
+import { innerCreate, type OpenedCreate, openCreate, type Routing, readOffer } from '../shared/cell/create.ts'
+import type { Target } from '../shared/cell/target.ts'
+import { ExitCircuit, type ExitSink } from '../shared/circuit/exit-circuit.ts'
+import { HubHop } from '../shared/circuit/hub-hop.ts'
+import { RelayCircuit } from '../shared/circuit/relay-circuit.ts'
+import { receive } from '../shared/crypto/handshake.ts'
+import type { CircuitEnd } from '../shared/link/circuit-end.ts'
+import type { HubRoles } from '../shared/map/descriptor.ts'
+import type { CircuitKeyRing } from './circuit-keys.ts'
+import type { HubMetrics } from './metrics.ts'
+import type { ReplayStore } from './replay-store.ts'
+
+/** The other end of the link that a CREATE came by. */
+export interface CircuitPeer {
+  /** Ed25519 public key, 32 bytes. */
+  readonly peerKey: Uint8Array
+  /** TLS exporter value, 32 bytes. */
+  readonly binding: Uint8Array
+}
+
+export interface CircuitServiceOptions {
+  readonly hubId: Uint8Array
+  readonly networkId: Uint8Array
+  readonly roles: HubRoles
+  readonly maxCircuits: number
+  /** CREATEs a second that one link may bring before any expensive work, and how many at once. */
+  readonly createsPerSecond: number
+  readonly createBurst: number
+}
+
+export interface CircuitServiceParts {
+  readonly clock: MonotonicClock
+  readonly time: NetworkTime
+  readonly keys: CircuitKeyRing
+  readonly replays: ReplayStore
+  readonly metrics: HubMetrics
+  /** Is this the id of a hub of the map (of the last two epochs)? */
+  readonly isHub: (id: Uint8Array) => boolean
+  /** Opens a circuit on the link to a hub of the map. @throws Fault next-unreachable and others of links */
+  readonly openCircuitTo: (id: Uint8Array) => Promise<CircuitEnd>
+  /** What the exit does for one circuit, which came from this neighbour. */
+  readonly exit: (circuit: () => ExitCircuit, from: CircuitPeer) => ExitSink
+}
+
+type HubCircuit = RelayCircuit | ExitCircuit
+
+const NO_BINDING = new Uint8Array(32)
+
+/**
+ * All circuits of a hub: decides about CREATEs (SPEC section 7), in the order of what a step costs, and keeps what
+ * comes of them. Knows for each circuit the two neighbours, and at an exit the target; of the user nothing.
+ */
+export class CircuitService {
+  readonly #options: CircuitServiceOptions
+  readonly #parts: CircuitServiceParts
+  readonly #circuits = new Set<HubCircuit>()
+  readonly #buckets = new WeakMap<CircuitPeer, TokenBucket>()
+  #draining = false
+
+  constructor(options: CircuitServiceOptions, parts: CircuitServiceParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  get circuitCount(): number {
+    return this.#circuits.size
+  }
+
+  /** A CREATE came. Whoever sent it learns nothing from a refusal but one CLOSE, unless it opened for this hub. */
+  accept(from: CircuitPeer, end: CircuitEnd, cellClass: CellClass, body: Uint8Array): void {
+    const opened = this.#open(from, cellClass, body)
+    if (typeof opened === 'string') {
+      this.#parts.metrics.createsRefused.add(opened)
+      end.abort()
+      return
+    }
+    const { hop, create, verdict } = opened
+    if (verdict !== undefined) this.#answerFailure(end, hop, verdict)
+    else if (create.routing.role === 'relay') this.#relay(end, hop, create.routing, cellClass)
+    else this.#exit(from, end, hop, create.routing.target)
+  }
+
+  /** To be called about once a second. */
+  tick(now: number): void {
+    for (const circuit of [...this.#circuits]) circuit.tick(now)
+  }
+
+  /** From now on new circuits are refused; those that are there go on. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  close(): void {
+    for (const circuit of [...this.#circuits]) circuit.close('hub-draining')
+  }
+
+  /** What is cheap comes first: a flood must not reach the key exchange. */
+  #open(
+    from: CircuitPeer,
+    cellClass: CellClass,
+    body: Uint8Array,
+  ): { hop: HubHop; create: OpenedCreate; verdict: FaultCode | undefined } | FaultCode {
+    const { clock, time, keys, replays, isHub } = this.#parts
+    const { networkId, hubId, roles, maxCircuits } = this.#options
+    const fromHub = isHub(from.peerKey)
+    if (cellClass !== 3 && cellClass !== 4) return 'circuit-protocol'
+    if (!fromHub && !roles.home) return 'role-refused'
+    if (!this.#admit(from)) return 'limit-reached'
+    if (!time.known) return 'clock-unknown'
+
+    const nowMs = time.at(clock.now())
+    const offer = readOffer(body)
+    const key = keys.find(offer.keyId, nowMs)
+    if (key === undefined) return 'create-key-unknown'
+    const linkBinding = fromHub ? NO_BINDING : from.binding
+    const received = receive({ networkId, hubId, previousId: from.peerKey, linkBinding }, key.pair, offer)
+    if (received === undefined) return 'create-unreadable'
+    const create = openCreate(body, cellClass, fromHub, received)
+    if (create === undefined) {
+      received.close()
+      return 'create-unreadable'
+    }
+
+    const nowGranule = time.granuleAt(clock.now())
+    const replay = replays.check(create.early.replayTag, create.routing.granule, nowGranule, key.notBefore)
+    if (replay === 'seen') {
+      received.close()
+      return 'create-replayed'
+    }
+    const hop = new HubHop(create, received)
+    if (replay === 'outside-window') return { hop, create, verdict: 'clock-skew' }
+    if (replay === 'full' || this.#circuits.size >= maxCircuits) return { hop, create, verdict: 'hub-busy' }
+    if (this.#draining) return { hop, create, verdict: 'hub-draining' }
+    return { hop, create, verdict: this.#refusal(from, create.routing) }
+  }
+
+  /** Why this hub does not do what the CREATE asks, if it does not. */
+  #refusal(from: CircuitPeer, routing: Routing): FaultCode | undefined {
+    const { hubId, roles } = this.#options
+    if (routing.role === 'exit') return roles.exit4 || roles.exit6 ? undefined : 'role-refused'
+    if (!roles.relay && !roles.home) return 'role-refused'
+    const { nextId } = routing
+    if (equalBytes(nextId, hubId) || equalBytes(nextId, from.peerKey)) return 'next-forbidden'
+    return this.#parts.isHub(nextId) ? undefined : 'next-unknown'
+  }
+
+  #admit(from: CircuitPeer): boolean {
+    const now = this.#parts.clock.now()
+    let bucket = this.#buckets.get(from)
+    if (bucket === undefined) {
+      bucket = new TokenBucket(this.#options.createsPerSecond, this.#options.createBurst, now)
+      this.#buckets.set(from, bucket)
+    }
+    return bucket.take(now)
+  }
+
+  #answerFailure(end: CircuitEnd, hop: HubHop, because: FaultCode): void {
+    this.#parts.metrics.createsRefused.add(because)
+    end.send(CELL_TYPES.answer, hop.answer(FAULTS[because].wire, undefined))
+    end.close()
+    hop.close()
+  }
+
+  #relay(end: CircuitEnd, hop: HubHop, routing: Routing & { role: 'relay' }, cellClass: CellClass): void {
+    const circuit = new RelayCircuit(
+      hop,
+      end,
+      { closed: () => this.#circuits.delete(circuit) },
+      this.#parts.clock.now(),
+    )
+    this.#circuits.add(circuit)
+    this.#parts.metrics.createsAccepted.add('relay')
+    this.#parts.openCircuitTo(routing.nextId).then(
+      (next) => circuit.connect(next, innerCreate(routing.inner, cellClass)),
+      (error: unknown) => circuit.refuse(isFault(error, 'next-unknown') ? 'next-unknown' : 'next-unreachable'),
+    )
+  }
+
+  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Target | undefined): void {
+    const sink = this.#parts.exit(() => circuit, from)
+    const circuit: ExitCircuit = new ExitCircuit(
+      hop,
+      end,
+      {
+        ...sink,
+        closed: (because) => {
+          this.#circuits.delete(circuit)
+          sink.closed(because)
+        },
+      },
+      this.#parts.clock.now(),
+    )
+    this.#circuits.add(circuit)
+    this.#parts.metrics.createsAccepted.add('exit')
+    circuit.start(target)
+  }
+}

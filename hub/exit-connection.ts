@@ -1,0 +1,154 @@
+import type { Socket } from 'node:net'
+import { isFault } from '../shared/base/fault.ts'
+import type { FaultCode } from '../shared/base/fault-codes.ts'
+import type { IpAddress } from '../shared/base/ip-address.ts'
+import type { Target } from '../shared/cell/target.ts'
+import type { ExitCircuit, ExitSink } from '../shared/circuit/exit-circuit.ts'
+import { SocketPump } from '../shared/circuit/socket-pump.ts'
+import type { ExitFacts } from './exit-guard.ts'
+import { exitRefusal } from './exit-guard.ts'
+import { connectFirst } from './happy-eyeballs.ts'
+import type { HubMetrics } from './metrics.ts'
+import type { NameResolver } from './resolver.ts'
+
+const CONNECT_TIMEOUT_MS = 10_000
+
+/** What an exit connection needs of its hub. */
+export interface ExitParts {
+  readonly facts: () => ExitFacts
+  readonly resolver: NameResolver
+  readonly metrics: HubMetrics
+  /** May this neighbour have one more connection made now? Pairs with `done`. */
+  readonly admit: () => FaultCode | undefined
+  /** A connection that was admitted is over. */
+  readonly done: () => void
+}
+
+/** One connection to the internet for one circuit. */
+export class ExitConnection implements ExitSink {
+  readonly #circuit: () => ExitCircuit
+  readonly #parts: ExitParts
+  #pump: SocketPump | undefined
+  #early: { bytes: Uint8Array; cost: number }[] = []
+  #finishedEarly = false
+  #admitted = false
+  #over = false
+  readonly #closing = new AbortController()
+
+  constructor(circuit: () => ExitCircuit, parts: ExitParts) {
+    this.#circuit = circuit
+    this.#parts = parts
+  }
+
+  connect(target: Target): void {
+    void this.#connect(target)
+  }
+
+  data(bytes: Uint8Array, cost: number): void {
+    if (this.#pump === undefined) this.#early.push({ bytes, cost })
+    else this.#pump.data(bytes, cost)
+  }
+
+  finished(): void {
+    if (this.#pump === undefined) this.#finishedEarly = true
+    else this.#pump.finished()
+  }
+
+  writable(): void {
+    this.#pump?.writable()
+  }
+
+  closed(because: FaultCode | undefined): void {
+    this.#over = true
+    this.#early = []
+    this.#closing.abort()
+    this.#pump?.closed(because === undefined)
+  }
+
+  async #connect(target: Target): Promise<void> {
+    const refused = this.#parts.admit()
+    if (refused !== undefined) return this.#refuse(refused)
+    this.#admitted = true
+    const addresses = await this.#allowedAddresses(target)
+    if (this.#over) return this.#release()
+    if (typeof addresses === 'string') return this.#refuse(addresses)
+    await this.#dial(addresses, target.port)
+  }
+
+  /** The addresses of the target that may be connected to; the reason if there are none. */
+  async #allowedAddresses(target: Target): Promise<IpAddress[] | FaultCode> {
+    const facts = this.#parts.facts()
+    if (target.kind === 'ip') return exitRefusal(facts, target.address, target.port) ?? [target.address]
+    try {
+      const found = await this.#parts.resolver.resolve(target.name)
+      const refusals = found.map((address) => exitRefusal(facts, address, target.port))
+      const allowed = found.filter((_, i) => refusals[i] === undefined)
+      return allowed.length > 0 ? allowed : (refusals[0] ?? 'name-not-found')
+    } catch (error) {
+      return isFault(error) ? error.code : 'name-failed'
+    }
+  }
+
+  async #dial(addresses: readonly IpAddress[], port: number): Promise<void> {
+    try {
+      const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
+      const socket = await connectFirst(addresses, port, AbortSignal.any([timeout, this.#closing.signal]))
+      this.#connected(socket)
+    } catch (error) {
+      this.#refuse(faultOfConnect(error))
+    }
+  }
+
+  #connected(socket: Socket): void {
+    socket.once('close', () => this.#release())
+    if (this.#over) {
+      socket.destroy()
+      return
+    }
+    this.#parts.metrics.exitsConnected++
+    this.#circuit().connected(socket.remoteFamily === 'IPv6' ? 6 : 4)
+    this.#pump = new SocketPump(socket, this.#circuit())
+    for (const { bytes, cost } of this.#early) this.#pump.data(bytes, cost)
+    this.#early = []
+    if (this.#finishedEarly) this.#pump.finished()
+  }
+
+  #refuse(because: FaultCode): void {
+    this.#release()
+    if (this.#over) return
+    this.#parts.metrics.exitsRefused.add(because)
+    this.#circuit().refuse(because)
+  }
+
+  #release(): void {
+    if (!this.#admitted) return
+    this.#admitted = false
+    this.#parts.done()
+  }
+}
+
+const CONNECT_FAULTS: Readonly<Record<string, FaultCode>> = {
+  ECONNREFUSED: 'connection-refused',
+  ECONNRESET: 'connection-refused',
+  EHOSTUNREACH: 'host-unreachable',
+  EHOSTDOWN: 'host-unreachable',
+  ENETUNREACH: 'network-unreachable',
+  EADDRNOTAVAIL: 'network-unreachable',
+  ETIMEDOUT: 'connect-timeout',
+  EACCES: 'policy-refused',
+  EPERM: 'policy-refused',
+  EMFILE: 'exit-busy',
+  ENFILE: 'exit-busy',
+}
+
+/** Of several addresses' errors the most telling: that somebody answered and refused says more than silence. */
+export function faultOfConnect(error: unknown): FaultCode {
+  const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
+  const codes = errors.map((one) => CONNECT_FAULTS[String((one as { code?: unknown }).code)])
+  return (
+    codes.find((code) => code === 'connection-refused') ??
+    codes.find((code) => code !== undefined && code !== 'connect-timeout') ??
+    codes.find((code) => code !== undefined) ??
+    'connect-timeout'
+  )
+}

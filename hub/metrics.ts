@@ -1,0 +1,26 @@
+import type { FaultCode } from '../shared/base/fault-codes.ts'
+
+/** Counts by a label of a fixed, small set: never by user, neighbour or destination. */
+export class LabelledCounter<Label extends string> {
+  readonly #counts = new Map<Label, number>()
+
+  add(label: Label, by = 1): void {
+    this.#counts.set(label, (this.#counts.get(label) ?? 0) + by)
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  get entries(): ReadonlyMap<Label, number> {
+    return this.#counts
+  }
+}
+
+/** What a hub counts. */
+export class HubMetrics {
+  readonly createsAccepted = new LabelledCounter<'relay' | 'exit'>()
+  readonly createsRefused = new LabelledCounter<FaultCode>()
+  readonly exitsRefused = new LabelledCounter<FaultCode>()
+  exitsConnected = 0
+}

@@ -1,0 +1,128 @@
+import { REPLAY_TAG_BYTES } from '../shared/crypto/handshake.ts'
+
+/** Granules that a CREATE may be old, and ahead of the hub's time (SPEC section 7.5). */
+export const GRANULES_BEHIND = 3
+export const GRANULES_AHEAD = 1
+
+/** A tag must be remembered while its granule is accepted; a table lasts that long and then once more as the old one. */
+export const GENERATION_GRANULES = GRANULES_BEHIND + GRANULES_AHEAD + 1
+
+/** Most tags in one generation: 2,000 circuits a second for all its granules, in 9.6 MB. */
+export const MAX_TAGS = 2_000 * 60 * GENERATION_GRANULES
+
+const FIRST_SLOTS = 4096
+const WORDS = REPLAY_TAG_BYTES / 4
+
+export type ReplayVerdict = 'fresh' | 'seen' | 'outside-window' | 'full'
+
+/**
+ * Remembers the CREATEs of the last minutes, so that none is taken twice. Two flat tables that take turns: no object
+ * per entry, and forgetting is dropping a table.
+ */
+export class ReplayStore {
+  readonly #maxTags: number
+  #current = new TagTable(FIRST_SLOTS)
+  #previous = new TagTable(FIRST_SLOTS)
+  #rotatedAt: number | undefined
+
+  constructor(maxTags = MAX_TAGS) {
+    this.#maxTags = maxTags
+  }
+
+  /**
+   * Checks and remembers. To be called only for a CREATE that opened: others cost nothing here.
+   *
+   * @param granule what the CREATE says
+   * @param nowGranule network time of this hub
+   * @param notBefore the first granule in which the circuit key may be used (SPEC section 7.5)
+   */
+  check(tag: Uint8Array, granule: number, nowGranule: number, notBefore: number): ReplayVerdict {
+    this.#rotate(nowGranule)
+    const inWindow = granule >= nowGranule - GRANULES_BEHIND && granule <= nowGranule + GRANULES_AHEAD
+    if (!inWindow || granule < notBefore) return 'outside-window'
+    if (this.#current.has(tag) || this.#previous.has(tag)) return 'seen'
+    if (this.#current.size >= this.#maxTags) return 'full'
+    this.#current.add(tag)
+    return 'fresh'
+  }
+
+  /** Bytes of the two tables. */
+  get bytes(): number {
+    return this.#current.bytes + this.#previous.bytes
+  }
+
+  #rotate(nowGranule: number): void {
+    this.#rotatedAt ??= nowGranule
+    if (nowGranule - this.#rotatedAt < GENERATION_GRANULES) return
+    const skipped = nowGranule - this.#rotatedAt >= 2 * GENERATION_GRANULES
+    this.#previous = skipped ? new TagTable(FIRST_SLOTS) : this.#current
+    this.#current = new TagTable(FIRST_SLOTS)
+    this.#rotatedAt = nowGranule
+  }
+}
+
+/** An open-addressed set of tags. Tags are outputs of a KDF, so their own first bytes are the hash. */
+class TagTable {
+  #words: Uint32Array
+  #used: Uint8Array
+  #size = 0
+
+  constructor(slots: number) {
+    this.#words = new Uint32Array(slots * WORDS)
+    this.#used = new Uint8Array(slots)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get bytes(): number {
+    return this.#words.byteLength + this.#used.byteLength
+  }
+
+  has(tag: Uint8Array): boolean {
+    return this.#used[this.#slotOf(wordsOf(tag))] === 1
+  }
+
+  add(tag: Uint8Array): void {
+    if ((this.#size + 1) * 2 > this.#used.length) this.#grow()
+    this.#put(wordsOf(tag))
+  }
+
+  /** The slot that holds these words, or the free one where they belong. */
+  #slotOf(words: Uint32Array): number {
+    const mask = this.#used.length - 1
+    let slot = (words[0] as number) & mask
+    while (this.#used[slot] === 1 && !this.#holds(slot, words)) slot = (slot + 1) & mask
+    return slot
+  }
+
+  #holds(slot: number, words: Uint32Array): boolean {
+    const at = slot * WORDS
+    return words.every((word, i) => this.#words[at + i] === word)
+  }
+
+  #put(words: Uint32Array): void {
+    const slot = this.#slotOf(words)
+    if (this.#used[slot] === 1) return
+    this.#used[slot] = 1
+    this.#words.set(words, slot * WORDS)
+    this.#size++
+  }
+
+  #grow(): void {
+    const words = this.#words
+    const used = this.#used
+    this.#words = new Uint32Array(words.length * 2)
+    this.#used = new Uint8Array(used.length * 2)
+    this.#size = 0
+    for (let slot = 0; slot < used.length; slot++) {
+      if (used[slot] === 1) this.#put(words.subarray(slot * WORDS, (slot + 1) * WORDS))
+    }
+  }
+}
+
+function wordsOf(tag: Uint8Array): Uint32Array {
+  const view = new DataView(tag.buffer, tag.byteOffset, tag.length)
+  return Uint32Array.from({ length: WORDS }, (_, i) => view.getUint32(i * 4))
+}

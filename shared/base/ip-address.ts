@@ -1,0 +1,86 @@
+import ipaddr from 'ipaddr.js'
+
+/** An IP address: 4 bytes for IPv4, 16 for IPv6, network order. IPv4-mapped IPv6 is always held as IPv4. */
+export type IpAddress = Uint8Array
+
+export type IpFamily = 4 | 6
+
+export function familyOf(address: IpAddress): IpFamily {
+  return address.length === 4 ? 4 : 6
+}
+
+/**
+ * Reads `192.0.2.1` or `2001:db8::1` (also in brackets). Only these usual forms: no zone, no octal, hexadecimal or
+ * short IPv4, which programs read differently from each other. Undefined for anything else.
+ */
+export function parseIp(text: string): IpAddress | undefined {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
+    return text.split('.').some((part) => part.length > 1 && part.startsWith('0'))
+      ? undefined
+      : new Uint8Array(ipaddr.IPv4.parse(text).toByteArray())
+  }
+  const inner = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
+  if (inner.includes('%') || !ipaddr.IPv6.isValid(inner)) return undefined
+  return normalizeIp(new Uint8Array(ipaddr.IPv6.parse(inner).toByteArray()))
+}
+
+/** The shortest usual text (RFC 5952), without brackets. */
+export function formatIp(address: IpAddress): string {
+  return ipaddr.fromByteArray([...address]).toString()
+}
+
+/** `192.0.2.1:443`, `[2001:db8::1]:443`. */
+export function formatEndpoint(address: IpAddress, port: number): string {
+  return familyOf(address) === 4 ? `${formatIp(address)}:${port}` : `[${formatIp(address)}]:${port}`
+}
+
+const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+
+/** IPv4-mapped IPv6 (::ffff:a.b.c.d) as the IPv4 address that it is; everything else unchanged. */
+export function normalizeIp(address: IpAddress): IpAddress {
+  const mapped = address.length === 16 && MAPPED_PREFIX.every((byte, i) => address[i] === byte)
+  return mapped ? address.slice(12) : address
+}
+
+export function sameIp(a: IpAddress, b: IpAddress): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}
+
+/** A block of addresses: those that agree with `address` in the first `prefix` bits. */
+export interface IpRange {
+  readonly address: IpAddress
+  readonly prefix: number
+}
+
+/** Reads `198.18.0.0/15`, or a single address. Undefined if malformed or if bits behind the prefix are set. */
+export function parseRange(text: string): IpRange | undefined {
+  const slash = text.indexOf('/')
+  const address = parseIp(slash < 0 ? text : text.slice(0, slash))
+  if (address === undefined) return undefined
+  const bits = address.length * 8
+  const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1)
+  const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : Number.NaN
+  if (!(prefix <= bits)) return undefined
+  return hasBitsBehind(address, prefix) ? undefined : { address, prefix }
+}
+
+export function formatRange(range: IpRange): string {
+  return `${formatIp(range.address)}/${range.prefix}`
+}
+
+export function rangeContains(range: IpRange, address: IpAddress): boolean {
+  if (range.address.length !== address.length) return false
+  const whole = range.prefix >> 3
+  for (let i = 0; i < whole; i++) if (range.address[i] !== address[i]) return false
+  const rest = range.prefix & 7
+  if (rest === 0) return true
+  const mask = (0xff << (8 - rest)) & 0xff
+  return ((range.address[whole] ?? 0) & mask) === ((address[whole] ?? 0) & mask)
+}
+
+function hasBitsBehind(address: IpAddress, prefix: number): boolean {
+  return address.some((byte, i) => {
+    const kept = Math.min(8, Math.max(0, prefix - i * 8))
+    return (byte & (0xff >> kept)) !== 0
+  })
+}

@@ -1,0 +1,150 @@
+import { ByteReader } from '../base/byte-reader.ts'
+import type { ByteWriter } from '../base/byte-writer.ts'
+import { decodeTarget, encodeTarget, type Target } from './target.ts'
+
+/** Types of message inside the innermost layer (SPEC section 8). 0 ends the messages of a cell. */
+export const MESSAGE_TYPES = {
+  open: 1,
+  opened: 2,
+  refused: 3,
+  data: 4,
+  fin: 5,
+  reset: 6,
+  ping: 7,
+  pong: 8,
+} as const
+
+/** What a circuit carries. */
+export const CIRCUIT_KINDS = { tcp: 1 } as const
+
+export type Message =
+  | { readonly type: 'open'; readonly target: Target }
+  | { readonly type: 'opened'; readonly family: 4 | 6 }
+  | { readonly type: 'refused'; readonly reason: number }
+  | { readonly type: 'data'; readonly bytes: Uint8Array }
+  | { readonly type: 'fin'; readonly total: bigint }
+  | { readonly type: 'reset' }
+  | { readonly type: 'ping'; readonly token: bigint }
+  | { readonly type: 'pong'; readonly token: bigint }
+
+/** type u8 | length u16 */
+export const MESSAGE_HEADER_BYTES = 3
+
+/** Bytes of this message with its header. */
+export function messageBytes(message: Message): number {
+  return MESSAGE_HEADER_BYTES + payloadBytes(message)
+}
+
+/** Writes one message behind the other; the caller has made sure that it fits. */
+export function encodeMessage(message: Message, writer: ByteWriter): void {
+  writer.u8(MESSAGE_TYPES[message.type]).u16(payloadBytes(message))
+  switch (message.type) {
+    case 'open':
+      writer.bytes(encodeOpen(message.target))
+      return
+    case 'opened':
+      writer.u8(message.family)
+      return
+    case 'refused':
+      writer.u8(message.reason)
+      return
+    case 'data':
+      writer.bytes(message.bytes)
+      return
+    case 'fin':
+      writer.u64(message.total)
+      return
+    case 'ping':
+    case 'pong':
+      writer.u64(message.token)
+      return
+    case 'reset':
+      return
+    default:
+      message satisfies never
+  }
+}
+
+/**
+ * All messages of a cell's application bytes, in order; undefined if any of them is malformed or of an unknown type.
+ * What follows the end mark is filler and ignored. DATA borrows from `application`.
+ */
+export function decodeMessages(application: Uint8Array): Message[] | undefined {
+  const messages: Message[] = []
+  const reader = new ByteReader(application)
+  while (reader.remaining > 0) {
+    const type = reader.u8()
+    if (type === 0) break
+    const payload = reader.bytes(reader.u16())
+    const message = reader.overrun ? undefined : decodePayload(type, payload)
+    if (message === undefined) return undefined
+    messages.push(message)
+  }
+  return messages
+}
+
+/** kind u8 | target. The same bytes stand in the exit's part of a CREATE. */
+export function encodeOpen(target: Target): Uint8Array {
+  const encoded = encodeTarget(target)
+  const bytes = new Uint8Array(1 + encoded.length)
+  bytes[0] = CIRCUIT_KINDS.tcp
+  bytes.set(encoded, 1)
+  return bytes
+}
+
+export function decodeOpen(reader: ByteReader): Target | undefined {
+  return reader.u8() === CIRCUIT_KINDS.tcp ? decodeTarget(reader) : undefined
+}
+
+function payloadBytes(message: Message): number {
+  switch (message.type) {
+    case 'open':
+      return encodeOpen(message.target).length
+    case 'opened':
+    case 'refused':
+      return 1
+    case 'data':
+      return message.bytes.length
+    case 'fin':
+    case 'ping':
+    case 'pong':
+      return 8
+    case 'reset':
+      return 0
+    default:
+      return message satisfies never
+  }
+}
+
+function decodePayload(type: number, payload: Uint8Array): Message | undefined {
+  const reader = new ByteReader(payload)
+  const message = readPayload(type, reader)
+  return reader.ended ? message : undefined
+}
+
+function readPayload(type: number, reader: ByteReader): Message | undefined {
+  switch (type) {
+    case MESSAGE_TYPES.open: {
+      const target = decodeOpen(reader)
+      return target === undefined ? undefined : { type: 'open', target }
+    }
+    case MESSAGE_TYPES.opened: {
+      const family = reader.u8()
+      return family === 4 || family === 6 ? { type: 'opened', family } : undefined
+    }
+    case MESSAGE_TYPES.refused:
+      return { type: 'refused', reason: reader.u8() }
+    case MESSAGE_TYPES.data:
+      return reader.remaining === 0 ? undefined : { type: 'data', bytes: reader.rest() }
+    case MESSAGE_TYPES.fin:
+      return { type: 'fin', total: reader.u64() }
+    case MESSAGE_TYPES.reset:
+      return { type: 'reset' }
+    case MESSAGE_TYPES.ping:
+      return { type: 'ping', token: reader.u64() }
+    case MESSAGE_TYPES.pong:
+      return { type: 'pong', token: reader.u64() }
+    default:
+      return undefined
+  }
+}

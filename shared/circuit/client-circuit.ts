@@ -1,0 +1,269 @@
+import { EMPTY } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { type FaultCode, faultFromWire } from '../base/fault-codes.ts'
+import { ANSWER_CLASS, readAnswer } from '../cell/answer.ts'
+import {
+  bodyOf,
+  CELL_TYPES,
+  type CellClass,
+  type CellType,
+  capacityOf,
+  FRAME_HEADER_BYTES,
+  newFrame,
+} from '../cell/cell.ts'
+import { buildCreate } from '../cell/create.ts'
+import { type LayerOpener, LayerSealer } from '../cell/layer.ts'
+import { decodeMessages, type Message } from '../cell/message.ts'
+import type { Target } from '../cell/target.ts'
+import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
+import type { HopContext, Initiated } from '../crypto/handshake.ts'
+import type { CircuitEnd } from '../link/circuit-end.ts'
+import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
+import { CircuitSender } from './sender.ts'
+import { BUILD_TIMEOUT_MS, OPEN_TIMEOUT_MS, PING_IDLE_MS } from './timers.ts'
+
+/** One hub of the path, as the map gives it. */
+export interface PathHop {
+  readonly hubId: Uint8Array
+  readonly key: CircuitPublicKey
+}
+
+export interface ClientCircuitOptions {
+  readonly networkId: Uint8Array
+  /** From home hub to exit, 1 to 4. */
+  readonly path: readonly PathHop[]
+  /** The identity that this client has on the link to the home hub, 32 bytes. */
+  readonly clientKey: Uint8Array
+  /** The exporter value of that link, 32 bytes. */
+  readonly linkBinding: Uint8Array
+  /** Granule of network time. */
+  readonly granule: number
+  /** Where the exit is to connect. */
+  readonly target: Target
+  /** The profile "private": the exit learns the target only after the answer. */
+  readonly targetAfterAnswer: boolean
+}
+
+export interface ClientCircuitSink {
+  /** The exit is connected, by this family. */
+  opened(family: 4 | 6): void
+  /** Bytes from the destination. When they are written, `release(cost)` must be called. Yours to keep. */
+  data(bytes: Uint8Array, cost: number): void
+  /** The destination sends no more. */
+  finished(): void
+  /** There is room for `write` again. */
+  writable(): void
+  /** The circuit is over. A clean end has no fault; any other must reach the app as a failure or reset. */
+  closed(fault: Fault | undefined): void
+}
+
+/** The client's end of a circuit: all layers, one connection. */
+export class ClientCircuit {
+  readonly #options: ClientCircuitOptions
+  readonly #end: CircuitEnd
+  readonly #sink: ClientCircuitSink
+  readonly #sender: CircuitSender
+  readonly #initiated: readonly Initiated[]
+  #state: ClientState = CLIENT_START
+  #forward: readonly LayerSealer[]
+  #backward: readonly LayerOpener[] = []
+  #received = 0n
+  #since: number
+  #lastCellAt: number
+  #now: number
+
+  /** Sends the CREATE. @throws RangeError if a circuit key of the path is no key */
+  constructor(options: ClientCircuitOptions, end: CircuitEnd, sink: ClientCircuitSink, now: number) {
+    this.#options = options
+    this.#end = end
+    this.#sink = sink
+    this.#since = now
+    this.#lastCellAt = now
+    this.#now = now
+    this.#sender = new CircuitSender((frame, cellClass) => this.#seal(frame, cellClass, CELL_TYPES.cell))
+    end.attach({
+      onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
+      onSent: () => {},
+      onRoom: () => this.#sink.writable(),
+      onClosed: () => this.#fail('circuit-closed'),
+    })
+    const hops = options.path.map((hop, i) => ({ context: contextOf(options, i), key: hop.key }))
+    const { frame, initiated } = buildCreate(
+      hops,
+      options.granule,
+      options.targetAfterAnswer ? undefined : options.target,
+    )
+    this.#initiated = initiated
+    this.#forward = initiated.map(
+      ({ early }, i) =>
+        new LayerSealer(
+          { direction: 'forward', phase: 'early', place: i + 1 },
+          { key: early.earlyKey, ratchet: EMPTY },
+        ),
+    )
+    end.send(CELL_TYPES.create, frame)
+  }
+
+  get state(): ClientState {
+    return this.#state
+  }
+
+  /**
+   * Bytes for the destination. Copied. True while there is room for more; `writable` says when there is again.
+   * Before `opened` only bytes may be given that do no harm when they arrive twice (SPEC section 6.5).
+   */
+  write(bytes: Uint8Array): boolean {
+    if (this.#state.at === 'closed' || (this.#state.at === 'open' && this.#state.finSent)) return false
+    return this.#sender.sendData(bytes)
+  }
+
+  /** The app sends no more. Only after `opened`. */
+  finish(): void {
+    if (this.#state.at !== 'open' || this.#state.finSent) return
+    this.#sender.send({ type: 'fin', total: this.#sender.total })
+    this.#step({ type: 'fin-sent' })
+  }
+
+  /** The app reset its connection, or nobody wants the circuit any more. */
+  reset(): void {
+    if (this.#state.at === 'open') this.#sender.send({ type: 'reset' })
+    this.#close(new Fault('cancelled'), 'gracefully')
+  }
+
+  release(cost: number): void {
+    this.#end.release(cost)
+  }
+
+  /** To be called about once a second. */
+  tick(now: number): void {
+    this.#now = now
+    const waited = now - this.#since
+    if (this.#state.at === 'building' && waited >= BUILD_TIMEOUT_MS) this.#fail('circuit-timeout')
+    else if (this.#state.at === 'opening' && waited >= OPEN_TIMEOUT_MS) this.#fail('circuit-timeout')
+    else if (this.#state.at === 'open' && now - this.#lastCellAt >= PING_IDLE_MS) {
+      this.#sender.send({ type: 'ping', token: BigInt(Math.floor(now)) })
+    }
+  }
+
+  #cell(type: CellType, cellClass: CellClass, body: Uint8Array): void {
+    this.#lastCellAt = this.#now
+    if (this.#state.at === 'building') {
+      if (type === CELL_TYPES.answer && cellClass === ANSWER_CLASS) this.#answer(body)
+      else this.#fail('circuit-protocol')
+      return
+    }
+    if (type !== CELL_TYPES.cell) return this.#fail('circuit-protocol')
+    const messages = this.#open(type, cellClass, body)
+    if (messages === undefined) return this.#fail('cell-rejected')
+    let cost = body.length + FRAME_HEADER_BYTES
+    for (const message of messages) {
+      this.#message(message, cost)
+      if (this.#state.at === 'closed') return
+      if (message.type === 'data') cost = 0
+    }
+    if (cost > 0) this.#end.release(cost)
+  }
+
+  #open(type: CellType, cellClass: CellClass, body: Uint8Array): Message[] | undefined {
+    let layer: Uint8Array | undefined = body
+    for (const opener of this.#backward) {
+      layer = opener.openAt(layer, cellClass, type)
+      if (layer === undefined) return undefined
+    }
+    return decodeMessages(layer.subarray(0, capacityOf(cellClass)))
+  }
+
+  #answer(body: Uint8Array): void {
+    const answer = readAnswer(body, this.#initiated)
+    if (answer === undefined) return this.#fail('cell-rejected')
+    if (answer.failed !== undefined) {
+      const { place, status } = answer.failed
+      return this.#close(new Fault(faultFromWire(status) ?? 'circuit-protocol', { place }), 'gracefully')
+    }
+    this.#end.release(body.length + FRAME_HEADER_BYTES)
+    for (const sealer of this.#forward) sealer.close()
+    this.#backward = answer.hops.map(({ backward }) => backward)
+    this.#forward = answer.hops.map(
+      ({ full }, i) => new LayerSealer({ direction: 'forward', phase: 'full', place: i + 1 }, full.forward),
+    )
+    this.#since = this.#now
+    if (!this.#step({ type: 'answered' })) return
+    this.#seal(newFrame(1), 1, CELL_TYPES.switch)
+    if (this.#options.targetAfterAnswer) this.#sender.send({ type: 'open', target: this.#options.target })
+  }
+
+  #message(message: Message, cost: number): void {
+    switch (message.type) {
+      case 'opened':
+        if (this.#step({ type: 'opened' })) this.#sink.opened(message.family)
+        return
+      case 'refused':
+        if (this.#state.at !== 'opening') return this.#fail('circuit-protocol')
+        return this.#close(new Fault(faultFromWire(message.reason) ?? 'circuit-protocol'), 'gracefully')
+      case 'data':
+        if (!this.#step({ type: 'data' })) return
+        this.#received += BigInt(message.bytes.length)
+        this.#sink.data(message.bytes, cost)
+        return
+      case 'fin':
+        if (message.total !== this.#received) return this.#fail('cell-rejected')
+        this.#sink.finished()
+        this.#step({ type: 'fin-received' })
+        return
+      case 'reset':
+        return this.#close(new Fault('connection-reset'), 'gracefully')
+      case 'pong':
+        this.#step({ type: 'pong' })
+        return
+      default:
+        this.#step({ type: 'unexpected' })
+    }
+  }
+
+  #step(event: ClientEvent): boolean {
+    if (this.#state.at === 'closed') return false
+    const state = nextClientState(this.#state, event)
+    if (state.at !== 'closed') {
+      this.#state = state
+      return true
+    }
+    if (state.because === undefined) this.#close(undefined, 'gracefully')
+    else this.#fail(state.because)
+    return state.because === undefined
+  }
+
+  #fail(because: FaultCode): void {
+    this.#close(new Fault(because), 'at once')
+  }
+
+  #close(fault: Fault | undefined, how: 'gracefully' | 'at once'): void {
+    if (this.#state.at === 'closed') return
+    this.#state = { at: 'closed', because: fault?.code }
+    if (how === 'gracefully') this.#end.close()
+    else this.#end.abort()
+    for (const layer of [...this.#forward, ...this.#backward]) layer.close()
+    this.#sink.closed(fault)
+  }
+
+  /** Puts all layers on, the exit's first, in place. */
+  #seal(frame: Uint8Array, cellClass: CellClass, type: CellType): boolean {
+    this.#lastCellAt = this.#now
+    const body = bodyOf(frame)
+    for (let i = this.#forward.length - 1; i >= 0; i--) {
+      const layer = this.#forward[i] as LayerSealer
+      layer.seal(frame, body.subarray(0, layer.deeperBytes(body.length)), cellClass, type)
+    }
+    return this.#end.send(type, frame)
+  }
+}
+
+const NO_BINDING = new Uint8Array(32)
+
+function contextOf(options: ClientCircuitOptions, index: number): HopContext {
+  const { networkId, path, clientKey, linkBinding } = options
+  const hop = path[index] as PathHop
+  const before = path[index - 1]
+  return before === undefined
+    ? { networkId, hubId: hop.hubId, previousId: clientKey, linkBinding }
+    : { networkId, hubId: hop.hubId, previousId: before.hubId, linkBinding: NO_BINDING }
+}

@@ -1,0 +1,180 @@
+import { FAULTS, type FaultCode } from '../base/fault-codes.ts'
+import { STATUS_OK } from '../cell/answer.ts'
+import { CELL_TYPES, type CellClass, type CellType, capacityOf, FRAME_HEADER_BYTES } from '../cell/cell.ts'
+import { decodeMessages, type Message } from '../cell/message.ts'
+import type { Target } from '../cell/target.ts'
+import type { CircuitEnd } from '../link/circuit-end.ts'
+import { EXIT_START, type ExitEvent, type ExitState, nextExitState } from './exit-state.ts'
+import type { HubHop } from './hub-hop.ts'
+import { CircuitSender } from './sender.ts'
+import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
+
+/** What the exit does in the world for a circuit. */
+export interface ExitSink {
+  /** Connect to this target; answer by `connected` or `refuse`. */
+  connect(target: Target): void
+  /** Bytes for the destination. When they are written, `release(cost)` must be called. Yours to keep. */
+  data(bytes: Uint8Array, cost: number): void
+  /** The client sends no more: half-close. */
+  finished(): void
+  /** There is room for `write` again. */
+  writable(): void
+  /** The circuit is over. A clean end has no reason; any other must reach the destination as a reset. */
+  closed(because: FaultCode | undefined): void
+}
+
+/** The last hop of a circuit: takes the last layer off and speaks messages with the client. */
+export class ExitCircuit {
+  readonly #hop: HubHop
+  readonly #end: CircuitEnd
+  readonly #sink: ExitSink
+  readonly #sender: CircuitSender
+  readonly #startedAt: number
+  #state: ExitState = EXIT_START
+  #received = 0n
+  #lastCellAt: number
+  #now: number
+
+  constructor(hop: HubHop, end: CircuitEnd, sink: ExitSink, now: number) {
+    this.#hop = hop
+    this.#end = end
+    this.#sink = sink
+    this.#startedAt = now
+    this.#lastCellAt = now
+    this.#now = now
+    this.#sender = new CircuitSender((frame, cellClass) => this.#seal(frame, cellClass))
+    end.attach({
+      onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
+      onSent: () => {},
+      onRoom: () => this.#sink.writable(),
+      onClosed: () => this.#fail('circuit-closed', 'gracefully'),
+    })
+  }
+
+  get state(): ExitState {
+    return this.#state
+  }
+
+  /** Answers the CREATE, then connects if it named a target. */
+  start(target: Target | undefined): void {
+    this.#end.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, undefined))
+    if (target !== undefined && this.#step({ type: 'open' })) this.#sink.connect(target)
+  }
+
+  connected(family: 4 | 6): void {
+    if (this.#step({ type: 'connected' })) this.#sender.send({ type: 'opened', family })
+  }
+
+  /** The destination can not be had: the client is told, and the circuit ends. */
+  refuse(because: FaultCode): void {
+    if (this.#state.at !== 'connecting') return
+    this.#sender.send({ type: 'refused', reason: FAULTS[because].wire })
+    this.#fail(because, 'gracefully')
+  }
+
+  /** Bytes from the destination. Copied. True while there is room for more; `writable` says when there is again. */
+  write(bytes: Uint8Array): boolean {
+    return this.#state.at === 'open' && !this.#state.finSent ? this.#sender.sendData(bytes) : false
+  }
+
+  /** The destination sends no more. */
+  finish(): void {
+    if (this.#state.at !== 'open' || this.#state.finSent) return
+    this.#sender.send({ type: 'fin', total: this.#sender.total })
+    this.#step({ type: 'fin-sent' })
+  }
+
+  /** The destination reset the connection. */
+  reset(): void {
+    if (this.#state.at === 'open') this.#sender.send({ type: 'reset' })
+    this.#fail('connection-reset', 'gracefully')
+  }
+
+  release(cost: number): void {
+    this.#end.release(cost)
+  }
+
+  tick(now: number): void {
+    this.#now = now
+    const age = now - this.#startedAt
+    if (!this.#hop.switched && age >= SWITCH_TIMEOUT_MS) this.#fail('circuit-timeout', 'at once')
+    else if (this.#state.at === 'waiting' && age >= OPEN_WAIT_TIMEOUT_MS) this.#fail('circuit-timeout', 'at once')
+    else if (now - this.#lastCellAt >= IDLE_TIMEOUT_MS) this.#fail('circuit-timeout', 'gracefully')
+  }
+
+  /** Ends the circuit from this hub: it drains, or needs the memory. */
+  close(because: FaultCode): void {
+    this.#fail(because, 'at once')
+  }
+
+  #cell(type: CellType, cellClass: CellClass, body: Uint8Array): void {
+    const plain = this.#hop.openForward(type, cellClass, body)
+    const messages = plain === undefined ? undefined : decodeMessages(plain.subarray(0, capacityOf(cellClass)))
+    if (messages === undefined) return this.#fail('cell-rejected', 'at once')
+    this.#lastCellAt = this.#now
+    let cost = body.length + FRAME_HEADER_BYTES
+    for (const message of messages) {
+      this.#message(message, cost)
+      if (this.#state.at === 'closed') return
+      if (message.type === 'data') cost = 0
+    }
+    if (cost > 0) this.#end.release(cost)
+  }
+
+  #message(message: Message, cost: number): void {
+    switch (message.type) {
+      case 'open':
+        if (this.#step({ type: 'open' })) this.#sink.connect(message.target)
+        return
+      case 'data':
+        if (!this.#step({ type: 'data' })) return
+        this.#received += BigInt(message.bytes.length)
+        this.#sink.data(message.bytes, cost)
+        return
+      case 'fin':
+        if (message.total !== this.#received) return this.#fail('cell-rejected', 'at once')
+        this.#sink.finished()
+        this.#step({ type: 'fin-received' })
+        return
+      case 'reset':
+        return this.#fail('connection-reset', 'gracefully')
+      case 'ping':
+        this.#sender.send({ type: 'pong', token: message.token })
+        return
+      default:
+        this.#step({ type: 'unexpected' })
+    }
+  }
+
+  /** True if the state machine took the event; otherwise, or at the end, the circuit is closed. */
+  #step(event: ExitEvent): boolean {
+    if (this.#state.at === 'closed') return false
+    const state = nextExitState(this.#state, event)
+    if (state.at !== 'closed') {
+      this.#state = state
+      return true
+    }
+    if (state.because === undefined) this.#finish(undefined, 'gracefully')
+    else this.#finish(state.because, 'at once')
+    return state.because === undefined
+  }
+
+  #fail(because: FaultCode, how: 'gracefully' | 'at once'): void {
+    this.#finish(because, how)
+  }
+
+  #finish(because: FaultCode | undefined, how: 'gracefully' | 'at once'): void {
+    if (this.#state.at === 'closed') return
+    this.#state = { at: 'closed', because }
+    if (how === 'gracefully') this.#end.close()
+    else this.#end.abort()
+    this.#hop.close()
+    this.#sink.closed(because)
+  }
+
+  #seal(frame: Uint8Array, cellClass: CellClass): boolean {
+    this.#hop.sealInPlace(frame, cellClass)
+    this.#lastCellAt = this.#now
+    return this.#end.send(CELL_TYPES.cell, frame)
+  }
+}

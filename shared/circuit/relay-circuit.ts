@@ -1,0 +1,140 @@
+import { FAULTS, type FaultCode } from '../base/fault-codes.ts'
+import { ANSWER_CLASS, STATUS_OK } from '../cell/answer.ts'
+import { bodyOf, CELL_TYPES, type CellClass, type CellType, newFrame } from '../cell/cell.ts'
+import type { CircuitEnd } from '../link/circuit-end.ts'
+import type { HubHop } from './hub-hop.ts'
+import { nextRelayState, RELAY_START, type RelayEvent, type RelayState } from './relay-state.ts'
+import { EXTEND_TIMEOUT_MS, IDLE_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
+
+export interface RelaySink {
+  /** The circuit is over: forget it. */
+  closed(because: FaultCode | undefined): void
+}
+
+/**
+ * A circuit at a hub that is not its last: takes its layer off on the way out, puts it on on the way back, and knows
+ * two ends of links, nothing else. Bytes are released towards one side when they have gone to the other.
+ */
+export class RelayCircuit {
+  readonly #hop: HubHop
+  readonly #previous: CircuitEnd
+  readonly #sink: RelaySink
+  readonly #startedAt: number
+  #next: CircuitEnd | undefined
+  #waiting: { type: CellType; frame: Uint8Array }[] = []
+  #state: RelayState = RELAY_START
+  #lastCellAt: number
+  #now: number
+
+  constructor(hop: HubHop, previous: CircuitEnd, sink: RelaySink, now: number) {
+    this.#hop = hop
+    this.#previous = previous
+    this.#sink = sink
+    this.#startedAt = now
+    this.#lastCellAt = now
+    this.#now = now
+    previous.attach({
+      onCell: (type, cellClass, body) => this.#forward(type, cellClass, body),
+      onSent: (bytes) => this.#next?.release(bytes),
+      onRoom: () => {},
+      onClosed: () => this.#previousClosed(),
+    })
+  }
+
+  get state(): RelayState {
+    return this.#state
+  }
+
+  /** The next hub is there: sends it the CREATE, then all that waited. */
+  connect(next: CircuitEnd, create: Uint8Array): void {
+    if (this.#step('next-open') !== 'created') {
+      next.abort()
+      return
+    }
+    this.#next = next
+    next.attach({
+      onCell: (type, cellClass, body) => this.#backward(type, cellClass, body),
+      onSent: (bytes) => this.#previous.release(bytes),
+      onRoom: () => {},
+      onClosed: () => this.#nextClosed(),
+    })
+    next.send(CELL_TYPES.create, create)
+    for (const { type, frame } of this.#waiting) next.send(type, frame)
+    this.#waiting = []
+  }
+
+  /** The next hub can not be had: tells the client why, and nobody else. */
+  refuse(because: FaultCode): void {
+    if (this.#state === 'extending' || this.#state === 'created') {
+      this.#previous.send(CELL_TYPES.answer, this.#hop.answer(FAULTS[because].wire, undefined))
+    }
+    this.#end('gracefully', because)
+  }
+
+  /** To be called about once a second. */
+  tick(now: number): void {
+    this.#now = now
+    const age = now - this.#startedAt
+    if (this.#state === 'extending' || this.#state === 'created') {
+      if (age >= EXTEND_TIMEOUT_MS) this.refuse('next-silent')
+      return
+    }
+    if (!this.#hop.switched && age >= SWITCH_TIMEOUT_MS) this.#end('at once', 'circuit-timeout')
+    else if (now - this.#lastCellAt >= IDLE_TIMEOUT_MS) this.#end('gracefully', 'circuit-timeout')
+  }
+
+  /** Ends the circuit from this hub: it drains, or needs the memory. */
+  close(because: FaultCode): void {
+    this.#end('at once', because)
+  }
+
+  #forward(type: CellType, cellClass: CellClass, body: Uint8Array): void {
+    const deeper = this.#hop.openForward(type, cellClass, body)
+    if (deeper === undefined || this.#step('forward-cell') === 'closed') {
+      this.#end('at once', 'cell-rejected')
+      return
+    }
+    this.#lastCellAt = this.#now
+    const frame = newFrame(cellClass)
+    bodyOf(frame).set(deeper)
+    if (this.#next === undefined) this.#waiting.push({ type, frame })
+    else this.#next.send(type, frame)
+  }
+
+  #backward(type: CellType, cellClass: CellClass, body: Uint8Array): void {
+    const answers = type === CELL_TYPES.answer && cellClass === ANSWER_CLASS
+    if (!answers && type !== CELL_TYPES.cell) return this.#end('at once', 'circuit-protocol')
+    if (this.#step(answers ? 'answer' : 'backward-cell') !== 'open') return this.#end('at once', 'circuit-protocol')
+    this.#lastCellAt = this.#now
+    if (answers) this.#previous.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, body))
+    else this.#previous.send(CELL_TYPES.cell, this.#hop.sealBackward(body, cellClass))
+  }
+
+  #previousClosed(): void {
+    this.#end('gracefully', undefined)
+  }
+
+  #nextClosed(): void {
+    if (this.#state === 'created') this.refuse('next-closed')
+    else this.#end('gracefully', undefined)
+  }
+
+  #step(event: RelayEvent): RelayState {
+    const state = nextRelayState(this.#state, event)
+    if (state !== 'closed') this.#state = state
+    return state
+  }
+
+  /** Gracefully: what is queued still goes out. At once: a cell was tampered with, so nothing more does. */
+  #end(how: 'gracefully' | 'at once', because: FaultCode | undefined): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#waiting = []
+    for (const end of [this.#previous, this.#next]) {
+      if (how === 'gracefully') end?.close()
+      else end?.abort()
+    }
+    this.#hop.close()
+    this.#sink.closed(because)
+  }
+}

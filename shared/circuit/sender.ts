@@ -1,0 +1,41 @@
+import { ByteWriter } from '../base/byte-writer.ts'
+import { bodyOf, type CellClass, capacityOf, classFor, newFrame } from '../cell/cell.ts'
+import { encodeMessage, MESSAGE_HEADER_BYTES, type Message, messageBytes } from '../cell/message.ts'
+
+/** Seals a frame whose body starts with the plaintext, and queues it. True while there is room for more. */
+export type SealAndSend = (frame: Uint8Array, cellClass: CellClass) => boolean
+
+/** Packs messages into cells, for either end of a circuit. Counts the bytes of the application. */
+export class CircuitSender {
+  readonly #seal: SealAndSend
+  #total = 0n
+
+  constructor(seal: SealAndSend) {
+    this.#seal = seal
+  }
+
+  /** Application bytes sent so far, which the FIN tells. */
+  get total(): bigint {
+    return this.#total
+  }
+
+  send(message: Message): boolean {
+    const cellClass = classFor(messageBytes(message))
+    const frame = newFrame(cellClass)
+    encodeMessage(message, new ByteWriter(bodyOf(frame)))
+    return this.#seal(frame, cellClass)
+  }
+
+  /** Cuts into cells: full ones of the largest class, then the smallest that holds the rest. Copied. */
+  sendData(bytes: Uint8Array): boolean {
+    let room = true
+    for (let at = 0; at < bytes.length; ) {
+      const cellClass = classFor(bytes.length - at + MESSAGE_HEADER_BYTES)
+      const take = Math.min(bytes.length - at, capacityOf(cellClass) - MESSAGE_HEADER_BYTES)
+      room = this.send({ type: 'data', bytes: bytes.subarray(at, at + take) })
+      at += take
+    }
+    this.#total += BigInt(bytes.length)
+    return room
+  }
+}

@@ -1,0 +1,69 @@
+import type { Socket } from 'node:net'
+
+/** What a pump needs of its circuit; both ends have it. */
+export interface ByteCircuit {
+  /** True while there is room for more. Copied. */
+  write(bytes: Uint8Array): boolean
+  finish(): void
+  reset(): void
+  release(cost: number): void
+}
+
+/**
+ * Carries bytes between a TCP socket and a circuit, both ways, with half close and back pressure: a socket is not read
+ * while the circuit has no credit, and credit is given back when the socket has taken the bytes.
+ */
+export class SocketPump {
+  readonly #socket: Socket
+  readonly #circuit: ByteCircuit
+  #owed = 0
+  #over = false
+
+  /** @param socket connected, made with `allowHalfOpen`, and not read from so far */
+  constructor(socket: Socket, circuit: ByteCircuit) {
+    this.#socket = socket
+    this.#circuit = circuit
+    socket.on('data', (chunk) => {
+      if (!this.#circuit.write(chunk)) socket.pause()
+    })
+    socket.on('end', () => this.#circuit.finish())
+    socket.on('drain', () => this.#giveBack())
+    socket.on('error', () => {})
+    socket.on('close', () => this.#socketClosed())
+  }
+
+  /** Bytes came by the circuit. */
+  data(bytes: Uint8Array, cost: number): void {
+    this.#owed += cost
+    if (this.#socket.write(bytes)) this.#giveBack()
+  }
+
+  /** The other side sends no more. */
+  finished(): void {
+    this.#socket.end()
+  }
+
+  /** The circuit has room again. */
+  writable(): void {
+    if (!this.#over) this.#socket.resume()
+  }
+
+  /** The circuit is over: cleanly, or so that the socket must say so by a reset. */
+  closed(clean: boolean): void {
+    this.#over = true
+    if (clean) this.#socket.end()
+    else this.#socket.resetAndDestroy()
+  }
+
+  #giveBack(): void {
+    const cost = this.#owed
+    this.#owed = 0
+    if (cost > 0) this.#circuit.release(cost)
+  }
+
+  #socketClosed(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#circuit.reset()
+  }
+}

@@ -1,0 +1,16 @@
+/** Timers of circuits (SPEC section 9.4), in ms. */
+
+/** A client waits so long for the ANSWER of its path. */
+export const BUILD_TIMEOUT_MS = 15_000
+/** A client waits so long for OPENED or REFUSED after the ANSWER. Longer than the exit's own connect timeout. */
+export const OPEN_TIMEOUT_MS = 30_000
+/** A relay waits so long for the next hub's ANSWER. Shorter than the client's, so that the client learns where it broke. */
+export const EXTEND_TIMEOUT_MS = 10_000
+/** A hub closes a circuit that has not switched to full keys after this time. */
+export const SWITCH_TIMEOUT_MS = 30_000
+/** An exit waits so long for OPEN when the CREATE named no target. */
+export const OPEN_WAIT_TIMEOUT_MS = 30_000
+/** A client sends PING on a circuit that carried nothing for so long. */
+export const PING_IDLE_MS = 10 * 60_000
+/** A hub closes a circuit that carried nothing for so long. */
+export const IDLE_TIMEOUT_MS = 30 * 60_000

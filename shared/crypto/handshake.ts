@@ -1,0 +1,158 @@
+import { concatBytes, wipe } from '../base/bytes.ts'
+import { KEY_BYTES } from './aead.ts'
+import type { CircuitKeyPair, CircuitPublicKey } from './circuit-key.ts'
+import { hkdf, labelled, sha256 } from './kdf.ts'
+import { X25519PrivateKey, X25519PublicKey } from './x25519.ts'
+
+/** Version and suite of the handshake; both are part of the transcript (SPEC section 6.2). */
+export const HANDSHAKE_VERSION = 1
+export const SUITE_X25519_MLKEM768_AES256GCM = 1
+
+export const REPLAY_TAG_BYTES = 16
+export const CONFIRM_BYTES = 32
+
+/** What a hub does for a circuit. Part of all keys, so that a CREATE for a relay can not be used at an exit. */
+export type HopRole = 'relay' | 'exit'
+const ROLE_BYTE = { relay: 1, exit: 2 } as const
+
+/** What both ends of one hop know besides the keys, and what binds a CREATE to network, hub, neighbour and link. */
+export interface HopContext {
+  /** 32 bytes. */
+  readonly networkId: Uint8Array
+  /** The hub that is asked, 32 bytes. */
+  readonly hubId: Uint8Array
+  /** The hub before it; at place 1 the identity that the client has on this link. 32 bytes. */
+  readonly previousId: Uint8Array
+  /** At place 1 the TLS exporter value of the link (32 bytes); zeros at all other places. */
+  readonly linkBinding: Uint8Array
+}
+
+/** The part of a CREATE that is not sealed: which circuit key, X, ct. */
+export interface Offer {
+  readonly keyId: Uint8Array
+  readonly x: Uint8Array
+  readonly ciphertext: Uint8Array
+}
+
+/** Known after one flight. */
+export interface EarlySecrets {
+  /** Seals routing and the inner CREATE. */
+  readonly createKey: Uint8Array
+  /** Seals forward cells until the SWITCH. */
+  readonly earlyKey: Uint8Array
+  /** Names this CREATE in the store of seen ones. */
+  readonly replayTag: Uint8Array
+  /** Carried into the second step. */
+  readonly chain: Uint8Array
+}
+
+/** Known to both ends after the answer. */
+export interface FullSecrets {
+  readonly forward: DirectionSecrets
+  readonly backward: DirectionSecrets
+  /** Proves to the client that the hub holds the keys. */
+  readonly confirm: Uint8Array
+}
+
+/** One direction of one hop: the first AEAD key, and the secret that later keys grow from. */
+export interface DirectionSecrets {
+  readonly key: Uint8Array
+  readonly ratchet: Uint8Array
+}
+
+/** The client's side of one hop, between CREATE and ANSWER. */
+export interface Initiated {
+  readonly offer: Offer
+  readonly early: EarlySecrets
+  /** The full keys for the hub's Y; undefined if Y is no usable point. */
+  finish(y: Uint8Array): FullSecrets | undefined
+}
+
+/** Client: x, X ← keygen;  (ss, ct) ← Encaps(K);  early keys from DH(x, B) and ss;  later full keys from DH(x, Y). */
+export function initiate(context: HopContext, hubKey: CircuitPublicKey, place: number, role: HopRole): Initiated {
+  const { x: B, kem: K } = hubKey.parts
+  const x = X25519PrivateKey.generate()
+  const { secret: ss, ciphertext: ct } = K.encapsulate()
+  const xB = x.agree(B)
+  if (xB === undefined) throw new RangeError('the circuit key of the hub is not a usable point')
+
+  const T = transcript(context, hubKey.digest, x.publicBytes, ct)
+  const early = earlySecrets(concatBytes(xB, ss), T, place, role)
+  wipe(xB, ss)
+
+  const finish = (Y: Uint8Array): FullSecrets | undefined => {
+    const xY = x.agree(new X25519PublicKey(Y))
+    return xY === undefined ? undefined : fullSecrets(xY, Y, early.chain)
+  }
+  return { offer: { keyId: hubKey.id, x: x.publicBytes, ciphertext: ct }, early, finish }
+}
+
+/**
+ * Hub, first half: the secret that X and ct carry, from which the early keys of any place and role can be tried
+ * (the wire does not say which place this is). Undefined if X is no usable point.
+ */
+export function receive(context: HopContext, ownKey: CircuitKeyPair, offer: Offer): Received | undefined {
+  const X = new X25519PublicKey(offer.x)
+  const bX = ownKey.x.agree(X)
+  if (bX === undefined) return undefined
+  const ss = ownKey.kem.decapsulate(offer.ciphertext)
+  const secret = concatBytes(bX, ss)
+  wipe(bX, ss)
+  return new Received(X, secret, transcript(context, ownKey.digest, offer.x, offer.ciphertext))
+}
+
+/** The hub's side of one hop, before it knows its place. */
+export class Received {
+  readonly #x: X25519PublicKey
+  readonly #secret: Uint8Array
+  readonly #transcript: Uint8Array
+
+  constructor(x: X25519PublicKey, secret: Uint8Array, transcriptHash: Uint8Array) {
+    this.#x = x
+    this.#secret = secret
+    this.#transcript = transcriptHash
+  }
+
+  early(place: number, role: HopRole): EarlySecrets {
+    return earlySecrets(this.#secret, this.#transcript, place, role)
+  }
+
+  /** Hub, second half: y, Y ← keygen;  full keys from DH(y, X) and Y. */
+  respond(early: EarlySecrets): { y: Uint8Array; full: FullSecrets } {
+    const y = X25519PrivateKey.generate()
+    const yX = y.agree(this.#x)
+    if (yX === undefined) throw new RangeError('X was usable a moment ago')
+    return { y: y.publicBytes, full: fullSecrets(yX, y.publicBytes, early.chain) }
+  }
+
+  close(): void {
+    wipe(this.#secret)
+  }
+}
+
+function transcript(context: HopContext, keyDigest: Uint8Array, X: Uint8Array, ct: Uint8Array): Uint8Array {
+  const { networkId, hubId, previousId, linkBinding } = context
+  const suite = Uint8Array.of(HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM)
+  return sha256(labelled('spn/1 create', suite, networkId, hubId, keyDigest, X, ct, previousId, linkBinding))
+}
+
+function earlySecrets(secret: Uint8Array, T: Uint8Array, place: number, role: HopRole): EarlySecrets {
+  const info = labelled('spn/1 early', Uint8Array.of(place, ROLE_BYTE[role]))
+  const out = hkdf(secret, T, info, 3 * KEY_BYTES + REPLAY_TAG_BYTES)
+  return {
+    createKey: out.subarray(0, 32),
+    earlyKey: out.subarray(32, 64),
+    chain: out.subarray(64, 96),
+    replayTag: out.subarray(96),
+  }
+}
+
+function fullSecrets(dh: Uint8Array, Y: Uint8Array, chain: Uint8Array): FullSecrets {
+  const out = hkdf(concatBytes(dh, Y), chain, labelled('spn/1 full'), 4 * KEY_BYTES + CONFIRM_BYTES)
+  wipe(dh)
+  return {
+    forward: { key: out.subarray(0, 32), ratchet: out.subarray(32, 64) },
+    backward: { key: out.subarray(64, 96), ratchet: out.subarray(96, 128) },
+    confirm: out.subarray(128),
+  }
+}

@@ -1,0 +1,170 @@
+import type { CellClass, CellType } from '../cell/cell.ts'
+import { classOfBody, FRAME_HEADER_BYTES } from '../cell/cell.ts'
+import { ReceiveCredit, SendCredit } from './credit.ts'
+import { writeCellHeader } from './frame.ts'
+
+/** What the owner of a circuit does with what the link brings. No call comes after `onClosed` or after it closed. */
+export interface CircuitHandler {
+  /** A cell came. `body` is borrowed for the call. Its frame counts against the peer's credit until `release`. */
+  onCell(type: CellType, cellClass: CellClass, body: Uint8Array): void
+  /** Queued frames of this many bytes went to the socket. */
+  onSent(bytes: number): void
+  /** There is room to send again after there was none. */
+  onRoom(): void
+  /** The peer closed the circuit, or the link is gone. */
+  onClosed(): void
+}
+
+/** What a circuit needs of its link. */
+export interface CircuitLink {
+  /** There is a frame that may be sent, or a CLOSE. */
+  ready(end: CircuitEnd): void
+  /** CREDIT frames, ahead of all cells. */
+  credit(end: CircuitEnd, quanta: number): void
+  /** A CLOSE frame at once; the id stays taken until the peer's CLOSE. */
+  closeNow(end: CircuitEnd): void
+}
+
+type Status = 'open' | 'closing' | 'closed'
+
+const NO_HANDLER: CircuitHandler = { onCell() {}, onSent() {}, onRoom() {}, onClosed() {} }
+
+/** One end of a circuit on one link: the queue towards the peer, and credit both ways. */
+export class CircuitEnd {
+  readonly id: number
+  readonly #link: CircuitLink
+  readonly #sendCredit = new SendCredit()
+  readonly #receiveCredit = new ReceiveCredit()
+  readonly #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #head = 0
+  #handler: CircuitHandler = NO_HANDLER
+  #status: Status = 'open'
+  #starved = false
+
+  constructor(id: number, link: CircuitLink) {
+    this.id = id
+    this.#link = link
+  }
+
+  /** Whom to tell. Set once, in the call that opened the circuit. */
+  attach(handler: CircuitHandler): void {
+    if (this.#status === 'open') this.#handler = handler
+  }
+
+  get status(): Status {
+    return this.#status
+  }
+
+  /** Bytes that may still be queued before the peer's credit is used up. May be negative: the last write may go over. */
+  get room(): number {
+    return this.#sendCredit.available - this.#queuedBytes
+  }
+
+  /** Bytes queued here, and received but not released: what this end costs in memory. */
+  get heldBytes(): number {
+    return this.#queuedBytes + this.#receiveCredit.held
+  }
+
+  /** Queues a frame, which the link owns from here on; frames go out in order. True while there is room for more. */
+  send(type: CellType, frame: Uint8Array): boolean {
+    if (this.#status !== 'open') return false
+    const cellClass = classOfBody(frame.length - FRAME_HEADER_BYTES)
+    if (cellClass === undefined) throw new RangeError('a frame has one of the sizes of a cell')
+    writeCellHeader(frame, type, cellClass, this.id)
+    this.#queue.push(frame)
+    this.#queuedBytes += frame.length
+    if (this.sendable) this.#link.ready(this)
+    this.#starved = this.room <= 0
+    return !this.#starved
+  }
+
+  /** Received bytes (whole frames) are done with, so the peer may send as many more. */
+  release(bytes: number): void {
+    if (this.#status !== 'open') return
+    const quanta = this.#receiveCredit.release(bytes)
+    if (quanta > 0) this.#link.credit(this, quanta)
+  }
+
+  /** Ends the circuit behind what is queued. */
+  close(): void {
+    if (this.#status !== 'open') return
+    this.#status = 'closing'
+    this.#handler = NO_HANDLER
+    this.#link.ready(this)
+  }
+
+  /** Ends the circuit at once; what is queued is dropped. */
+  abort(): void {
+    if (this.#status === 'closed') return
+    this.#end()
+    this.#link.closeNow(this)
+  }
+
+  // ---- what the link calls ----
+
+  /** A frame is waiting and credit covers it, or all is sent and the CLOSE is due. */
+  get sendable(): boolean {
+    const next = this.#queue[this.#head]
+    if (next === undefined) return this.#status === 'closing'
+    return next.length <= this.#sendCredit.available
+  }
+
+  /** The next frame to go out; undefined when it is the CLOSE's turn, which the link sends. */
+  takeFrame(): Uint8Array | undefined {
+    const frame = this.#queue[this.#head]
+    if (frame === undefined) {
+      if (this.#status === 'closing') this.#end()
+      return undefined
+    }
+    this.#queue[this.#head] = NOTHING
+    this.#head++
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0
+      this.#head = 0
+    }
+    this.#queuedBytes -= frame.length
+    this.#sendCredit.spend(frame.length)
+    return frame
+  }
+
+  sent(bytes: number): void {
+    this.#handler.onSent(bytes)
+  }
+
+  /** False if the cell is beyond the credit that the peer was given. */
+  receive(type: CellType, cellClass: CellClass, body: Uint8Array): boolean {
+    if (!this.#receiveCredit.take(body.length + FRAME_HEADER_BYTES)) return false
+    this.#handler.onCell(type, cellClass, body)
+    return true
+  }
+
+  /** False if the peer grants credit for what was never sent. */
+  receiveCredit(): boolean {
+    if (!this.#sendCredit.grant()) return false
+    if (this.sendable) this.#link.ready(this)
+    if (this.#starved && this.room > 0) {
+      this.#starved = false
+      this.#handler.onRoom()
+    }
+    return true
+  }
+
+  /** The peer closed, or the link is gone: drops everything and tells the owner. */
+  receiveClose(): void {
+    if (this.#status === 'closed') return
+    const handler = this.#handler
+    this.#end()
+    handler.onClosed()
+  }
+
+  #end(): void {
+    this.#status = 'closed'
+    this.#handler = NO_HANDLER
+    this.#queue.length = 0
+    this.#head = 0
+    this.#queuedBytes = 0
+  }
+}
+
+const NOTHING = new Uint8Array(0)

@@ -1,0 +1,65 @@
+import type { MonotonicClock } from '../base/clock.ts'
+import { Fault } from '../base/fault.ts'
+import type { BytePipe } from './byte-pipe.ts'
+import { Link, type LinkOptions, type LinkSink } from './link.ts'
+
+/** Bytes given to the socket in one write. */
+const BATCH_BYTES = 64 * 1024
+/** Bytes given to the socket and not yet taken by the system. */
+const MAX_OUTSTANDING_BYTES = 256 * 1024
+
+/** What the owner of a link is told; the driver adds the rest. */
+export type LinkEvents = Omit<LinkSink, 'wake'> & {
+  /** Queued control bytes went out. */
+  drained(): void
+}
+
+/** Runs a `Link` over a pipe: reads, writes what it has to say, and stops when either ends. */
+export class LinkDriver {
+  readonly link: Link
+  readonly #pipe: BytePipe
+  readonly #events: LinkEvents
+  #outstanding = 0
+  #scheduled = false
+
+  constructor(pipe: BytePipe, options: LinkOptions, events: LinkEvents, clock: MonotonicClock) {
+    this.#pipe = pipe
+    this.#events = events
+    this.link = new Link(
+      options,
+      {
+        ...events,
+        wake: () => this.#schedule(),
+        closed: (fault) => {
+          pipe.destroy()
+          events.closed(fault)
+        },
+      },
+      clock.now(),
+    )
+    pipe.onEnd(() => this.link.fail(new Fault('link-closed')))
+    pipe.onData((chunk) => this.link.receive(chunk, clock.now()))
+  }
+
+  /** Writes at the end of this turn of the event loop, so that what one turn produces goes out together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#outstanding >= MAX_OUTSTANDING_BYTES) return
+    this.#scheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    while (!this.link.closed && this.#outstanding < MAX_OUTSTANDING_BYTES) {
+      const chunks = this.link.pull(BATCH_BYTES)
+      if (chunks.length === 0) break
+      const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+      this.#outstanding += bytes
+      this.#pipe.write(chunks, () => {
+        this.#outstanding -= bytes
+        this.#schedule()
+      })
+    }
+    this.#events.drained()
+  }
+}

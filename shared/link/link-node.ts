@@ -1,0 +1,233 @@
+import { noise } from '@chainsafe/libp2p-noise'
+import { identify } from '@libp2p/identify'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { toHex } from '../base/bytes.ts'
+import type { MonotonicClock } from '../base/clock.ts'
+import { Fault } from '../base/fault.ts'
+import { Sensitive } from '../base/sensitive.ts'
+import type { CellClass } from '../cell/cell.ts'
+import type { LinkAddress } from '../map/link-address.ts'
+import type { CircuitEnd } from './circuit-end.ts'
+import type { Link } from './link.ts'
+import { linkMultiaddr, tcpMultiaddr } from './link-multiaddr.ts'
+import { LinkMuxerFactory } from './link-muxer.ts'
+import { libp2pKeyFromSeed, peerOfPublicBytes } from './peer.ts'
+import { silentLogger } from './silent-logger.ts'
+import { SocketPipe } from './socket-pipe.ts'
+import type { TlsConnection } from './tls-connection.ts'
+import { type SecuredPeer, TlsTransport } from './tls-transport.ts'
+
+/** One live link, and who is on its other end. */
+export interface LinkHandle {
+  readonly link: Link
+  /** Ed25519 public key of the peer, 32 bytes: for a hub its id. */
+  readonly peerKey: Uint8Array
+  /** TLS exporter value, 32 bytes. */
+  readonly binding: Uint8Array
+  readonly initiator: boolean
+  /** Address of the peer, without port. */
+  readonly remoteAddress: Sensitive<string>
+  close(): void
+}
+
+export interface LinkNodeOptions {
+  /** Seed of the identity of this node, 32 bytes. */
+  readonly seed: Uint8Array
+  readonly networkId: Uint8Array
+  /** Where links are accepted. */
+  readonly listen: readonly LinkAddress[]
+  /** Where standard libp2p programs are accepted, over TCP with noise and yamux. */
+  readonly listenNoise: readonly LinkAddress[]
+  /** Most circuits that a peer may have open on one link. */
+  readonly maxCircuitsPerLink: number
+  /** Most links at once. */
+  readonly maxLinks: number
+  /** What identify says of this node. The same for all nodes of a kind. */
+  readonly agent: string
+}
+
+export interface LinkNodeParts {
+  readonly clock: MonotonicClock
+  readonly onLink?: (handle: LinkHandle) => void
+  readonly onCircuit: (handle: LinkHandle, end: CircuitEnd, cellClass: CellClass, body: Uint8Array) => void
+  readonly onLinkClosed?: (handle: LinkHandle, fault: Fault) => void
+  readonly admits?: (remoteAddress: string) => boolean
+}
+
+const TICK_MS = 1_000
+const UPGRADE_TIMEOUT_MS = 3_000
+const MAX_PENDING_CONNECTIONS = 512
+
+/** A libp2p node whose connections are links. Programs see links and circuits; libp2p dials, listens and identifies. */
+export class LinkNode {
+  readonly #options: LinkNodeOptions
+  readonly #parts: LinkNodeParts
+  readonly #handles = new Set<LinkHandle>()
+  readonly #byPeer = new Map<string, Set<LinkHandle>>()
+  /** Dials that have a connection and wait for the peer's HELLO. */
+  readonly #waiting = new Map<string, PromiseWithResolvers<LinkHandle>>()
+  #libp2p: Libp2p | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: LinkNodeOptions, parts: LinkNodeParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  /** @throws Fault options-invalid (key dump is switched on), and the system's error if an address can not be bound */
+  async start(): Promise<void> {
+    refuseKeyDump()
+    const options = this.#options
+    const listens = options.listen.length + options.listenNoise.length > 0
+    this.#libp2p = await createLibp2p({
+      privateKey: await libp2pKeyFromSeed(options.seed),
+      logger: silentLogger,
+      nodeInfo: { userAgent: options.agent, name: 'spn', version: '1' },
+      addresses: {
+        listen: [...options.listen.map(linkMultiaddr), ...options.listenNoise.map(tcpMultiaddr)].map(String),
+      },
+      transports: [
+        (components) =>
+          new TlsTransport(components, {
+            muxerFor: (connection, peer) => this.#muxer(connection, peer),
+            admits: (address) => this.#handles.size < options.maxLinks && (this.#parts.admits?.(address) ?? true),
+          }),
+        ...(options.listenNoise.length > 0 ? [tcp()] : []),
+      ],
+      ...(options.listenNoise.length > 0 ? { connectionEncrypters: [noise()], streamMuxers: [yamux()] } : {}),
+      ...(listens ? { services: { identify: identify({ runOnConnectionOpen: false }), ping: ping() } } : {}),
+      connectionMonitor: { enabled: false },
+      connectionManager: {
+        maxConnections: options.maxLinks,
+        maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+        inboundConnectionThreshold: Number.POSITIVE_INFINITY,
+        inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
+        reconnectRetries: 0,
+      },
+    })
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#timer.unref()
+  }
+
+  get libp2p(): Libp2p {
+    if (this.#libp2p === undefined) throw new RangeError('not started')
+    return this.#libp2p
+  }
+
+  get links(): Iterable<LinkHandle> {
+    return this.#handles
+  }
+
+  /** A live link to this peer, whoever dialled it. */
+  linkTo(peerKey: Uint8Array): LinkHandle | undefined {
+    const [first] = this.#byPeer.get(toHex(peerKey)) ?? []
+    return first
+  }
+
+  /**
+   * The link to a peer, dialled at its addresses unless there is one already.
+   * @throws Fault peer-identity, tls-parameters, link-*, next-unreachable
+   */
+  async dial(peerKey: Uint8Array, addresses: readonly LinkAddress[], signal: AbortSignal): Promise<LinkHandle> {
+    const existing = this.linkTo(peerKey)
+    if (existing !== undefined) return existing
+    const peer = peerOfPublicBytes(peerKey)
+    const targets = addresses.map((address) => linkMultiaddr(address).encapsulate(`/p2p/${peer}`))
+    const key = toHex(peerKey)
+    const waiting = this.#waiting.get(key) ?? Promise.withResolvers<LinkHandle>()
+    this.#waiting.set(key, waiting)
+    waiting.promise.catch(() => {}) // somebody else may be the one who looks
+    try {
+      await this.libp2p.dial(targets, { signal })
+      return await abortable(waiting.promise, signal)
+    } catch (error) {
+      throw faultOfDial(error)
+    } finally {
+      this.#waiting.delete(key)
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    for (const handle of [...this.#handles]) handle.close()
+    await this.#libp2p?.stop()
+  }
+
+  #muxer(connection: TlsConnection, peer: SecuredPeer): LinkMuxerFactory {
+    const { networkId, maxCircuitsPerLink: maxCircuits } = this.#options
+    const { clock, onLink, onCircuit, onLinkClosed } = this.#parts
+    const key = toHex(peer.publicBytes)
+    let handle: LinkHandle | undefined
+    return new LinkMuxerFactory({
+      options: { networkId, initiator: peer.initiator, maxCircuits },
+      pipe: () => new SocketPipe(connection.socket),
+      clock,
+      onReady: (link) => {
+        handle = {
+          link,
+          peerKey: peer.publicBytes,
+          binding: peer.binding,
+          initiator: peer.initiator,
+          remoteAddress: new Sensitive(connection.remoteAddr.getComponents()[0]?.value ?? ''),
+          close: () => link.fail(new Fault('link-closed')),
+        }
+        this.#add(handle)
+        this.#waiting.get(key)?.resolve(handle)
+        onLink?.(handle)
+      },
+      onCircuit: (_link, end, cellClass, body) => {
+        if (handle !== undefined) onCircuit(handle, end, cellClass, body)
+      },
+      onClosed: (_link, fault) => {
+        if (handle === undefined) return this.#waiting.get(key)?.reject(fault)
+        this.#remove(handle)
+        onLinkClosed?.(handle, fault)
+      },
+    })
+  }
+
+  #add(handle: LinkHandle): void {
+    this.#handles.add(handle)
+    const key = toHex(handle.peerKey)
+    const links = this.#byPeer.get(key) ?? new Set()
+    this.#byPeer.set(key, links.add(handle))
+  }
+
+  #remove(handle: LinkHandle): void {
+    this.#handles.delete(handle)
+    const key = toHex(handle.peerKey)
+    const links = this.#byPeer.get(key)
+    links?.delete(handle)
+    if (links?.size === 0) this.#byPeer.delete(key)
+  }
+
+  #tick(): void {
+    const now = this.#parts.clock.now()
+    for (const { link } of [...this.#handles]) link.tick(now)
+  }
+}
+
+/** The noise library prints session keys when this is set. */
+function refuseKeyDump(): void {
+  if (process.env.DUMP_SESSION_KEYS !== undefined) {
+    throw new Fault('options-invalid', {
+      DUMP_SESSION_KEYS: 'unset this variable: it makes a library write keys to a file',
+    })
+  }
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Fault('cancelled')), { once: true })
+    promise.then(resolve, reject)
+  })
+}
+
+function faultOfDial(error: unknown): Fault {
+  const candidates = error instanceof AggregateError ? error.errors : [error]
+  const named = candidates.find((candidate): candidate is Fault => candidate instanceof Fault)
+  return named ?? new Fault('next-unreachable', {}, error)
+}

@@ -1,0 +1,98 @@
+import tls, { type Server, type TLSSocket } from 'node:tls'
+import { type Listener, type ListenerEvents, type Logger, TypedEventEmitter, type Upgrader } from '@libp2p/interface'
+import { ipPortToMultiaddr } from '@libp2p/utils'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { Fault } from '../base/fault.ts'
+import { formatIp } from '../base/ip-address.ts'
+import { linkMultiaddr, parseLinkMultiaddr } from './link-multiaddr.ts'
+import { TlsConnection } from './tls-connection.ts'
+import { LINK_TLS_OPTIONS } from './tls-parameters.ts'
+import { securePeer, type TlsTransportParts } from './tls-transport.ts'
+
+/** A connection that has not finished its TLS handshake after this time is dropped. */
+const HANDSHAKE_TIMEOUT_MS = 3_000
+
+export interface TlsListenerParts {
+  readonly upgrader: Upgrader
+  readonly certificate: () => Promise<{ cert: string; key: string }>
+  readonly log: Logger
+  readonly parts: TlsTransportParts
+}
+
+/** Listens for links on one address. */
+export class TlsListener extends TypedEventEmitter<ListenerEvents> implements Listener {
+  readonly #parts: TlsListenerParts
+  readonly #sockets = new Set<TLSSocket>()
+  readonly #closing = new AbortController()
+  #server: Server | undefined
+  #address: Multiaddr | undefined
+
+  constructor(parts: TlsListenerParts) {
+    super()
+    this.#parts = parts
+  }
+
+  /** @throws the system's error if the address is taken or not there */
+  async listen(address: Multiaddr): Promise<void> {
+    const where = parseLinkMultiaddr(address)
+    if (where === undefined) throw new RangeError('not an address of a link')
+    const server = tls.createServer({
+      ...LINK_TLS_OPTIONS,
+      ...(await this.#parts.certificate()),
+      requestCert: true,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    })
+    server.on('connection', (socket: TLSSocket) => {
+      if (this.#parts.parts.admits(socket.remoteAddress ?? '')) socket.setNoDelay(true)
+      else socket.destroy()
+    })
+    server.on('secureConnection', (socket) => void this.#accept(socket))
+    server.on('tlsClientError', (_error, socket) => socket.destroy())
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: formatIp(where.ip), port: where.port, ipv6Only: where.ip.length === 16 }, resolve)
+    })
+    const bound = server.address()
+    const port = typeof bound === 'object' && bound !== null ? bound.port : where.port
+    this.#server = server
+    this.#address = linkMultiaddr({ ip: where.ip, port })
+    this.safeDispatchEvent('listening')
+  }
+
+  getAddrs(): Multiaddr[] {
+    return this.#address === undefined ? [] : [this.#address]
+  }
+
+  updateAnnounceAddrs(): void {}
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Fault('cancelled'))
+    const server = this.#server
+    this.#server = undefined
+    if (server === undefined) return
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+    this.safeDispatchEvent('close')
+  }
+
+  async #accept(socket: TLSSocket): Promise<void> {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    socket.on('error', () => socket.destroy())
+    try {
+      const remote = ipPortToMultiaddr(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+      const peer = await securePeer(socket, true, undefined)
+      const connection = new TlsConnection(socket, remote, 'inbound', this.#parts.log)
+      await this.#parts.upgrader.upgradeInbound(connection, {
+        skipEncryption: true,
+        skipProtection: true,
+        remotePeer: peer.peerId,
+        muxerFactory: this.#parts.parts.muxerFor(connection, peer),
+        signal: this.#closing.signal,
+      })
+    } catch {
+      socket.destroy()
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import tls, { type TLSSocket } from 'node:tls'
+import {
+  type ComponentLogger,
+  type Connection,
+  type CreateListenerOptions,
+  type DialTransportOptions,
+  type Listener,
+  type Logger,
+  type PeerId,
+  type PrivateKey,
+  type StreamMuxerFactory,
+  serviceCapabilities,
+  type Transport,
+  transportSymbol,
+} from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { verifyPeerCertificate } from '@libp2p/tls/utils'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { Fault } from '../base/fault.ts'
+import { formatIp } from '../base/ip-address.ts'
+import { createLinkCertificate } from './link-certificate.ts'
+import { parseLinkMultiaddr } from './link-multiaddr.ts'
+import { publicBytesOfPeer } from './peer.ts'
+import { TlsConnection } from './tls-connection.ts'
+import { TlsListener } from './tls-listener.ts'
+import { checkTlsParameters, exportBinding, LINK_TLS_OPTIONS } from './tls-parameters.ts'
+
+/** Who is on the other end of a finished TLS handshake. */
+export interface SecuredPeer {
+  readonly peerId: PeerId
+  /** Its Ed25519 public key, 32 bytes: a hub's id, or what a client shows for this one link. */
+  readonly publicBytes: Uint8Array
+  /** The TLS exporter value, 32 bytes, the same on both ends and on no other connection. */
+  readonly binding: Uint8Array
+  readonly initiator: boolean
+}
+
+export interface TlsTransportParts {
+  /** The muxer for one secured connection. */
+  readonly muxerFor: (connection: TlsConnection, peer: SecuredPeer) => StreamMuxerFactory
+  /** May this address open a connection now? Asked before any TLS work. */
+  readonly admits: (remoteAddress: string) => boolean
+}
+
+export interface TlsTransportComponents {
+  readonly privateKey: PrivateKey
+  readonly logger: ComponentLogger
+}
+
+/** libp2p transport for links: TCP with TLS 1.3 by `node:tls`, identity in the certificate (SPEC section 10.7). */
+export class TlsTransport implements Transport {
+  readonly [transportSymbol] = true
+  readonly [Symbol.toStringTag] = 'spn/tls'
+  readonly [serviceCapabilities]: string[] = ['@libp2p/transport']
+  readonly #components: TlsTransportComponents
+  readonly #parts: TlsTransportParts
+  readonly #log: Logger
+  #certificate: Promise<{ cert: string; key: string }> | undefined
+
+  constructor(components: TlsTransportComponents, parts: TlsTransportParts) {
+    this.#components = components
+    this.#parts = parts
+    this.#log = components.logger.forComponent('spn:tls')
+  }
+
+  /** @throws Fault peer-identity, tls-parameters */
+  async dial(address: Multiaddr, options: DialTransportOptions): Promise<Connection> {
+    const socket = await connectTls(address, await this.certificate(), options.signal)
+    try {
+      const expected = address.getComponents().findLast(({ name }) => name === 'p2p')?.value
+      const peer = await securePeer(socket, false, expected === undefined ? undefined : peerIdFromString(expected))
+      const connection = new TlsConnection(socket, address, 'outbound', this.#log)
+      return await options.upgrader.upgradeOutbound(connection, {
+        ...options,
+        skipEncryption: true,
+        skipProtection: true,
+        remotePeer: peer.peerId,
+        muxerFactory: this.#parts.muxerFor(connection, peer),
+      })
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+  }
+
+  createListener(options: CreateListenerOptions): Listener {
+    return new TlsListener({
+      upgrader: options.upgrader,
+      certificate: () => this.certificate(),
+      log: this.#log,
+      parts: this.#parts,
+    })
+  }
+
+  listenFilter(addresses: Multiaddr[]): Multiaddr[] {
+    return addresses.filter((address) => parseLinkMultiaddr(address) !== undefined)
+  }
+
+  dialFilter(addresses: Multiaddr[]): Multiaddr[] {
+    return this.listenFilter(addresses)
+  }
+
+  /** One certificate for the life of the transport, as of its identity. */
+  certificate(): Promise<{ cert: string; key: string }> {
+    this.#certificate ??= createLinkCertificate(this.#components.privateKey)
+    return this.#certificate
+  }
+}
+
+/**
+ * Checks a finished handshake: parameters, then the identity in the certificate.
+ * @throws Fault tls-parameters, peer-identity
+ */
+export async function securePeer(
+  socket: TLSSocket,
+  isServer: boolean,
+  expected: PeerId | undefined,
+): Promise<SecuredPeer> {
+  checkTlsParameters(socket, isServer)
+  const certificate: Buffer | undefined = socket.getPeerCertificate().raw
+  if (certificate === undefined) throw new Fault('peer-identity', { certificate: false })
+  const binding = exportBinding(socket)
+  const peerId = await verifyPeerCertificate(certificate, expected).catch((cause) => {
+    throw new Fault('peer-identity', {}, cause)
+  })
+  const publicBytes = publicBytesOfPeer(peerId)
+  if (publicBytes === undefined) throw new Fault('peer-identity', { kind: peerId.type })
+  return { peerId, publicBytes, binding, initiator: !isServer }
+}
+
+function connectTls(
+  address: Multiaddr,
+  certificate: { cert: string; key: string },
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const where = parseLinkMultiaddr(address)
+  if (where === undefined) throw new RangeError('not an address of a link')
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({ ...LINK_TLS_OPTIONS, ...certificate, host: formatIp(where.ip), port: where.port })
+    socket.setNoDelay(true)
+    const stop = (error: Error): void => {
+      socket.destroy()
+      reject(error)
+    }
+    const onAbort = (): void => stop(new Fault('cancelled'))
+    signal.addEventListener('abort', onAbort, { once: true })
+    socket.once('error', stop)
+    socket.once('secureConnect', () => {
+      signal.removeEventListener('abort', onAbort)
+      socket.off('error', stop)
+      resolve(socket)
+    })
+  })
+}

@@ -1,0 +1,20 @@
+import type { IpAddress } from '../base/ip-address.ts'
+import type { Value } from './canonical.ts'
+import type { ValueReader } from './value-reader.ts'
+
+/** An address and port where a hub is reached. */
+export interface LinkAddress {
+  readonly ip: IpAddress
+  readonly port: number
+}
+
+/** [address, port] */
+export function linkAddressValue(address: LinkAddress): Value {
+  return [address.ip, address.port]
+}
+
+export function readLinkAddress(reader: ValueReader): LinkAddress | undefined {
+  const ip = reader.bytes(4, 16)
+  const port = reader.uint(65535)
+  return reader.ended && port > 0 && (ip.length === 4 || ip.length === 16) ? { ip, port } : undefined
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { parseHex, toHex } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { DirectoryPublicKey } from '../crypto/directory-key.ts'
+
+/** A directory of a network: the key by which it is known, and where it answers. */
+export interface NetworkDirectory {
+  readonly name: string
+  readonly key: DirectoryPublicKey
+  /** Base of its HTTP interface, without a slash at the end. */
+  readonly url: string
+}
+
+/** What a program has to know beforehand to join a network (SPEC section 11.5). */
+export interface Network {
+  readonly name: string
+  /** 32 bytes, chosen at random when the network was founded. Part of every signature and handshake. */
+  readonly id: Uint8Array
+  readonly directories: readonly NetworkDirectory[]
+  /** So many directories must have signed a map. */
+  readonly threshold: number
+  /** Only then may a map declare extra addresses as public. */
+  readonly testNetwork: boolean
+}
+
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+
+/** The network file as JSON. */
+export const networkSchema = z
+  .strictObject({
+    name: z.string().min(1).max(64),
+    id: hex32,
+    directories: z
+      .array(
+        z.strictObject({
+          name: z.string().min(1).max(64),
+          key: hex32,
+          url: z.url({ protocol: /^https?$/, error: 'expected a URL that starts with http:// or https://' }),
+        }),
+      )
+      .min(1)
+      .max(32),
+    threshold: z.int().min(1),
+    testNetwork: z.boolean().default(false),
+  })
+  .refine(({ threshold, directories }) => threshold <= directories.length, {
+    path: ['threshold'],
+    error: 'expected at most the number of directories',
+  })
+  .refine(({ directories }) => new Set(directories.map(({ key }) => key)).size === directories.length, {
+    path: ['directories'],
+    error: 'expected a different key for each directory',
+  })
+
+export type NetworkFile = z.input<typeof networkSchema>
+
+export function networkOf(file: z.output<typeof networkSchema>): Network {
+  return {
+    name: file.name,
+    id: bytesOf(file.id),
+    directories: file.directories.map(({ name, key, url }) => ({
+      name,
+      key: new DirectoryPublicKey(bytesOf(key)),
+      url: url.replace(/\/+$/, ''),
+    })),
+    threshold: file.threshold,
+    testNetwork: file.testNetwork,
+  }
+}
+
+export function networkFileOf(network: Network): NetworkFile {
+  return {
+    name: network.name,
+    id: toHex(network.id),
+    directories: network.directories.map(({ name, key, url }) => ({ name, key: toHex(key.bytes), url })),
+    threshold: network.threshold,
+    testNetwork: network.testNetwork,
+  }
+}
+
+function bytesOf(hex: string): Uint8Array {
+  const bytes = parseHex(hex)
+  if (bytes === undefined) throw new Fault('internal')
+  return bytes
+}

@@ -1,0 +1,155 @@
+import { ByteReader } from '../base/byte-reader.ts'
+import { ByteWriter } from '../base/byte-writer.ts'
+import { concatBytes, equalBytes, toHex, utf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { DirectoryKey } from '../crypto/directory-key.ts'
+import { ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES } from '../crypto/ed25519.ts'
+import { sha256 } from '../crypto/kdf.ts'
+import { decodeCanonical, encodeCanonical } from './canonical.ts'
+import { type MapContent, mapValue, readMap } from './hub-map.ts'
+import type { Network } from './network.ts'
+import { ValueReader } from './value-reader.ts'
+
+/**
+ *     magic "SPNM" | format u8 | signatures u8 | body length u32 | ( directory key (32) | signature (64) ) × n | body
+ *
+ * Each signature is over the body with the label "spn/1 map" (SPEC section 11.4).
+ */
+const MAGIC = utf8('SPNM')
+const FORMAT = 1
+const HEADER_BYTES = MAGIC.length + 1 + 1 + 4
+const MAX_SIGNATURES = 64
+
+export const MAX_MAP_BYTES = 48 * 1024 * 1024
+const MAX_MAP_DEPTH = 6
+
+/** How far a map's `validAfter` may lie ahead of our time, seconds: clocks of directories are not all the same. */
+export const MAX_EARLY_S = 60
+
+export interface MapSignature {
+  readonly directoryKey: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export function encodeMapBody(map: MapContent, networkId: Uint8Array): Uint8Array {
+  return encodeCanonical(mapValue(map, networkId))
+}
+
+export function signMapBody(body: Uint8Array, key: DirectoryKey, networkId: Uint8Array): MapSignature {
+  return { directoryKey: key.publicBytes, signature: key.sign('spn/1 map', networkId, body) }
+}
+
+export function encodeSignedMap(body: Uint8Array, signatures: readonly MapSignature[]): Uint8Array {
+  const header = new Uint8Array(HEADER_BYTES)
+  new ByteWriter(header).bytes(MAGIC).u8(FORMAT).u8(signatures.length).u32(body.length)
+  return concatBytes(header, ...signatures.flatMap(({ directoryKey, signature }) => [directoryKey, signature]), body)
+}
+
+/** A map that was checked. There is no other way to get one than `UnverifiedMap.verify`. */
+export class HubMap {
+  readonly content: MapContent
+  /** SHA-256 of the body: what the next map names as its predecessor. */
+  readonly hash: Uint8Array
+  /** The signed bytes, for keeping and handing on. */
+  readonly bytes: Uint8Array
+  readonly #byId: ReadonlyMap<string, MapContent['hubs'][number]>
+
+  /** Only for `UnverifiedMap`. */
+  constructor(content: MapContent, hash: Uint8Array, bytes: Uint8Array) {
+    this.content = content
+    this.hash = hash
+    this.bytes = bytes
+    this.#byId = new Map(content.hubs.map((hub) => [hub.key, hub]))
+  }
+
+  hub(id: Uint8Array): MapContent['hubs'][number] | undefined {
+    return this.#byId.get(toHex(id))
+  }
+
+  /** May it still be used at this network time (ms)? */
+  isValidAt(networkMs: number): boolean {
+    return networkMs < this.content.validUntil * 1000
+  }
+}
+
+/** Bytes that claim to be a hub map. Nothing can be read from them before `verify`. */
+export class UnverifiedMap {
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  /**
+   * Signatures first, then parsing, then time.
+   *
+   * @param networkMs network time, Unix ms
+   * @param held the map that is already there; an older one is refused
+   * @throws Fault document-too-large, encoding-invalid, signature-invalid, signatures-too-few, map-network, map-scope,
+   *   map-early, map-expired, map-older
+   */
+  verify(network: Network, networkMs: number, held?: HubMap): HubMap {
+    const { body, signatures } = this.#split()
+    checkSignatures(network, body, signatures)
+    const read = readMap(new ValueReader(decodeCanonical(body, { maxBytes: MAX_MAP_BYTES, maxDepth: MAX_MAP_DEPTH })))
+    if (read === undefined) throw new Fault('encoding-invalid')
+    const { networkId, map } = read
+    if (!equalBytes(networkId, network.id)) throw new Fault('map-network')
+    if (map.parameters.addressScope.length > 0 && !network.testNetwork) throw new Fault('map-scope')
+    checkTime(map, networkMs)
+    const hash = sha256(body)
+    if (held !== undefined) checkNewer(map, hash, held)
+    return new HubMap(map, hash, this.#bytes.slice())
+  }
+
+  #split(): { body: Uint8Array; signatures: MapSignature[] } {
+    if (this.#bytes.length > MAX_MAP_BYTES) {
+      throw new Fault('document-too-large', { bytes: this.#bytes.length, maxBytes: MAX_MAP_BYTES })
+    }
+    const reader = new ByteReader(this.#bytes)
+    const magic = reader.bytes(MAGIC.length)
+    const format = reader.u8()
+    const count = reader.u8()
+    const bodyLength = reader.u32()
+    if (!equalBytes(magic, MAGIC) || format !== FORMAT || count > MAX_SIGNATURES) throw new Fault('encoding-invalid')
+    const signatures: MapSignature[] = []
+    for (let i = 0; i < count; i++) {
+      signatures.push({
+        directoryKey: reader.bytes(ED25519_KEY_BYTES),
+        signature: reader.bytes(ED25519_SIGNATURE_BYTES),
+      })
+    }
+    const body = reader.bytes(bodyLength)
+    if (!reader.ended) throw new Fault('encoding-invalid')
+    return { body, signatures }
+  }
+}
+
+/** Signatures of directories that the network does not know count for nothing; a wrong one of a known directory is a forgery. */
+function checkSignatures(network: Network, body: Uint8Array, signatures: readonly MapSignature[]): void {
+  const valid = new Set<string>()
+  for (const { directoryKey, signature } of signatures) {
+    const directory = network.directories.find(({ key }) => equalBytes(key.bytes, directoryKey))
+    if (directory === undefined) continue
+    if (!directory.key.verify('spn/1 map', network.id, body, signature)) {
+      throw new Fault('signature-invalid', { directory: directory.name })
+    }
+    valid.add(toHex(directoryKey))
+  }
+  if (valid.size < network.threshold) {
+    throw new Fault('signatures-too-few', { valid: valid.size, needed: network.threshold })
+  }
+}
+
+function checkTime(map: MapContent, networkMs: number): void {
+  const now = Math.floor(networkMs / 1000)
+  if (map.validAfter > now + MAX_EARLY_S) throw new Fault('map-early', { seconds: map.validAfter - now })
+  if (map.validUntil <= now) throw new Fault('map-expired', { seconds: now - map.validUntil })
+}
+
+function checkNewer(map: MapContent, hash: Uint8Array, held: HubMap): void {
+  const same = map.epoch === held.content.epoch && equalBytes(hash, held.hash)
+  if (!same && map.epoch <= held.content.epoch) {
+    throw new Fault('map-older', { epoch: map.epoch, held: held.content.epoch })
+  }
+}

@@ -1,0 +1,287 @@
+import { CircuitKeyRing } from '../../hub/circuit-keys.ts'
+import { type CircuitPeer, CircuitService, type CircuitServiceOptions } from '../../hub/circuit-service.ts'
+import { HubMetrics } from '../../hub/metrics.ts'
+import { ReplayStore } from '../../hub/replay-store.ts'
+import { toHex } from '../../shared/base/bytes.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import type { FaultCode } from '../../shared/base/fault-codes.ts'
+import { NetworkTime } from '../../shared/base/network-time.ts'
+import type { Target } from '../../shared/cell/target.ts'
+import { ClientCircuit, type ClientCircuitOptions } from '../../shared/circuit/client-circuit.ts'
+import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
+import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
+import { HubKey } from '../../shared/crypto/hub-key.ts'
+import type { FrameHeader } from '../../shared/link/frame.ts'
+import { FrameReader } from '../../shared/link/frame-reader.ts'
+import { Link } from '../../shared/link/link.ts'
+import { ManualClock } from './manual-clock.ts'
+
+export const NETWORK_ID = new Uint8Array(32).fill(7)
+export const START_MS = Date.UTC(2026, 0, 1)
+
+/** Frames may be changed, dropped or multiplied on their way: what an evil relay or wire does. */
+export type Tamper = (header: FrameHeader, frame: Uint8Array, from: string, to: string) => Uint8Array[]
+
+/** What the destination of a circuit saw and did. */
+export interface ExitRecord {
+  readonly circuit: () => ExitCircuit
+  readonly target: Target[]
+  readonly received: Uint8Array[]
+  readonly events: string[]
+}
+
+export interface MemoryHub {
+  readonly name: string
+  readonly id: Uint8Array
+  readonly key: HubKey
+  readonly keys: CircuitKeyRing
+  readonly service: CircuitService
+  readonly replays: ReplayStore
+  readonly metrics: HubMetrics
+  readonly exits: ExitRecord[]
+}
+
+export interface ClientRecord {
+  readonly circuit: ClientCircuit
+  readonly received: Uint8Array[]
+  readonly events: string[]
+  fault: Fault | undefined
+  closed: boolean
+}
+
+interface Wire {
+  readonly ends: readonly [string, string]
+  readonly links: readonly [Link, Link]
+  readonly readers: readonly [FrameReader, FrameReader]
+}
+
+export interface MemoryNetworkOptions {
+  /** What the destinations do with a connect: answer at once, refuse, or leave it to the test. */
+  readonly onConnect?: (record: ExitRecord, target: Target) => void
+  readonly hubOptions?: Partial<CircuitServiceOptions>
+  /** Release received bytes at once, or leave it to the test (a reader that stalls). */
+  readonly autoRelease?: boolean
+}
+
+/** Real hubs, links and circuits without sockets: bytes move when `run` is called, time when the clock is. */
+export class MemoryNetwork {
+  readonly clock = new ManualClock()
+  readonly hubs = new Map<string, MemoryHub>()
+  readonly #options: MemoryNetworkOptions
+  readonly #wires: Wire[] = []
+  readonly #time = new NetworkTime()
+  readonly #identities = new Map<string, Uint8Array>()
+  tamper: Tamper = (_header, frame) => [frame]
+
+  constructor(hubNames: readonly string[], options: MemoryNetworkOptions = {}) {
+    this.#options = options
+    this.#time.set(START_MS, this.clock.now())
+    for (const name of hubNames) this.addHub(name)
+  }
+
+  get time(): NetworkTime {
+    return this.#time
+  }
+
+  addHub(name: string, restartOf?: MemoryHub): MemoryHub {
+    const key = restartOf?.key ?? HubKey.generate()
+    const granule = this.#time.granuleAt(this.clock.now())
+    const keys =
+      restartOf === undefined
+        ? CircuitKeyRing.fresh(this.#time.at(this.clock.now()))
+        : new CircuitKeyRing({ ...restartOf.keys.current, notBefore: granule + 1 })
+    const replays = new ReplayStore()
+    const metrics = new HubMetrics()
+    const exits: ExitRecord[] = []
+    const service = new CircuitService(
+      {
+        hubId: key.publicBytes,
+        networkId: NETWORK_ID,
+        roles: { home: true, relay: true, exit4: true, exit6: true },
+        maxCircuits: 10_000,
+        createsPerSecond: 1_000,
+        createBurst: 1_000,
+        ...this.#options.hubOptions,
+      },
+      {
+        clock: this.clock,
+        time: this.#time,
+        keys,
+        replays,
+        metrics,
+        isHub: (id) => [...this.hubs.values()].some((hub) => toHex(hub.id) === toHex(id)),
+        openCircuitTo: (id) => Promise.resolve(this.#linkFrom(name, this.#nameOf(id)).openCircuit()),
+        exit: (circuit) => this.#exit(circuit, exits),
+      },
+    )
+    const hub = { name, id: key.publicBytes, key, keys, service, replays, metrics, exits }
+    this.hubs.set(name, hub)
+    this.#identities.set(name, key.publicBytes)
+    return hub
+  }
+
+  hub(name: string): MemoryHub {
+    const hub = this.hubs.get(name)
+    if (hub === undefined) throw new Error(`no hub ${name}`)
+    return hub
+  }
+
+  /** A circuit of `client` over these hubs. */
+  open(client: string, path: readonly string[], options: Partial<ClientCircuitOptions> = {}): ClientRecord {
+    this.#identities.set(client, this.#identities.get(client) ?? HubKey.generate().publicBytes)
+    const link = this.#linkFrom(client, path[0] as string)
+    const record: Omit<ClientRecord, 'circuit'> = { received: [], events: [], fault: undefined, closed: false }
+    const circuit: ClientCircuit = new ClientCircuit(
+      {
+        networkId: NETWORK_ID,
+        path: path.map((name) => this.pathHop(name)),
+        clientKey: this.#identities.get(client) as Uint8Array,
+        linkBinding: bindingOf(client, path[0] as string),
+        granule: this.#time.granuleAt(this.clock.now()),
+        target: { kind: 'ip', address: Uint8Array.of(93, 184, 216, 34), port: 443 },
+        targetAfterAnswer: false,
+        ...options,
+      },
+      link.openCircuit(),
+      {
+        opened: (family) => record.events.push(`opened ${family}`),
+        data: (bytes, cost) => {
+          record.received.push(bytes)
+          if (this.#options.autoRelease !== false) circuit.release(cost)
+        },
+        finished: () => record.events.push('finished'),
+        writable: () => record.events.push('writable'),
+        closed: (fault) => {
+          record.fault = fault
+          record.closed = true
+          record.events.push(`closed ${fault?.code ?? 'cleanly'}`)
+        },
+      },
+      this.clock.now(),
+    )
+    return Object.assign(record, { circuit })
+  }
+
+  pathHop(name: string): { hubId: Uint8Array; key: CircuitPublicKey } {
+    const hub = this.hub(name)
+    return { hubId: hub.id, key: new CircuitPublicKey(hub.keys.current.pair.publicBytes) }
+  }
+
+  /** The link between two parties, for tests that look into it. */
+  link(from: string, to: string): Link {
+    return this.#linkFrom(from, to)
+  }
+
+  /** Lets all bytes flow until nothing moves any more. Promises settle in between. */
+  async run(): Promise<void> {
+    for (let round = 0; round < 100_000; round++) {
+      await Promise.resolve()
+      await new Promise((resolve) => setImmediate(resolve))
+      const moved = this.#wires.map((wire) => this.#move(wire)).some(Boolean)
+      if (!moved) {
+        await new Promise((resolve) => setImmediate(resolve))
+        if (!this.#wires.map((wire) => this.#move(wire)).some(Boolean)) return
+      }
+    }
+    throw new Error('the network does not come to rest')
+  }
+
+  /** Time passes, and every part is told. */
+  async pass(ms: number, clients: readonly ClientRecord[] = []): Promise<void> {
+    this.clock.advance(ms)
+    const now = this.clock.now()
+    for (const { links } of this.#wires) for (const link of links) link.tick(now)
+    for (const hub of this.hubs.values()) hub.service.tick(now)
+    for (const { circuit } of clients) circuit.tick(now)
+    await this.run()
+  }
+
+  #exit(circuit: () => ExitCircuit, exits: ExitRecord[]) {
+    const record: ExitRecord = { circuit, target: [], received: [], events: [] }
+    exits.push(record)
+    return {
+      connect: (target: Target) => {
+        record.target.push(target)
+        const onConnect = this.#options.onConnect ?? (({ circuit: opened }) => opened().connected(4))
+        queueMicrotask(() => onConnect(record, target))
+      },
+      data: (bytes: Uint8Array, cost: number) => {
+        record.received.push(bytes)
+        if (this.#options.autoRelease !== false) circuit().release(cost)
+      },
+      finished: () => void record.events.push('finished'),
+      writable: () => void record.events.push('writable'),
+      closed: (because: FaultCode | undefined) => void record.events.push(`closed ${because ?? 'cleanly'}`),
+    }
+  }
+
+  #nameOf(id: Uint8Array): string {
+    for (const hub of this.hubs.values()) if (toHex(hub.id) === toHex(id)) return hub.name
+    throw new Fault('next-unknown')
+  }
+
+  #linkFrom(from: string, to: string): Link {
+    for (const { ends, links } of this.#wires) {
+      if (ends[0] === from && ends[1] === to) return links[0]
+      if (ends[1] === from && ends[0] === to) return links[1]
+    }
+    return this.#connect(from, to)
+  }
+
+  #connect(from: string, to: string): Link {
+    const make = (self: string, peer: string, initiator: boolean): Link => {
+      const peerOf: CircuitPeer = {
+        get peerKey() {
+          return identities.get(peer) as Uint8Array
+        },
+        binding: bindingOf(from, to),
+      }
+      return new Link(
+        { networkId: NETWORK_ID, initiator, maxCircuits: 10_000 },
+        {
+          wake: () => {},
+          ready: () => {},
+          circuit: (end, cellClass, body) => {
+            const hub = this.hubs.get(self)
+            if (hub === undefined) end.abort()
+            else hub.service.accept(peerOf, end, cellClass, body)
+          },
+          control: () => {},
+          closed: () => {},
+        },
+        this.clock.now(),
+      )
+    }
+    const identities = this.#identities
+    const links = [make(from, to, true), make(to, from, false)] as const
+    this.#wires.push({ ends: [from, to], links, readers: [new FrameReader(), new FrameReader()] })
+    return links[0]
+  }
+
+  #move({ ends, links, readers }: Wire): boolean {
+    let moved = false
+    for (const side of [0, 1] as const) {
+      const other = side === 0 ? 1 : 0
+      for (const chunk of links[side].pull(64 * 1024)) {
+        moved = true
+        readers[side].push(chunk, (header, frame) => {
+          const out = this.tamper(header, frame.slice(), ends[side], ends[other])
+          for (const one of out) links[other].receive(one, this.clock.now())
+          return true
+        })
+      }
+    }
+    return moved
+  }
+}
+
+function bindingOf(from: string, to: string): Uint8Array {
+  const binding = new Uint8Array(32)
+  for (const [i, char] of [...`${from}->${to}`].entries())
+    binding[i % 32] = (binding[i % 32] as number) ^ char.charCodeAt(0)
+  return binding
+}
+
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts))
+}
