@@ -30,9 +30,14 @@ export interface CircuitServiceOptions {
   readonly networkId: Uint8Array
   readonly roles: HubRoles
   readonly maxCircuits: number
-  /** CREATEs a second that one link may bring before any expensive work, and how many at once. */
-  readonly createsPerSecond: number
-  readonly createBurst: number
+  /** CREATEs that one link may bring before any expensive work is done for them. */
+  readonly clientRate: CreateRate
+  readonly hubRate: CreateRate
+}
+
+export interface CreateRate {
+  readonly perSecond: number
+  readonly burst: number
 }
 
 export interface CircuitServiceParts {
@@ -112,7 +117,7 @@ export class CircuitService {
     const fromHub = isHub(from.peerKey)
     if (cellClass !== 3 && cellClass !== 4) return 'circuit-protocol'
     if (!fromHub && !roles.home) return 'role-refused'
-    if (!this.#admit(from)) return 'limit-reached'
+    if (!this.#admit(from, fromHub)) return 'limit-reached'
     if (!time.known) return 'clock-unknown'
 
     const nowMs = time.at(clock.now())
@@ -151,11 +156,12 @@ export class CircuitService {
     return this.#parts.isHub(nextId) ? undefined : 'next-unknown'
   }
 
-  #admit(from: CircuitPeer): boolean {
+  #admit(from: CircuitPeer, fromHub: boolean): boolean {
     const now = this.#parts.clock.now()
     let bucket = this.#buckets.get(from)
     if (bucket === undefined) {
-      bucket = new TokenBucket(this.#options.createsPerSecond, this.#options.createBurst, now)
+      const { perSecond, burst } = fromHub ? this.#options.hubRate : this.#options.clientRate
+      bucket = new TokenBucket(perSecond, burst, now)
       this.#buckets.set(from, bucket)
     }
     return bucket.take(now)
@@ -169,12 +175,8 @@ export class CircuitService {
   }
 
   #relay(end: CircuitEnd, hop: HubHop, routing: Routing & { role: 'relay' }, cellClass: CellClass): void {
-    const circuit = new RelayCircuit(
-      hop,
-      end,
-      { closed: () => this.#circuits.delete(circuit) },
-      this.#parts.clock.now(),
-    )
+    const forget = (): unknown => this.#circuits.delete(circuit)
+    const circuit: RelayCircuit = new RelayCircuit(hop, end, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('relay')
     this.#parts.openCircuitTo(routing.nextId).then(
@@ -185,18 +187,8 @@ export class CircuitService {
 
   #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Target | undefined): void {
     const sink = this.#parts.exit(() => circuit, from)
-    const circuit: ExitCircuit = new ExitCircuit(
-      hop,
-      end,
-      {
-        ...sink,
-        closed: (because) => {
-          this.#circuits.delete(circuit)
-          sink.closed(because)
-        },
-      },
-      this.#parts.clock.now(),
-    )
+    const forget = (): unknown => this.#circuits.delete(circuit)
+    const circuit: ExitCircuit = new ExitCircuit(hop, end, sink, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('exit')
     circuit.start(target)

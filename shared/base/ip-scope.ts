@@ -1,7 +1,7 @@
 import { type IpAddress, type IpRange, parseRange, rangeContains } from './ip-address.ts'
 
 /**
- * What an address is for. Only `public` ones are destinations of the network (SPEC section 9.2). Forms of IPv6 that
+ * What an address is for. Only `public` ones are destinations of the network (SPEC section 9.6). Forms of IPv6 that
  * carry an IPv4 address (`translated`) are never public: whether the inner address may be reached cannot be told from
  * the outside (attack: server-side request forgery through 6to4, NAT64, Teredo or IPv4-compatible forms).
  */

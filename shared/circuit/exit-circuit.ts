@@ -28,6 +28,7 @@ export class ExitCircuit {
   readonly #hop: HubHop
   readonly #end: CircuitEnd
   readonly #sink: ExitSink
+  readonly #forget: () => void
   readonly #sender: CircuitSender
   readonly #startedAt: number
   #state: ExitState = EXIT_START
@@ -35,10 +36,12 @@ export class ExitCircuit {
   #lastCellAt: number
   #now: number
 
-  constructor(hop: HubHop, end: CircuitEnd, sink: ExitSink, now: number) {
+  /** @param forget called when the circuit is over, after the sink was told */
+  constructor(hop: HubHop, end: CircuitEnd, sink: ExitSink, forget: () => void, now: number) {
     this.#hop = hop
     this.#end = end
     this.#sink = sink
+    this.#forget = forget
     this.#startedAt = now
     this.#lastCellAt = now
     this.#now = now
@@ -170,6 +173,7 @@ export class ExitCircuit {
     else this.#end.abort()
     this.#hop.close()
     this.#sink.closed(because)
+    this.#forget()
   }
 
   #seal(frame: Uint8Array, cellClass: CellClass): boolean {

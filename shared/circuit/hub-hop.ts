@@ -1,7 +1,8 @@
 import { EMPTY } from '../base/bytes.ts'
 import { buildAnswer } from '../cell/answer.ts'
-import { bodyOf, CELL_TYPES, type CellClass, type CellType, newFrame } from '../cell/cell.ts'
+import { bodyOf, CELL_TYPES, type CellClass, type CellType, FRAME_HEADER_BYTES, LAYER_TAG_BYTES } from '../cell/cell.ts'
 import type { OpenedCreate } from '../cell/create.ts'
+import { takeFrame } from '../cell/frame-pool.ts'
 import { LayerOpener, LayerSealer, MAX_EARLY_CELLS } from '../cell/layer.ts'
 import type { Received } from '../crypto/handshake.ts'
 
@@ -41,10 +42,11 @@ export class HubHop {
 
   /** Puts this hub's layer on a cell for the client. `deeper` is borrowed, of a body or of plaintext of that length. */
   sealBackward(deeper: Uint8Array, cellClass: CellClass): Uint8Array {
-    const frame = newFrame(cellClass)
+    const frame = takeFrame(cellClass)
     const { backward } = this.#respond()
     const below = deeper.subarray(0, backward.deeperBytes(bodyOf(frame).length))
     backward.seal(frame, below, cellClass, CELL_TYPES.cell)
+    frame.fill(0, FRAME_HEADER_BYTES + below.length + LAYER_TAG_BYTES)
     return frame
   }
 

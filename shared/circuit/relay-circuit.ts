@@ -1,15 +1,11 @@
 import { FAULTS, type FaultCode } from '../base/fault-codes.ts'
 import { ANSWER_CLASS, STATUS_OK } from '../cell/answer.ts'
-import { bodyOf, CELL_TYPES, type CellClass, type CellType, newFrame } from '../cell/cell.ts'
+import { CELL_TYPES, type CellClass, type CellType, FRAME_HEADER_BYTES } from '../cell/cell.ts'
+import { takeFrame } from '../cell/frame-pool.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import type { HubHop } from './hub-hop.ts'
 import { nextRelayState, RELAY_START, type RelayEvent, type RelayState } from './relay-state.ts'
 import { EXTEND_TIMEOUT_MS, IDLE_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
-
-export interface RelaySink {
-  /** The circuit is over: forget it. */
-  closed(because: FaultCode | undefined): void
-}
 
 /**
  * A circuit at a hub that is not its last: takes its layer off on the way out, puts it on on the way back, and knows
@@ -18,7 +14,7 @@ export interface RelaySink {
 export class RelayCircuit {
   readonly #hop: HubHop
   readonly #previous: CircuitEnd
-  readonly #sink: RelaySink
+  readonly #forget: () => void
   readonly #startedAt: number
   #next: CircuitEnd | undefined
   #waiting: { type: CellType; frame: Uint8Array }[] = []
@@ -26,10 +22,11 @@ export class RelayCircuit {
   #lastCellAt: number
   #now: number
 
-  constructor(hop: HubHop, previous: CircuitEnd, sink: RelaySink, now: number) {
+  /** @param forget called when the circuit is over */
+  constructor(hop: HubHop, previous: CircuitEnd, forget: () => void, now: number) {
     this.#hop = hop
     this.#previous = previous
-    this.#sink = sink
+    this.#forget = forget
     this.#startedAt = now
     this.#lastCellAt = now
     this.#now = now
@@ -68,7 +65,7 @@ export class RelayCircuit {
     if (this.#state === 'extending' || this.#state === 'created') {
       this.#previous.send(CELL_TYPES.answer, this.#hop.answer(FAULTS[because].wire, undefined))
     }
-    this.#end('gracefully', because)
+    this.#end('gracefully')
   }
 
   /** To be called about once a second. */
@@ -79,44 +76,45 @@ export class RelayCircuit {
       if (age >= EXTEND_TIMEOUT_MS) this.refuse('next-silent')
       return
     }
-    if (!this.#hop.switched && age >= SWITCH_TIMEOUT_MS) this.#end('at once', 'circuit-timeout')
-    else if (now - this.#lastCellAt >= IDLE_TIMEOUT_MS) this.#end('gracefully', 'circuit-timeout')
+    if (!this.#hop.switched && age >= SWITCH_TIMEOUT_MS) this.#end('at once')
+    else if (now - this.#lastCellAt >= IDLE_TIMEOUT_MS) this.#end('gracefully')
   }
 
   /** Ends the circuit from this hub: it drains, or needs the memory. */
-  close(because: FaultCode): void {
-    this.#end('at once', because)
+  close(): void {
+    this.#end('at once')
   }
 
   #forward(type: CellType, cellClass: CellClass, body: Uint8Array): void {
     const deeper = this.#hop.openForward(type, cellClass, body)
     if (deeper === undefined || this.#step('forward-cell') === 'closed') {
-      this.#end('at once', 'cell-rejected')
+      this.#end('at once')
       return
     }
     this.#lastCellAt = this.#now
-    const frame = newFrame(cellClass)
-    bodyOf(frame).set(deeper)
+    const frame = takeFrame(cellClass)
+    frame.set(deeper, FRAME_HEADER_BYTES)
+    frame.fill(0, FRAME_HEADER_BYTES + deeper.length)
     if (this.#next === undefined) this.#waiting.push({ type, frame })
     else this.#next.send(type, frame)
   }
 
   #backward(type: CellType, cellClass: CellClass, body: Uint8Array): void {
     const answers = type === CELL_TYPES.answer && cellClass === ANSWER_CLASS
-    if (!answers && type !== CELL_TYPES.cell) return this.#end('at once', 'circuit-protocol')
-    if (this.#step(answers ? 'answer' : 'backward-cell') !== 'open') return this.#end('at once', 'circuit-protocol')
+    if (!answers && type !== CELL_TYPES.cell) return this.#end('at once')
+    if (this.#step(answers ? 'answer' : 'backward-cell') !== 'open') return this.#end('at once')
     this.#lastCellAt = this.#now
     if (answers) this.#previous.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, body))
     else this.#previous.send(CELL_TYPES.cell, this.#hop.sealBackward(body, cellClass))
   }
 
   #previousClosed(): void {
-    this.#end('gracefully', undefined)
+    this.#end('gracefully')
   }
 
   #nextClosed(): void {
     if (this.#state === 'created') this.refuse('next-closed')
-    else this.#end('gracefully', undefined)
+    else this.#end('gracefully')
   }
 
   #step(event: RelayEvent): RelayState {
@@ -126,7 +124,7 @@ export class RelayCircuit {
   }
 
   /** Gracefully: what is queued still goes out. At once: a cell was tampered with, so nothing more does. */
-  #end(how: 'gracefully' | 'at once', because: FaultCode | undefined): void {
+  #end(how: 'gracefully' | 'at once'): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#waiting = []
@@ -135,6 +133,6 @@ export class RelayCircuit {
       else end?.abort()
     }
     this.#hop.close()
-    this.#sink.closed(because)
+    this.#forget()
   }
 }

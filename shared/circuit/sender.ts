@@ -1,5 +1,6 @@
 import { ByteWriter } from '../base/byte-writer.ts'
-import { bodyOf, type CellClass, capacityOf, classFor, newFrame } from '../cell/cell.ts'
+import { bodyOf, type CellClass, capacityOf, classFor, FRAME_HEADER_BYTES } from '../cell/cell.ts'
+import { takeFrame } from '../cell/frame-pool.ts'
 import { encodeMessage, MESSAGE_HEADER_BYTES, type Message, messageBytes } from '../cell/message.ts'
 
 /** Seals a frame whose body starts with the plaintext, and queues it. True while there is room for more. */
@@ -21,8 +22,10 @@ export class CircuitSender {
 
   send(message: Message): boolean {
     const cellClass = classFor(messageBytes(message))
-    const frame = newFrame(cellClass)
-    encodeMessage(message, new ByteWriter(bodyOf(frame)))
+    const frame = takeFrame(cellClass)
+    const writer = new ByteWriter(bodyOf(frame))
+    encodeMessage(message, writer)
+    frame.fill(0, FRAME_HEADER_BYTES + writer.offset)
     return this.#seal(frame, cellClass)
   }
 

@@ -1,5 +1,6 @@
 import type { MonotonicClock } from '../base/clock.ts'
 import { Fault } from '../base/fault.ts'
+import { giveBackFrame } from '../cell/frame-pool.ts'
 import type { BytePipe } from './byte-pipe.ts'
 import { Link, type LinkOptions, type LinkSink } from './link.ts'
 
@@ -57,6 +58,7 @@ export class LinkDriver {
       this.#outstanding += bytes
       this.#pipe.write(chunks, () => {
         this.#outstanding -= bytes
+        for (const chunk of chunks) giveBackFrame(chunk)
         this.#schedule()
       })
     }

@@ -7,6 +7,7 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import { toHex } from '../base/bytes.ts'
 import type { MonotonicClock } from '../base/clock.ts'
 import { Fault } from '../base/fault.ts'
+import { listenFault } from '../base/listen-fault.ts'
 import { Sensitive } from '../base/sensitive.ts'
 import type { CellClass } from '../cell/cell.ts'
 import type { LinkAddress } from '../map/link-address.ts'
@@ -25,6 +26,8 @@ export interface LinkHandle {
   readonly link: Link
   /** Ed25519 public key of the peer, 32 bytes: for a hub its id. */
   readonly peerKey: Uint8Array
+  /** Our own public key on this link, 32 bytes. */
+  readonly ownKey: Uint8Array
   /** TLS exporter value, 32 bytes. */
   readonly binding: Uint8Array
   readonly initiator: boolean
@@ -70,6 +73,7 @@ export class LinkNode {
   /** Dials that have a connection and wait for the peer's HELLO. */
   readonly #waiting = new Map<string, PromiseWithResolvers<LinkHandle>>()
   #libp2p: Libp2p | undefined
+  #ownKey: Uint8Array = new Uint8Array(0)
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: LinkNodeOptions, parts: LinkNodeParts) {
@@ -77,13 +81,28 @@ export class LinkNode {
     this.#parts = parts
   }
 
-  /** @throws Fault options-invalid (key dump is switched on), and the system's error if an address can not be bound */
+  /** @throws Fault options-invalid (key dump is switched on), port-in-use, address-unavailable, capability-missing */
   async start(): Promise<void> {
     refuseKeyDump()
     const options = this.#options
+    const listenErrors: unknown[] = []
+    this.#libp2p = await this.#create(options, listenErrors).catch((error: unknown) => {
+      throw listenErrors[0] ?? listenFault(error, 'a listen address')
+    })
+    if (listenErrors.length > 0) {
+      await this.#libp2p.stop()
+      throw listenErrors[0]
+    }
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#timer.unref()
+  }
+
+  async #create(options: LinkNodeOptions, listenErrors: unknown[]): Promise<Libp2p> {
     const listens = options.listen.length + options.listenNoise.length > 0
-    this.#libp2p = await createLibp2p({
-      privateKey: await libp2pKeyFromSeed(options.seed),
+    const privateKey = await libp2pKeyFromSeed(options.seed)
+    this.#ownKey = privateKey.publicKey.raw
+    return createLibp2p({
+      privateKey,
       logger: silentLogger,
       nodeInfo: { userAgent: options.agent, name: 'spn', version: '1' },
       addresses: {
@@ -94,6 +113,7 @@ export class LinkNode {
           new TlsTransport(components, {
             muxerFor: (connection, peer) => this.#muxer(connection, peer),
             admits: (address) => this.#handles.size < options.maxLinks && (this.#parts.admits?.(address) ?? true),
+            onListenError: (error) => listenErrors.push(error),
           }),
         ...(options.listenNoise.length > 0 ? [tcp()] : []),
       ],
@@ -108,8 +128,6 @@ export class LinkNode {
         reconnectRetries: 0,
       },
     })
-    this.#timer = setInterval(() => this.#tick(), TICK_MS)
-    this.#timer.unref()
   }
 
   get libp2p(): Libp2p {
@@ -150,6 +168,12 @@ export class LinkNode {
     }
   }
 
+  /** Ends all links to this peer, and resolves when libp2p has forgotten them too. */
+  async hangUp(peerKey: Uint8Array): Promise<void> {
+    for (const handle of this.#byPeer.get(toHex(peerKey)) ?? []) handle.close()
+    await this.libp2p.hangUp(peerOfPublicBytes(peerKey))
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer)
     for (const handle of [...this.#handles]) handle.close()
@@ -169,6 +193,7 @@ export class LinkNode {
         handle = {
           link,
           peerKey: peer.publicBytes,
+          ownKey: this.#ownKey,
           binding: peer.binding,
           initiator: peer.initiator,
           remoteAddress: new Sensitive(connection.remoteAddr.getComponents()[0]?.value ?? ''),

@@ -4,6 +4,7 @@ import { ipPortToMultiaddr } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { Fault } from '../base/fault.ts'
 import { formatIp } from '../base/ip-address.ts'
+import { listenFault } from '../base/listen-fault.ts'
 import { linkMultiaddr, parseLinkMultiaddr } from './link-multiaddr.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { LINK_TLS_OPTIONS } from './tls-parameters.ts'
@@ -32,8 +33,18 @@ export class TlsListener extends TypedEventEmitter<ListenerEvents> implements Li
     this.#parts = parts
   }
 
-  /** @throws the system's error if the address is taken or not there */
+  /** @throws Fault port-in-use, address-unavailable, capability-missing */
   async listen(address: Multiaddr): Promise<void> {
+    try {
+      await this.#listen(address)
+    } catch (error) {
+      const fault = listenFault(error, address.toString())
+      this.#parts.parts.onListenError(fault)
+      throw fault
+    }
+  }
+
+  async #listen(address: Multiaddr): Promise<void> {
     const where = parseLinkMultiaddr(address)
     if (where === undefined) throw new RangeError('not an address of a link')
     const server = tls.createServer({

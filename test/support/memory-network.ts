@@ -99,8 +99,8 @@ export class MemoryNetwork {
         networkId: NETWORK_ID,
         roles: { home: true, relay: true, exit4: true, exit6: true },
         maxCircuits: 10_000,
-        createsPerSecond: 1_000,
-        createBurst: 1_000,
+        clientRate: { perSecond: 1_000, burst: 1_000 },
+        hubRate: { perSecond: 1_000, burst: 1_000 },
         ...this.#options.hubOptions,
       },
       {

@@ -1,0 +1,62 @@
+import { Duplex } from 'node:stream'
+import type { Target } from '../shared/cell/target.ts'
+import type { Connector, Tunnel } from './connector.ts'
+
+/** A connection through the network as a stream of Node, for the client's own requests. */
+export class CircuitStream extends Duplex {
+  readonly #tunnel: Tunnel
+  #opened = false
+  #held: (() => void)[] = []
+  #owed = 0
+
+  constructor(connector: Connector, target: Target) {
+    super({ allowHalfOpen: true })
+    this.#tunnel = connector.open(target, 'client', {
+      opened: () => {
+        this.#opened = true
+        this.emit('connect')
+        this.#resumeWrites()
+      },
+      data: (bytes, cost) => {
+        this.#owed += cost
+        if (this.push(bytes)) this.#giveBack()
+      },
+      finished: () => void this.push(null),
+      writable: () => this.#resumeWrites(),
+      closed: (fault) => {
+        if (fault !== undefined) this.destroy(fault)
+      },
+    })
+  }
+
+  override _read(): void {
+    this.#giveBack()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    if (!this.#opened) this.#held.push(() => this._write(chunk, _encoding, done))
+    else if (this.#tunnel.write(chunk)) done()
+    else this.#held.push(done)
+  }
+
+  override _final(done: () => void): void {
+    this.#tunnel.finish()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#tunnel.reset()
+    done(error)
+  }
+
+  #resumeWrites(): void {
+    const held = this.#held
+    this.#held = []
+    for (const resume of held) resume()
+  }
+
+  #giveBack(): void {
+    if (this.#owed > 0) this.#tunnel.release(this.#owed)
+    this.#owed = 0
+  }
+}

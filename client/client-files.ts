@@ -1,0 +1,12 @@
+import { join } from 'node:path'
+
+/** Where the client keeps its files. */
+export interface ClientFiles {
+  readonly stateDir: string
+  readonly mapFile: string
+  readonly controlSocket: string
+}
+
+export function clientFiles(stateDir: string): ClientFiles {
+  return { stateDir, mapFile: join(stateDir, 'hub-map'), controlSocket: join(stateDir, 'control.sock') }
+}

@@ -1,0 +1,158 @@
+import type { MonotonicClock } from '../shared/base/clock.ts'
+import { Fault } from '../shared/base/fault.ts'
+import type { Log } from '../shared/base/log.ts'
+import { NetworkTime } from '../shared/base/network-time.ts'
+import type { Random } from '../shared/base/random.ts'
+import type { Locator } from '../shared/geo/locator.ts'
+import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.ts'
+import { MapKeeper } from '../shared/map/map-keeper.ts'
+import type { Network } from '../shared/map/network.ts'
+import type { HubMap } from '../shared/map/signed-map.ts'
+import { circuitHttp } from './circuit-http.ts'
+import type { ClientFiles } from './client-files.ts'
+import { ConnectionList } from './connection-list.ts'
+import { Connector } from './connector.ts'
+import { ControlServer } from './control/control-server.ts'
+import { HomeLink } from './home-link.ts'
+import { HomeStore } from './home-store.ts'
+import { tunnelFlow } from './intercepted-flow.ts'
+import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
+import type { ClientOptions } from './options.ts'
+import { ownLocation } from './own-location.ts'
+import { SocksServer } from './socks/socks-server.ts'
+
+export interface ClientParts {
+  readonly network: Network
+  readonly files: ClientFiles
+  readonly locator: Locator
+  readonly clock: MonotonicClock
+  readonly wallClock: () => number
+  readonly random: Random
+  readonly log: Log
+  /** For the first map, before there is a circuit to fetch it through. */
+  readonly directHttp: HttpSend
+  /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
+  readonly intercept: ((onFlow: (flow: InterceptedFlow) => void) => Interception) | undefined
+}
+
+const TICK_MS = 1_000
+
+/** The client: the map, the home link, and what leads connections into the network. */
+export class Client {
+  readonly #parts: ClientParts
+  readonly #time = new NetworkTime()
+  readonly #connections = new ConnectionList()
+  readonly #maps: MapKeeper
+  readonly #homeLink: HomeLink
+  readonly #connector: Connector
+  readonly #socks: SocksServer | undefined
+  readonly #control: ControlServer
+  readonly #interception: Interception | undefined
+  readonly #throughCircuits: HttpSend
+  #timer: NodeJS.Timeout | undefined
+  #closing: Promise<void> | undefined
+
+  /** @throws Fault state-corrupt */
+  constructor(options: ClientOptions, parts: ClientParts) {
+    this.#parts = parts
+    const { network, files, locator, clock, random, log } = parts
+    const networkId = network.id
+    const map = (): HubMap => this.#maps.map
+    this.#homeLink = new HomeLink({
+      ...{ networkId, clock, random, map, log: log.part('home') },
+      homes: new HomeStore(files.stateDir),
+      ownLocation: () => ownLocation(locator),
+      onUp: () => {},
+    })
+    this.#connector = new Connector(
+      { wish: { hops: options.hops }, targetAfterAnswer: options.privateTargets },
+      {
+        ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
+        connections: this.#connections,
+      },
+    )
+    this.#throughCircuits = circuitHttp(this.#connector)
+    this.#maps = new MapKeeper(
+      { network, cacheFile: files.mapFile, fetchAfterEpochs: [0.2, 1] },
+      {
+        ...{ time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
+        directories: new DirectoryClient(network, { clock, random }),
+        send: (held) => this.#wayToDirectories(held),
+        onMap: () => this.#homeLink.connect(),
+      },
+    )
+    this.#socks = options.socks === null ? undefined : new SocksServer(options.socks, this.#connector)
+    this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector))
+    this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
+  }
+
+  /**
+   * Interception comes first: from then on nothing leaves this computer but through the network.
+   * @throws Fault capability-missing, queue-taken, port-in-use, and others of this computer
+   */
+  async start(): Promise<void> {
+    const { clock, log } = this.#parts
+    await this.#control.start()
+    await this.#interception?.start()
+    await this.#socks?.start()
+    this.#maps.start()
+    this.#timer = setInterval(() => this.#connector.tick(clock.now()), TICK_MS)
+    log.info('client started', { intercepts: this.#interception !== undefined, socksPort: this.#socks?.port })
+  }
+
+  /** The port of the SOCKS proxy that is really used. */
+  get socksPort(): number | undefined {
+    return this.#socks?.port
+  }
+
+  /** Resolves when the home link is up for the first time. */
+  async ready(signal: AbortSignal): Promise<void> {
+    await this.#homeLink.ready(signal)
+  }
+
+  /** Ends everything and restores the firewall. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#maps.close()
+    this.#connector.close()
+    await this.#socks?.close()
+    await this.#homeLink.close()
+    await this.#interception?.close()
+    await this.#control.close()
+    this.#parts.log.info('client stopped')
+  }
+
+  /**
+   * Through circuits whenever there is a home link. Directly only without a usable map: then there is no other way,
+   * and it tells the observer no more than that this computer joins the network.
+   */
+  #wayToDirectories(held: HubMap | undefined): HttpSend | undefined {
+    const { clock, directHttp } = this.#parts
+    const usable = held !== undefined && this.#time.known && held.isValidAt(this.#time.at(clock.now()))
+    if (!usable) return directHttp
+    return this.#homeLink.home === undefined ? undefined : this.#throughCircuits
+  }
+
+  #command(command: string): unknown {
+    if (command === 'status') return this.#status()
+    if (command === 'connections') return this.#connections.all()
+    throw new Fault('options-invalid')
+  }
+
+  #status(): unknown {
+    const home = this.#homeLink.home
+    const content = this.#maps.newest?.content
+    return {
+      home: home && { hub: home.hub.key, city: home.hub.location.place.city, country: home.hub.location.place.country },
+      map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
+      circuits: this.#connector.circuitCount,
+      intercepts: this.#interception !== undefined,
+      socksPort: this.#socks?.port,
+    }
+  }
+}

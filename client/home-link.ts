@@ -1,0 +1,154 @@
+import type { MonotonicClock } from '../shared/base/clock.ts'
+import { Fault } from '../shared/base/fault.ts'
+import { faultFields, type Log } from '../shared/base/log.ts'
+import type { Random } from '../shared/base/random.ts'
+import type { Location } from '../shared/geo/place.ts'
+import { type LinkHandle, LinkNode } from '../shared/link/link-node.ts'
+import type { MapHub } from '../shared/map/hub-map.ts'
+import type { HubMap } from '../shared/map/signed-map.ts'
+import type { HomeStore } from './home-store.ts'
+import { chooseHome } from './navigator/choose-home.ts'
+
+export interface HomeLinkParts {
+  readonly networkId: Uint8Array
+  readonly homes: HomeStore
+  readonly clock: MonotonicClock
+  readonly random: Random
+  readonly log: Log
+  /** The map to go by. @throws Fault map-expired, directory-unreachable */
+  readonly map: () => HubMap
+  /** Where this computer is, if that is known. */
+  readonly ownLocation: () => Location | undefined
+  readonly onUp: () => void
+}
+
+/** The home hub and the link to it. */
+export interface Home {
+  readonly hub: MapHub
+  readonly handle: LinkHandle
+}
+
+const DIAL_TIMEOUT_MS = 8_000
+const FIRST_RETRY_MS = 200
+const LAST_RETRY_MS = 15_000
+/** The client opens circuits on its link; hubs open none. */
+const NO_CIRCUITS_FROM_HUB = 0
+
+/**
+ * Keeps one link to the home hub. Every link is made by a new libp2p node with an identity of its own, so that two
+ * links of this client have nothing in common that a hub could see (SPEC section 10.8).
+ */
+export class HomeLink {
+  readonly #parts: HomeLinkParts
+  readonly #closing = new AbortController()
+  #node: LinkNode | undefined
+  #home: Home | undefined
+  #running = false
+  #waiting = Promise.withResolvers<Home>()
+
+  constructor(parts: HomeLinkParts) {
+    this.#parts = parts
+    this.#waiting.promise.catch(() => {})
+  }
+
+  get home(): Home | undefined {
+    return this.#home
+  }
+
+  /** The home link, as soon as it is up. @throws Fault cancelled */
+  ready(signal: AbortSignal): Promise<Home> {
+    if (this.#home !== undefined) return Promise.resolve(this.#home)
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Fault('cancelled')), { once: true })
+      this.#waiting.promise.then(resolve, reject)
+    })
+  }
+
+  /** Connects unless that is done or under way. To be called when there is a map. */
+  connect(): void {
+    if (this.#running || this.#home !== undefined || this.#closing.signal.aborted) return
+    this.#running = true
+    void this.#run().finally(() => {
+      this.#running = false
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#waiting.reject(new Fault('cancelled'))
+    await this.#node?.close()
+  }
+
+  async #run(): Promise<void> {
+    const { log, random } = this.#parts
+    for (let retryMs = FIRST_RETRY_MS; !this.#closing.signal.aborted; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
+      try {
+        await this.#connectOnce()
+        return
+      } catch (error) {
+        if (this.#closing.signal.aborted) return
+        log.warn('no home hub can be reached', faultFields(error))
+        await new Promise((resolve) => setTimeout(resolve, retryMs + random.below(retryMs)))
+      }
+    }
+  }
+
+  /** Tries the known homes in order, then one new hub. */
+  async #connectOnce(): Promise<void> {
+    const { homes, map: currentMap, random, ownLocation, log } = this.#parts
+    const map = currentMap()
+    homes.keep((id) => map.hub(id) !== undefined)
+    const known = homes.ids.flatMap((id) => map.hub(id) ?? []).filter((hub) => hub.roles.home)
+    const tried = new Set(known.map((hub) => hub.key))
+    const fresh = chooseHome(map.content.hubs, ownLocation(), tried, random)
+    let failure: unknown = new Fault('path-no-home')
+    for (const hub of fresh === undefined ? known : [...known, fresh]) {
+      try {
+        await this.#dial(hub)
+        return
+      } catch (error) {
+        failure = error
+        log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
+      }
+    }
+    throw failure
+  }
+
+  async #dial(hub: MapHub): Promise<void> {
+    const { clock, random, networkId, homes, log, onUp } = this.#parts
+    const node = new LinkNode(
+      {
+        seed: random.bytes(32),
+        networkId,
+        ...{ listen: [], listenNoise: [], maxCircuitsPerLink: NO_CIRCUITS_FROM_HUB, maxLinks: 4, agent: 'spn' },
+      },
+      { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle) => this.#down(handle) },
+    )
+    await node.start()
+    try {
+      const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+      const handle = await node.dial(hub.id, hub.linkAddresses, signal)
+      homes.add(hub.id)
+      this.#node = node
+      this.#home = { hub, handle }
+      this.#waiting.resolve(this.#home)
+      log.info('home link up', { hub: hub.key })
+      onUp()
+    } catch (error) {
+      await node.close()
+      throw error
+    }
+  }
+
+  #down(handle: LinkHandle): void {
+    if (this.#home?.handle !== handle) return
+    const node = this.#node
+    this.#home = undefined
+    this.#node = undefined
+    this.#waiting = Promise.withResolvers()
+    this.#waiting.promise.catch(() => {})
+    if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost')
+    void node?.close()
+    this.connect()
+  }
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+import { systemClock } from '../shared/base/clock.ts'
+import { parseCommandLine } from '../shared/base/command-line.ts'
+import { Fault } from '../shared/base/fault.ts'
+import { createLog, faultFields, type Log } from '../shared/base/log.ts'
+import { readOptions } from '../shared/base/options.ts'
+import { type Running, runProgram } from '../shared/base/program.ts'
+import { systemRandom } from '../shared/base/random.ts'
+import { directHttp } from '../shared/map/direct-http.ts'
+import { readNetworkFile } from '../shared/map/network-file.ts'
+import { Client, type ClientParts } from './client.ts'
+import { clientFiles } from './client-files.ts'
+import { askDaemon } from './control/control-client.ts'
+import { openLocator } from './geo-file.ts'
+import { type ClientOptions, clientOptionsSchema } from './options.ts'
+
+const USAGE = `expected a command:
+spn run --config FILE           the daemon
+spn status --config FILE        home hub, map, circuits
+spn connections --config FILE   connections with their paths, as JSON
+spn off --config FILE           takes the firewall rules away that a killed daemon left behind`
+
+const [command, ...args] = process.argv.slice(2)
+
+await runProgram('spn', async () => {
+  if (!['run', 'status', 'connections', 'off'].includes(command ?? '')) {
+    throw new Fault('options-invalid', { mistakes: USAGE })
+  }
+  const { config } = parseCommandLine(args, { required: ['config'] })
+  const options = readOptions(clientOptionsSchema, config as string)
+  if (command === 'run') return run(options)
+  if (command === 'off') return off(options)
+  const answer = await askDaemon(clientFiles(options.stateDir).controlSocket, command as string)
+  console.log(JSON.stringify(answer, undefined, 2))
+  return undefined
+})
+
+async function run(options: ClientOptions): Promise<Running> {
+  const log = createLog(options.logLevel)
+  const client = new Client(options, {
+    network: readNetworkFile(options.networkFile),
+    files: clientFiles(options.stateDir),
+    locator: openLocator(options.geo),
+    clock: systemClock,
+    wallClock: Date.now,
+    random: systemRandom,
+    log,
+    directHttp,
+    intercept: await interceptionOf(options, log),
+  })
+  await client.start()
+  return client
+}
+
+/** The interception of this system; its code is loaded only where it is wanted. */
+async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientParts['intercept']> {
+  const { intercept } = options
+  if (intercept === null) return undefined
+  if (process.platform !== 'linux')
+    throw new Fault('program-missing', { interception: `none for ${process.platform} yet` })
+  const { LinuxInterception } = await import('./interception/interception.ts')
+  return (onFlow) =>
+    new LinuxInterception(
+      { queueNum: intercept.queue, redirectPort: intercept.port, own: intercept.own, directNetworks: intercept.direct },
+      {
+        onFlow,
+        onFailure: (fault) => log.error('interception failed: this computer stays cut off', faultFields(fault)),
+      },
+    )
+}
+
+async function off({ intercept }: ClientOptions): Promise<undefined> {
+  if (intercept === null)
+    throw new Fault('options-invalid', { mistakes: 'intercept: expected to be set for this command' })
+  const { LinuxInterception } = await import('./interception/interception.ts')
+  await LinuxInterception.removeRules()
+  return undefined
+}

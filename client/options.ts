@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from '../shared/base/log.ts'
+import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
+import { MAX_HOPS } from '../shared/cell/cell.ts'
+
+const port = z.int().min(1).max(65_535)
+
+/** How the daemon's own traffic is told from everybody else's. Exactly one of the two. */
+const own = z.union([
+  z.strictObject({ gid: z.int().min(1).max(0xffff_fffe) }),
+  z.strictObject({ cgroup: z.string().min(1).max(255) }),
+])
+
+/** The configuration file of the client. */
+export const clientOptionsSchema = z.strictObject({
+  /** File with the id, directories and keys of the network to join. */
+  networkFile: z.string().min(1),
+  /** Folder for the last map, the home hubs and the control socket. Made if it is not there. */
+  stateDir: z.string().min(1),
+  /** Where programs of this computer find a SOCKS 5 proxy; null for none. */
+  socks: endpointSchema.nullable().default({ ip: Uint8Array.of(127, 0, 0, 1), port: 1080 }),
+  /** Interception of every connection of this computer; null for none. Needs root or CAP_NET_ADMIN. */
+  intercept: z
+    .strictObject({
+      /** Number of the packet queue. */
+      queue: z.int().min(0).max(65_535).default(17),
+      /** Port on loopback to which tunnelled connections are redirected. */
+      port: port.default(7170),
+      /** What is the daemon's own: it is started with this group (or in this cgroup), nobody else is in it. */
+      own: own.default({ gid: 7117 }),
+      /** Networks that stay direct: a printer, the local network. */
+      direct: z.array(rangeSchema).max(256).default([]),
+    })
+    .nullable()
+    .default(null),
+  /** Hubs on the path of a connection. More cost time, fewer cost privacy. */
+  hops: z.int().min(1).max(MAX_HOPS).default(3),
+  /** The profile "private": the exit learns the destination only after the path is built; costs one round trip. */
+  privateTargets: z.boolean().default(false),
+  geo: z
+    .strictObject({
+      /** The compact table of places; default: the one that the set-up makes. */
+      tableFile: z.string().min(1).optional(),
+      /** File of places that win over the table. */
+      overridesFile: z.string().min(1).optional(),
+      /** Do without the table. */
+      overridesOnly: z.boolean().default(false),
+    })
+    .prefault({}),
+  logLevel: z.enum(LOG_LEVELS).default('info'),
+})
+
+export type ClientOptions = z.output<typeof clientOptionsSchema>
+export type ClientConfig = z.input<typeof clientOptionsSchema>

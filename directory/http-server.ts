@@ -1,0 +1,94 @@
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { parseHex, toHex } from '../shared/base/bytes.ts'
+import { asFault, isFault } from '../shared/base/fault.ts'
+import type { FaultCode } from '../shared/base/fault-codes.ts'
+import { formatIp } from '../shared/base/ip-address.ts'
+import { listenFault } from '../shared/base/listen-fault.ts'
+import { MAX_DESCRIPTOR_BYTES } from '../shared/map/descriptor.ts'
+import type { LinkAddress } from '../shared/map/link-address.ts'
+import { type SignedTime, TIME_NONCE_BYTES } from '../shared/map/signed-time.ts'
+import type { StoredMap } from './store.ts'
+
+export interface HttpHandlers {
+  /** @throws Fault for what is not taken */
+  readonly takeDescriptor: (signed: Uint8Array, sender: string) => 'accepted' | 'unchanged'
+  readonly map: () => { map: StoredMap; freshForS: number } | undefined
+  readonly time: (nonce: Uint8Array) => SignedTime
+  readonly health: () => { ok: boolean; epoch: number | undefined; hubs: number }
+}
+
+/** HTTP status by fault; what is not listed is the sender's mistake. */
+const STATUS: Partial<Record<FaultCode, number>> = {
+  'descriptor-older': 409,
+  'document-too-large': 413,
+  'descriptor-rate': 429,
+  'limit-reached': 503,
+  internal: 500,
+}
+
+const REQUEST_TIMEOUT_MS = 10_000
+const RETRY_AFTER_S = 2
+
+/** The directory's HTTP interface (SPEC section 11.6). Logs nothing of who asks for what. */
+export function createHttpServer(handlers: HttpHandlers): FastifyInstance {
+  const server = Fastify({
+    logger: false,
+    bodyLimit: MAX_DESCRIPTOR_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: 128 },
+  })
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  )
+
+  server.post('/v1/descriptors', (request, reply) => {
+    if (!(request.body instanceof Uint8Array)) return refuse(reply, 400, 'encoding-invalid')
+    const result = handlers.takeDescriptor(new Uint8Array(request.body), request.ip)
+    return reply.code(result === 'accepted' ? 202 : 200).send({ result })
+  })
+
+  server.get('/v1/map', (request, reply) => {
+    const current = handlers.map()
+    if (current === undefined) return refuse(reply.header('retry-after', RETRY_AFTER_S), 503, 'map-early')
+    const etag = `"${toHex(current.map.hash)}"`
+    reply.header('etag', etag).header('cache-control', `public, max-age=${current.freshForS}`)
+    if (request.headers['if-none-match'] === etag) return reply.code(304).send()
+    return reply.type('application/octet-stream').send(Buffer.from(current.map.signed))
+  })
+
+  server.get<{ Querystring: { nonce?: unknown } }>('/v1/time', (request, reply) => {
+    const { nonce } = request.query
+    const bytes = typeof nonce === 'string' ? parseHex(nonce) : undefined
+    if (bytes?.length !== TIME_NONCE_BYTES) return refuse(reply, 400, 'encoding-invalid')
+    const { timeMs, signature } = handlers.time(bytes)
+    return reply.header('cache-control', 'no-store').send({ timeMs, signature: toHex(signature) })
+  })
+
+  server.get('/healthz', (_request, reply) => {
+    const health = handlers.health()
+    return reply.code(health.ok ? 200 : 503).send(health)
+  })
+
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ fault: 'not-found' }))
+  server.setErrorHandler((error, _request, reply) => {
+    if (isFault(error)) return refuse(reply, STATUS[error.code] ?? 400, error.code)
+    const status = (error as { statusCode?: number }).statusCode ?? 500
+    return refuse(reply, status, status === 413 ? 'document-too-large' : status < 500 ? 'encoding-invalid' : 'internal')
+  })
+  return server
+}
+
+/** @throws Fault port-in-use, address-unavailable, capability-missing */
+export async function listenHttp(server: FastifyInstance, { ip, port }: LinkAddress): Promise<void> {
+  try {
+    await server.listen({ host: formatIp(ip), port })
+  } catch (error) {
+    throw asFault(listenFault(error, `${formatIp(ip)} port ${port}`))
+  }
+}
+
+function refuse(reply: FastifyReply, status: number, fault: FaultCode): FastifyReply {
+  return reply.code(status).send({ fault })
+}

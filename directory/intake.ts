@@ -1,0 +1,78 @@
+import { equalBytes, toHex } from '../shared/base/bytes.ts'
+import { Fault } from '../shared/base/fault.ts'
+import type { IpRange } from '../shared/base/ip-address.ts'
+import { isPublicIp } from '../shared/base/ip-scope.ts'
+import { TokenBucket } from '../shared/base/token-bucket.ts'
+import { type Descriptor, verifyDescriptor } from '../shared/map/descriptor.ts'
+import type { Store } from './store.ts'
+
+export interface IntakeOptions {
+  readonly networkId: Uint8Array
+  readonly addressScope: readonly IpRange[]
+  readonly maxHubs: number
+  readonly perMinutePerHub: number
+  readonly perMinutePerSender: number
+}
+
+/** How far a descriptor's time may be off, seconds. */
+const MAX_SKEW_S = 600
+/** Rates are remembered for so many hubs and senders. */
+const MAX_BUCKETS = 50_000
+
+/** Takes descriptors: what costs least is checked first, and nothing is kept that is not signed, new and sound. */
+export class Intake {
+  readonly #options: IntakeOptions
+  readonly #store: Store
+  readonly #hubs = new Map<string, TokenBucket>()
+  readonly #senders = new Map<string, TokenBucket>()
+
+  constructor(options: IntakeOptions, store: Store) {
+    this.#options = options
+    this.#store = store
+  }
+
+  /**
+   * @param sender address that the descriptor came from
+   * @param nowMs Unix ms
+   * @returns the descriptor, and whether it was new; the same one again changes nothing
+   * @throws Fault descriptor-rate, descriptor-older, descriptor-invalid, limit-reached, and those of `verifyDescriptor`
+   */
+  take(signed: Uint8Array, sender: string, nowMs: number): { descriptor: Descriptor; isNew: boolean } {
+    const { networkId, perMinutePerHub, perMinutePerSender, maxHubs } = this.#options
+    if (!allow(this.#senders, sender, perMinutePerSender, nowMs))
+      throw new Fault('descriptor-rate', { limit: 'sender' })
+    const descriptor = verifyDescriptor(signed, networkId)
+    const held = this.#store.descriptor(descriptor.hubId)
+    if (held !== undefined && equalBytes(held.signed, signed)) return { descriptor, isNew: false }
+    if (!allow(this.#hubs, toHex(descriptor.hubId), perMinutePerHub, nowMs)) {
+      throw new Fault('descriptor-rate', { limit: 'hub' })
+    }
+    if (held !== undefined && descriptor.sequence <= held.sequence) {
+      throw new Fault('descriptor-older', { sequence: descriptor.sequence, held: held.sequence })
+    }
+    const now = Math.floor(nowMs / 1000)
+    this.#check(descriptor, now)
+    if (held === undefined && this.#store.hubCount(now) >= maxHubs) throw new Fault('limit-reached', { hubs: maxHubs })
+    const { hubId, sequence, expires } = descriptor
+    this.#store.putDescriptor({ hubId, sequence, expires, signed })
+    return { descriptor, isNew: true }
+  }
+
+  #check({ published, expires, linkAddresses, noiseAddresses }: Descriptor, now: number): void {
+    if (Math.abs(published - now) > MAX_SKEW_S) throw new Fault('descriptor-invalid', { secondsOff: published - now })
+    if (expires <= now) throw new Fault('descriptor-invalid', { expired: true })
+    const scope = this.#options.addressScope
+    const hidden = [...linkAddresses, ...noiseAddresses].find(({ ip }) => !isPublicIp(ip, scope))
+    if (hidden !== undefined) throw new Fault('descriptor-invalid', { address: 'not public' })
+  }
+}
+
+function allow(buckets: Map<string, TokenBucket>, key: string, perMinute: number, nowMs: number): boolean {
+  let bucket = buckets.get(key)
+  if (bucket === undefined) {
+    if (buckets.size >= MAX_BUCKETS) buckets.delete(buckets.keys().next().value as string)
+    bucket = new TokenBucket(perMinute / 60, perMinute, nowMs)
+    buckets.set(key, bucket)
+  }
+  return bucket.take(nowMs)
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+import { join } from 'node:path'
+import { systemClock } from '../shared/base/clock.ts'
+import { parseCommandLine } from '../shared/base/command-line.ts'
+import { Fault } from '../shared/base/fault.ts'
+import { createLog } from '../shared/base/log.ts'
+import { readOptions } from '../shared/base/options.ts'
+import { type Running, runProgram } from '../shared/base/program.ts'
+import { systemRandom } from '../shared/base/random.ts'
+import { readNetworkFile } from '../shared/map/network-file.ts'
+import { Directory } from './directory.ts'
+import { loadDirectoryKey } from './directory-key-file.ts'
+import { openLocator } from './geo-database.ts'
+import { initDirectory } from './init.ts'
+import { directoryOptionsSchema } from './options.ts'
+import { Store } from './store.ts'
+
+const USAGE = `expected a command:
+spn-directory run --config FILE
+spn-directory init --state-dir DIR --network-file FILE --network NAME --name NAME --url URL [--test-network yes]`
+
+const [command, ...args] = process.argv.slice(2)
+
+await runProgram('spn-directory', async () => {
+  if (command === 'run') return run(args)
+  if (command === 'init') return init(args)
+  throw new Fault('options-invalid', { mistakes: USAGE })
+})
+
+async function run(words: readonly string[]): Promise<Running> {
+  const { config } = parseCommandLine(words, { required: ['config'] })
+  const options = readOptions(directoryOptionsSchema, config as string)
+  const directory = new Directory(options, {
+    network: readNetworkFile(options.networkFile),
+    key: loadDirectoryKey(options.stateDir),
+    store: new Store(join(options.stateDir, 'directory.sqlite')),
+    locator: await openLocator(options.geo),
+    clock: systemClock,
+    wallClock: Date.now,
+    random: systemRandom,
+    log: createLog(options.logLevel),
+  })
+  await directory.start()
+  return directory
+}
+
+function init(words: readonly string[]): undefined {
+  const required = ['state-dir', 'network-file', 'network', 'name', 'url']
+  const flags = parseCommandLine(words, { required, optional: ['test-network'] })
+  const file = initDirectory(
+    {
+      stateDir: flags['state-dir'] as string,
+      networkFile: flags['network-file'] as string,
+      network: flags.network as string,
+      name: flags.name as string,
+      url: flags.url as string,
+      testNetwork: flags['test-network'] === 'yes',
+    },
+    systemRandom,
+  )
+  console.log(JSON.stringify(file, undefined, 2))
+}

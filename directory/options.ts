@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from '../shared/base/log.ts'
+import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
+
+/** The configuration file of a directory. */
+export const directoryOptionsSchema = z.strictObject({
+  /** File with the id, directories and keys of the network; this directory's key must be one of them. */
+  networkFile: z.string().min(1),
+  /** Folder for the key and the database. */
+  stateDir: z.string().min(1),
+  /** Where HTTP is answered. Put a TLS-terminating web server or a CDN in front where it should be HTTPS. */
+  listen: endpointSchema,
+  /** Length of an epoch: so often there is a new map. Seconds. */
+  epochSeconds: z.int().min(1).max(86_400).default(3600),
+  /** How many epochs a map may be used. */
+  mapLifeEpochs: z.int().min(2).max(10_000).default(3),
+  /** A hub is reached out to so often to see that it is there. Seconds. */
+  probeSeconds: z.int().min(1).max(86_400).default(600),
+  /** Ranges that this network counts as public although they are not. Only for test networks. */
+  addressScope: z.array(rangeSchema).max(64).default([]),
+  geo: z
+    .strictObject({
+      /** File of places that win over the databases. */
+      overridesFile: z.string().min(1).optional(),
+      /** Do without the databases: only overrides and what hubs declare. */
+      overridesOnly: z.boolean().default(false),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Hubs in all. */
+      hubs: z.int().min(1).max(20_000).default(20_000),
+      /** Descriptors a minute from one hub. */
+      descriptorsPerMinutePerHub: z.int().min(1).max(6_000).default(6),
+      /** Descriptors a minute from one sender's address. */
+      descriptorsPerMinutePerSender: z.int().min(1).max(60_000).default(60),
+    })
+    .prefault({}),
+  logLevel: z.enum(LOG_LEVELS).default('info'),
+})
+
+export type DirectoryOptions = z.output<typeof directoryOptionsSchema>
+export type DirectoryConfig = z.input<typeof directoryOptionsSchema>

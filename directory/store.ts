@@ -1,0 +1,137 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { Fault } from '../shared/base/fault.ts'
+import type { LinkAddress } from '../shared/map/link-address.ts'
+
+export interface StoredDescriptor {
+  readonly hubId: Uint8Array
+  readonly sequence: number
+  /** Seconds of network time. */
+  readonly expires: number
+  readonly signed: Uint8Array
+}
+
+/** When an address of a hub last proved its identity, and how often it did not since. Seconds of network time. */
+export interface StoredProbe {
+  readonly hubId: Uint8Array
+  readonly address: LinkAddress
+  readonly reachedAt: number
+  readonly failures: number
+}
+
+export interface StoredMap {
+  readonly epoch: number
+  readonly hash: Uint8Array
+  readonly signed: Uint8Array
+}
+
+const SCHEMA = `
+  create table if not exists descriptors (
+    hub_id blob primary key, sequence integer not null, expires integer not null, signed blob not null
+  ) strict;
+  create table if not exists probes (
+    hub_id blob not null, ip blob not null, port integer not null, reached_at integer not null, failures integer not null,
+    primary key (hub_id, ip, port)
+  ) strict;
+  create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
+`
+
+const KEPT_MAPS = 48
+
+/** What a directory keeps: accepted descriptors, what its probes found, and the maps that it signed. */
+export class Store {
+  readonly #database: DatabaseSync
+
+  /** @throws Fault state-corrupt if the file is no database of ours */
+  constructor(file: string) {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    try {
+      this.#database = new DatabaseSync(file)
+      this.#database.exec('pragma journal_mode = wal; pragma synchronous = full;')
+      this.#database.exec(SCHEMA)
+    } catch (cause) {
+      throw new Fault('state-corrupt', { file }, cause)
+    }
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  descriptor(hubId: Uint8Array): StoredDescriptor | undefined {
+    return this.#all('select * from descriptors where hub_id = ?', hubId).map(descriptorOf)[0]
+  }
+
+  /** All that have not expired, in the order of their ids. */
+  descriptors(now: number): StoredDescriptor[] {
+    return this.#all('select * from descriptors where expires > ? order by hub_id', now).map(descriptorOf)
+  }
+
+  /** The number of hubs whose descriptor has not expired. */
+  hubCount(now: number): number {
+    return Number(this.#all('select count(*) as n from descriptors where expires > ?', now)[0]?.n)
+  }
+
+  putDescriptor({ hubId, sequence, expires, signed }: StoredDescriptor): void {
+    this.#run('insert or replace into descriptors values (?, ?, ?, ?)', hubId, sequence, expires, signed)
+  }
+
+  probes(): StoredProbe[] {
+    return this.#all('select * from probes').map((row) => ({
+      hubId: bytesOf(row.hub_id),
+      address: { ip: bytesOf(row.ip), port: Number(row.port) },
+      reachedAt: Number(row.reached_at),
+      failures: Number(row.failures),
+    }))
+  }
+
+  /** An address proved the hub's identity. */
+  putReached(hubId: Uint8Array, { ip, port }: LinkAddress, now: number): void {
+    this.#run('insert or replace into probes values (?, ?, ?, ?, 0)', hubId, ip, port, now)
+  }
+
+  putFailed(hubId: Uint8Array, { ip, port }: LinkAddress): void {
+    const sql = 'update probes set failures = failures + 1 where hub_id = ? and ip = ? and port = ?'
+    this.#run(sql, hubId, ip, port)
+  }
+
+  latestMap(): StoredMap | undefined {
+    const row = this.#all('select * from maps order by epoch desc limit 1')[0]
+    return row && { epoch: Number(row.epoch), hash: bytesOf(row.hash), signed: bytesOf(row.signed) }
+  }
+
+  /** Keeps a map before anybody sees it. An epoch has one map for ever: a second one is refused. */
+  putMap({ epoch, hash, signed }: StoredMap): void {
+    this.#run('insert into maps values (?, ?, ?)', epoch, hash, signed)
+    this.#run('delete from maps where epoch <= ?', epoch - KEPT_MAPS)
+  }
+
+  /** Forgets hubs that expired long ago, with their probes. */
+  prune(expiredBefore: number): void {
+    this.#run('delete from descriptors where expires < ?', expiredBefore)
+    this.#run('delete from probes where hub_id not in (select hub_id from descriptors)')
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
+    return this.#database.prepare(sql).all(...values)
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): void {
+    this.#database.prepare(sql).run(...values)
+  }
+}
+
+function descriptorOf(row: Record<string, unknown>): StoredDescriptor {
+  return {
+    hubId: bytesOf(row.hub_id),
+    sequence: Number(row.sequence),
+    expires: Number(row.expires),
+    signed: bytesOf(row.signed),
+  }
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new Fault('state-corrupt')
+  return value
+}

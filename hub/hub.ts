@@ -1,0 +1,263 @@
+import { networkInterfaces } from 'node:os'
+import type { MonotonicClock } from '../shared/base/clock.ts'
+import { parseIp } from '../shared/base/ip-address.ts'
+import { faultFields, type Log } from '../shared/base/log.ts'
+import { granuleOf, NetworkTime } from '../shared/base/network-time.ts'
+import type { Random } from '../shared/base/random.ts'
+import { VERSION } from '../shared/base/version.ts'
+import type { HubKey } from '../shared/crypto/hub-key.ts'
+import { LinkNode } from '../shared/link/link-node.ts'
+import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.ts'
+import { MapKeeper } from '../shared/map/map-keeper.ts'
+import type { Network } from '../shared/map/network.ts'
+import { Announcer, type SelfDescription } from './announcer.ts'
+import { CircuitKeyRing } from './circuit-keys.ts'
+import { CircuitService } from './circuit-service.ts'
+import { type ExitFacts, forbiddenKey } from './exit-guard.ts'
+import { ExitService } from './exit-service.ts'
+import type { HubState } from './hub-state.ts'
+import { HubMetrics } from './metrics.ts'
+import { Neighbours } from './neighbours.ts'
+import type { HubOptions } from './options.ts'
+import { ReplayStore } from './replay-store.ts'
+import type { NameResolver } from './resolver.ts'
+
+export interface HubParts {
+  readonly network: Network
+  readonly identity: HubKey
+  readonly state: HubState
+  readonly clock: MonotonicClock
+  readonly wallClock: () => number
+  readonly random: Random
+  readonly log: Log
+  readonly http: HttpSend
+  readonly resolver: NameResolver
+}
+
+const TICK_MS = 1_000
+const REPORT_MS = 600_000
+/** How far clocks of hubs, directories and clients may be apart. */
+const CLOCK_SKEW_MS = 5 * 60_000
+/** As long as no map tells how long maps are valid. */
+const DEFAULT_OVERLAP_MS = 4 * 3600_000
+const FAREWELL_MS = 2_000
+
+/** A hub: its links, its circuits, its exit, its place in the map. */
+export class Hub {
+  readonly #options: HubOptions
+  readonly #parts: HubParts
+  readonly #time = new NetworkTime()
+  readonly #metrics = new HubMetrics()
+  readonly #maps: MapKeeper
+  readonly #node: LinkNode
+  readonly #neighbours: Neighbours
+  readonly #exits: ExitService
+  readonly #announcer: Announcer
+  readonly #timers: NodeJS.Timeout[] = []
+  #circuits: CircuitService | undefined
+  #keys: CircuitKeyRing | undefined
+  #facts: ExitFacts | undefined
+  #draining = false
+  #closing: Promise<void> | undefined
+
+  constructor(options: HubOptions, parts: HubParts) {
+    this.#options = options
+    this.#parts = parts
+    const { network, identity, clock, random, log, http } = parts
+    const directories = new DirectoryClient(network, { clock, random })
+    this.#node = new LinkNode(
+      {
+        seed: identity.toSeed(),
+        networkId: network.id,
+        listen: options.listen,
+        listenNoise: options.listenNoise,
+        maxCircuitsPerLink: options.limits.circuitsPerLink,
+        maxLinks: options.limits.links,
+        agent: 'spn-hub',
+      },
+      {
+        clock,
+        onCircuit: (handle, end, cellClass, body) => {
+          if (this.#circuits === undefined) end.abort()
+          else this.#circuits.accept(handle, end, cellClass, body)
+        },
+      },
+    )
+    this.#neighbours = new Neighbours(identity.publicBytes, {
+      clock,
+      dial: (id, addresses, signal) => this.#node.dial(id, addresses, signal),
+      linkTo: (id) => this.#node.linkTo(id),
+    })
+    this.#maps = new MapKeeper(
+      { network, cacheFile: parts.state.mapFile, fetchAfterEpochs: [0, 0.1] },
+      {
+        ...{ directories, time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
+        send: () => http,
+        onMap: (map) => {
+          this.#neighbours.useMaps(map, this.#maps.previousMap)
+          this.#facts = undefined
+        },
+      },
+    )
+    this.#exits = new ExitService(
+      {
+        maxConnections: options.limits.exitConnections,
+        connectsPerSecond: options.limits.exitConnectsPerSecond,
+        connectBurst: options.limits.exitConnectBurst,
+      },
+      { clock, metrics: this.#metrics, resolver: parts.resolver, facts: () => this.#exitFacts() },
+    )
+    this.#announcer = new Announcer({
+      ...{ key: identity, networkId: network.id, time: this.#time, clock, log: log.part('announce') },
+      describe: () => this.#describe(),
+      publish: (signed, signal) => directories.publish(http, signed, signal),
+      loadSequence: () => parts.state.loadSequence(),
+      saveSequence: (sequence) => parts.state.saveSequence(sequence),
+    })
+  }
+
+  /**
+   * Listens, learns the time, and announces itself. Waits for a directory as long as it takes.
+   * @throws Fault port-in-use, address-unavailable, state-corrupt
+   */
+  async start(): Promise<void> {
+    const { clock, log, network, random, http, identity } = this.#parts
+    await this.#node.start()
+    const directories = new DirectoryClient(network, { clock, random })
+    this.#maps.start()
+    await this.#learnTime(directories, http)
+    const nowMs = this.#time.at(clock.now())
+    const keys = this.#parts.state.loadKeys(granuleOf(nowMs) + 1) ?? CircuitKeyRing.fresh(nowMs)
+    this.#keys = keys
+    keys.rotate(nowMs, this.#overlapMs())
+    this.#parts.state.saveKeys(keys)
+    const { roles, limits } = this.#options
+    this.#circuits = new CircuitService(
+      {
+        ...{ hubId: identity.publicBytes, networkId: network.id, roles, maxCircuits: limits.circuits },
+        clientRate: { perSecond: limits.clientCreatesPerSecond, burst: limits.clientCreateBurst },
+        hubRate: { perSecond: limits.hubCreatesPerSecond, burst: limits.hubCreateBurst },
+      },
+      {
+        ...{ clock, time: this.#time, keys, replays: new ReplayStore(), metrics: this.#metrics },
+        isHub: (id) => this.#neighbours.isHub(id),
+        openCircuitTo: (id) => this.#neighbours.openCircuitTo(id),
+        exit: (circuit, from) => this.#exits.open(circuit, from),
+      },
+    )
+    this.#timers.push(
+      setInterval(() => this.#tick(), TICK_MS),
+      setInterval(() => this.#report(), REPORT_MS),
+    )
+    this.#announcer.announce()
+    log.info('hub started', { id: this.id, listens: this.#options.listen.length })
+  }
+
+  /** The hub's id, as hexadecimal digits. */
+  get id(): string {
+    return Buffer.from(this.#parts.identity.publicBytes).toString('hex')
+  }
+
+  /** Takes no new circuits, waits for those that are there, then stops. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { clock, log } = this.#parts
+    this.#draining = true
+    this.#circuits?.drain()
+    await this.#announcer.announceOnce(FAREWELL_MS)
+    const deadline = clock.now() + this.#options.drainSeconds * 1000
+    while ((this.#circuits?.circuitCount ?? 0) > 0 && clock.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    log.info('hub stopped', { circuitsCut: this.#circuits?.circuitCount ?? 0 })
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#announcer.close()
+    this.#maps.close()
+    this.#neighbours.close()
+    this.#circuits?.close()
+    await this.#node.close()
+  }
+
+  async #learnTime(directories: DirectoryClient, http: HttpSend): Promise<void> {
+    for (let retryMs = 250; this.#closing === undefined; retryMs = Math.min(retryMs * 2, 10_000)) {
+      try {
+        const { networkMs, at } = await directories.fetchTime(http, AbortSignal.timeout(10_000))
+        this.#time.set(networkMs, at)
+        return
+      } catch (error) {
+        this.#parts.log.warn('no directory tells the time', faultFields(error))
+        if (this.#time.known) return // carried over from the last run; the map keeper goes on asking
+        await new Promise((resolve) => setTimeout(resolve, retryMs))
+      }
+    }
+  }
+
+  #tick(): void {
+    const { clock, state } = this.#parts
+    const now = clock.now()
+    this.#circuits?.tick(now)
+    if (this.#keys?.rotate(this.#time.at(now), this.#overlapMs()) === true) {
+      state.saveKeys(this.#keys)
+      this.#announcer.announce()
+    }
+  }
+
+  #report(): void {
+    this.#parts.log.info('hub status', {
+      links: [...this.#node.links].length,
+      circuits: this.#circuits?.circuitCount ?? 0,
+      exits: this.#exits.connectionCount,
+      createsAccepted: this.#metrics.createsAccepted.total,
+      createsRefused: this.#metrics.createsRefused.total,
+    })
+  }
+
+  /** How long a replaced circuit key is still used by honest clients: validity of a map, one epoch, skew. */
+  #overlapMs(): number {
+    const content = this.#maps.newest?.content
+    if (content === undefined) return DEFAULT_OVERLAP_MS
+    const epochs = content.validUntil - content.validAfter + (content.freshUntil - content.validAfter)
+    return epochs * 1000 + CLOCK_SKEW_MS
+  }
+
+  #describe(): SelfDescription {
+    const options = this.#options
+    const none = { home: false, relay: false, exit4: false, exit6: false }
+    return {
+      linkAddresses: options.announce ?? options.listen,
+      noiseAddresses: options.listenNoise,
+      circuitKey: (this.#keys as CircuitKeyRing).current.pair.publicBytes,
+      roles: this.#draining ? none : options.roles,
+      exitPolicy: options.exitPolicy,
+      operator: options.operator,
+      family: options.family,
+      contact: options.contact,
+      version: VERSION,
+      capacityKbits: Math.round(options.capacityMbit * 1000),
+      place: options.place,
+    }
+  }
+
+  #exitFacts(): ExitFacts {
+    this.#facts ??= {
+      roles: this.#options.roles,
+      policy: this.#options.exitPolicy,
+      addressScope: this.#maps.newest?.content.parameters.addressScope ?? [],
+      forbidden: new Set([...this.#ownAddresses(), ...this.#neighbours.addresses()].map(({ ip }) => forbiddenKey(ip))),
+    }
+    return this.#facts
+  }
+
+  #ownAddresses(): { ip: Uint8Array }[] {
+    const interfaces = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+    const local = interfaces.flatMap(({ address, internal }) => {
+      const ip = internal ? undefined : parseIp(address.replace(/%.*$/, '')) // loopback is refused by its scope
+      return ip === undefined ? [] : [{ ip }]
+    })
+    return [...local, ...this.#options.listen, ...(this.#options.announce ?? [])]
+  }
+}

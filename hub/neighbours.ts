@@ -1,0 +1,105 @@
+import { equalBytes, toHex } from '../shared/base/bytes.ts'
+import type { MonotonicClock } from '../shared/base/clock.ts'
+import { Fault } from '../shared/base/fault.ts'
+import type { CircuitEnd } from '../shared/link/circuit-end.ts'
+import type { LinkHandle } from '../shared/link/link-node.ts'
+import type { MapHub } from '../shared/map/hub-map.ts'
+import type { LinkAddress } from '../shared/map/link-address.ts'
+import type { HubMap } from '../shared/map/signed-map.ts'
+
+/** A hub that did not answer is not dialled again for so long: circuits to it are refused at once meanwhile. */
+const DIAL_AGAIN_AFTER_MS = 5_000
+const DIAL_TIMEOUT_MS = 8_000
+/** Up to this many hubs everyone keeps a link to everyone. */
+export const MAX_WARM_NEIGHBOURS = 64
+const WARM_DIALS_AT_ONCE = 4
+
+export interface NeighboursParts {
+  readonly clock: MonotonicClock
+  readonly dial: (id: Uint8Array, addresses: readonly LinkAddress[], signal: AbortSignal) => Promise<LinkHandle>
+  readonly linkTo: (id: Uint8Array) => LinkHandle | undefined
+}
+
+/** A hub's links to other hubs of the map: dialled where a circuit wants to go on, and kept warm. */
+export class Neighbours {
+  readonly #self: Uint8Array
+  readonly #parts: NeighboursParts
+  readonly #dialling = new Map<string, Promise<LinkHandle>>()
+  readonly #failedAt = new Map<string, number>()
+  readonly #closing = new AbortController()
+  #maps: readonly HubMap[] = []
+
+  constructor(self: Uint8Array, parts: NeighboursParts) {
+    this.#self = self
+    this.#parts = parts
+  }
+
+  /** The last two epochs count: others may go by the older one. */
+  useMaps(current: HubMap, previous: HubMap | undefined): void {
+    this.#maps = previous === undefined ? [current] : [current, previous]
+    void this.#warm(current)
+  }
+
+  isHub(id: Uint8Array): boolean {
+    return this.#find(id) !== undefined
+  }
+
+  /** Addresses of all hubs of the map, which no exit may connect to. */
+  *addresses(): Iterable<LinkAddress> {
+    for (const map of this.#maps) for (const hub of map.content.hubs) yield* hub.linkAddresses
+  }
+
+  /** A new circuit on the link to this hub. @throws Fault next-unknown, next-unreachable, peer-identity, link-* */
+  async openCircuitTo(id: Uint8Array): Promise<CircuitEnd> {
+    const hub = this.#find(id)
+    if (hub === undefined) throw new Fault('next-unknown')
+    const { link } = this.#parts.linkTo(id) ?? (await this.#dial(hub))
+    return link.openCircuit()
+  }
+
+  close(): void {
+    this.#closing.abort(new Fault('cancelled'))
+  }
+
+  #find(id: Uint8Array): MapHub | undefined {
+    if (equalBytes(id, this.#self)) return undefined
+    for (const map of this.#maps) {
+      const hub = map.hub(id)
+      if (hub !== undefined) return hub
+    }
+    return undefined
+  }
+
+  #dial(hub: MapHub): Promise<LinkHandle> {
+    const running = this.#dialling.get(hub.key)
+    if (running !== undefined) return running
+    const failedAt = this.#failedAt.get(hub.key)
+    if (failedAt !== undefined && this.#parts.clock.now() - failedAt < DIAL_AGAIN_AFTER_MS) {
+      return Promise.reject(new Fault('next-unreachable', { recently: true }))
+    }
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+    const dialling = this.#parts.dial(hub.id, hub.linkAddresses, signal)
+    this.#dialling.set(hub.key, dialling)
+    dialling
+      .then(
+        () => this.#failedAt.delete(hub.key),
+        () => this.#failedAt.set(hub.key, this.#parts.clock.now()),
+      )
+      .finally(() => this.#dialling.delete(hub.key))
+    return dialling
+  }
+
+  /** Of two hubs the one with the smaller id dials, so that there is one link between them. */
+  async #warm(map: HubMap): Promise<void> {
+    const own = toHex(this.#self)
+    const cold = map.content.hubs.filter((hub) => own < hub.key && this.#parts.linkTo(hub.id) === undefined)
+    if (map.content.hubs.length > MAX_WARM_NEIGHBOURS) return
+    const dialNext = async (): Promise<void> => {
+      for (let hub = cold.pop(); hub !== undefined; hub = cold.pop()) {
+        if (this.#closing.signal.aborted) return
+        await this.#dial(hub).catch(() => {}) // counted in #failedAt; the next map tries again
+      }
+    }
+    await Promise.all(Array.from({ length: WARM_DIALS_AT_ONCE }, dialNext))
+  }
+}

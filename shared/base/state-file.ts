@@ -1,0 +1,59 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Fault } from './fault.ts'
+
+/** Only the owner may read: keys. */
+export const PRIVATE_MODE = 0o600
+const PRIVATE_FOLDER_MODE = 0o700
+
+/**
+ * Replaces a file so that after a crash there is the old content or the new, never a part: written beside, synced,
+ * renamed, folder synced.
+ */
+export function writeStateFile(file: string, bytes: Uint8Array, mode = PRIVATE_MODE): void {
+  const folder = dirname(file)
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE })
+  const beside = `${file}.new`
+  const fd = openSync(beside, 'w', mode)
+  try {
+    writeSync(fd, bytes)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(beside, file)
+  const folderFd = openSync(folder, 'r')
+  try {
+    fsyncSync(folderFd)
+  } finally {
+    closeSync(folderFd)
+  }
+}
+
+/** The content; undefined if there is no such file. Other failures of the system are thrown as they are. */
+export function readStateFile(file: string): Uint8Array | undefined {
+  try {
+    return new Uint8Array(readFileSync(file))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/**
+ * Reads a state file and makes something of it.
+ * @param parse gives undefined, or throws, for content that it can not use
+ * @throws Fault state-corrupt, which names the file: nothing is overwritten or made anew by itself
+ */
+export function loadState<T>(file: string, parse: (bytes: Uint8Array) => T | undefined): T | undefined {
+  const bytes = readStateFile(file)
+  if (bytes === undefined) return undefined
+  let parsed: T | undefined
+  try {
+    parsed = parse(bytes)
+  } catch (cause) {
+    throw new Fault('state-corrupt', { file }, cause)
+  }
+  if (parsed === undefined) throw new Fault('state-corrupt', { file })
+  return parsed
+}

@@ -1,0 +1,190 @@
+import { ByteReader } from '../base/byte-reader.ts'
+import { ByteWriter } from '../base/byte-writer.ts'
+import { concatBytes } from '../base/bytes.ts'
+import type { MonotonicClock } from '../base/clock.ts'
+import { Fault, isFault } from '../base/fault.ts'
+import { faultFields, type Log } from '../base/log.ts'
+import type { NetworkTime } from '../base/network-time.ts'
+import type { Random } from '../base/random.ts'
+import { readStateFile, writeStateFile } from '../base/state-file.ts'
+import type { DirectoryClient, HttpSend } from './directory-client.ts'
+import type { Network } from './network.ts'
+import { type HubMap, UnverifiedMap } from './signed-map.ts'
+
+export interface MapKeeperOptions {
+  readonly network: Network
+  /** Where the map is kept between runs. */
+  readonly cacheFile: string
+  /** When to fetch the next map, in epochs after the held one stopped being fresh: some time in between, at random. */
+  readonly fetchAfterEpochs: readonly [earliest: number, latest: number]
+}
+
+export interface MapKeeperParts {
+  readonly directories: DirectoryClient
+  readonly time: NetworkTime
+  readonly clock: MonotonicClock
+  /** The machine's clock, Unix ms: only to carry the network's time over a restart. */
+  readonly wallClock: () => number
+  readonly random: Random
+  readonly log: Log
+  /** How requests travel now; undefined if there is no way at the moment. */
+  readonly send: (held: HubMap | undefined) => HttpSend | undefined
+  /** A new map was verified, or loaded at start. */
+  readonly onMap: (map: HubMap) => void
+}
+
+const FIRST_RETRY_MS = 250
+const LAST_RETRY_MS = 30_000
+const MIN_POLL_MS = 500
+/** The time is asked for again with the first fetch after so long. */
+const TIME_SYNC_MS = 3_600_000
+
+/** Keeps the newest valid hub map: from the cache at start, then from the directories, again and again. */
+export class MapKeeper {
+  readonly #options: MapKeeperOptions
+  readonly #parts: MapKeeperParts
+  readonly #closing = new AbortController()
+  #current: HubMap | undefined
+  #previous: HubMap | undefined
+  #timer: NodeJS.Timeout | undefined
+  #retryMs = FIRST_RETRY_MS
+  #syncedAt: number | undefined
+  #first = Promise.withResolvers<HubMap>()
+
+  constructor(options: MapKeeperOptions, parts: MapKeeperParts) {
+    this.#options = options
+    this.#parts = parts
+    this.#first.promise.catch(() => {})
+  }
+
+  /**
+   * Loads the cache and begins to fetch. A damaged or expired cache is no failure: it is said in the log, and the
+   * directories have a better one.
+   */
+  start(): void {
+    this.#load()
+    this.#schedule(this.#current === undefined ? 0 : this.#untilNextFetch(this.#current))
+  }
+
+  /** The map to be used now. @throws Fault map-expired, directory-unreachable if there is none */
+  get map(): HubMap {
+    const { time, clock } = this.#parts
+    if (this.#current === undefined) throw new Fault('directory-unreachable')
+    if (!this.#current.isValidAt(time.at(clock.now()))) throw new Fault('map-expired')
+    return this.#current
+  }
+
+  /** The newest map, valid or not any more. */
+  get newest(): HubMap | undefined {
+    return this.#current
+  }
+
+  /** The map of the epoch before, which peers may still go by. */
+  get previousMap(): HubMap | undefined {
+    return this.#previous
+  }
+
+  /** The first map, as soon as there is one. @throws Fault cancelled when closed before */
+  ready(): Promise<HubMap> {
+    return this.#first.promise
+  }
+
+  /** Fetch now: the network looks different from what the map says. */
+  refresh(): void {
+    this.#schedule(0)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#closing.abort(new Fault('cancelled'))
+    this.#first.reject(new Fault('cancelled'))
+  }
+
+  async #fetch(): Promise<void> {
+    const { directories, time, clock, random, log } = this.#parts
+    const signal = this.#closing.signal
+    try {
+      const send = this.#parts.send(this.#current)
+      if (send === undefined) throw new Fault('directory-unreachable', { way: 'none yet' })
+      await this.#syncTime(send, signal)
+      const map = await directories.fetchMap(send, time.at(clock.now()), this.#current, signal)
+      this.#retryMs = FIRST_RETRY_MS
+      if (map !== undefined) this.#take(map)
+      const wait = this.#current === undefined ? 0 : this.#untilNextFetch(this.#current)
+      this.#schedule(Math.max(MIN_POLL_MS, wait))
+    } catch (error) {
+      if (signal.aborted) return
+      log.warn('hub map not fetched', faultFields(error))
+      this.#schedule(this.#retryMs + random.below(this.#retryMs))
+      this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
+    }
+  }
+
+  async #syncTime(send: HttpSend, signal: AbortSignal): Promise<void> {
+    const { directories, time, clock } = this.#parts
+    const now = clock.now()
+    if (time.known && this.#syncedAt !== undefined && now - this.#syncedAt < TIME_SYNC_MS) return
+    const { networkMs, at } = await directories.fetchTime(send, signal)
+    time.set(networkMs, at)
+    this.#syncedAt = now
+  }
+
+  #take(map: HubMap): void {
+    this.#adopt(map)
+    writeStateFile(this.#options.cacheFile, this.#encodeCache(map))
+  }
+
+  #adopt(map: HubMap): void {
+    if (this.#current !== undefined && this.#current.content.epoch !== map.content.epoch) this.#previous = this.#current
+    this.#current = map
+    this.#parts.log.info('hub map in use', { epoch: map.content.epoch, hubs: map.content.hubs.length })
+    this.#first.resolve(map)
+    this.#parts.onMap(map)
+  }
+
+  /** ms until the next fetch. Never at the very end of the map's life. */
+  #untilNextFetch({ content: { validAfter, freshUntil, validUntil } }: HubMap): number {
+    const { time, clock, random } = this.#parts
+    const [earliest, latest] = this.#options.fetchAfterEpochs
+    const epochMs = (freshUntil - validAfter) * 1000
+    const spreadMs = Math.floor((latest - earliest) * epochMs)
+    const wanted = freshUntil * 1000 + earliest * epochMs + random.below(Math.max(1, spreadMs))
+    const last = (freshUntil * 1000 + validUntil * 1000) / 2
+    return Math.max(0, Math.min(wanted, last) - time.at(clock.now()))
+  }
+
+  #schedule(ms: number): void {
+    if (this.#closing.signal.aborted) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#fetch(), ms)
+  }
+
+  /**
+   *     network time minus machine's time, ms, i64 as offset 2^62 | signed map
+   */
+  #encodeCache(map: HubMap): Uint8Array {
+    const { time, clock, wallClock } = this.#parts
+    const head = new Uint8Array(8)
+    const offset = Math.round(time.at(clock.now()) - wallClock())
+    new ByteWriter(head).u64(BigInt(offset) + OFFSET_BIAS)
+    return concatBytes(head, map.bytes)
+  }
+
+  #load(): void {
+    const { time, clock, wallClock, log } = this.#parts
+    try {
+      const bytes = readStateFile(this.#options.cacheFile)
+      if (bytes === undefined) return
+      const reader = new ByteReader(bytes)
+      const networkMs = wallClock() + Number(reader.u64() - OFFSET_BIAS)
+      const map = new UnverifiedMap(reader.rest()).verify(this.#options.network, networkMs)
+      time.set(networkMs, clock.now())
+      this.#adopt(map)
+    } catch (error) {
+      if (!isFault(error)) throw error
+      log.warn('kept hub map not used', faultFields(error))
+    }
+  }
+}
+
+const OFFSET_BIAS = 1n << 62n

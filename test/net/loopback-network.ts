@@ -1,0 +1,201 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Place } from '../../shared/geo/place.ts'
+import { Program } from '../support/program.ts'
+import {
+  type ClientConfig,
+  type HubConfig,
+  overrideLine,
+  QUICK_DIRECTORY,
+  UNLIMITED_HUB,
+  writeJson,
+} from './network-config.ts'
+
+export interface LoopbackOptions {
+  readonly hubs: number
+  /** Where the client's SOCKS proxy listens; port 0 for any. */
+  readonly socks: { readonly host: string; readonly port: number }
+  readonly hops: number
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug'
+  /** Flags for Node in hubs and client, for profiles. */
+  readonly nodeFlags?: readonly string[]
+}
+
+export interface LoopbackReady {
+  readonly directory: { readonly pid: number; readonly port: number }
+  readonly hubs: readonly {
+    readonly pid: number
+    readonly address: string
+    readonly port: number
+    readonly city: string
+  }[]
+  readonly client: { readonly pid: number; readonly socksHost: string; readonly socksPort: number }
+}
+
+const PLACES: readonly Place[] = [
+  { latitude: 48.2082, longitude: 16.3738, country: 'AT', city: 'Vienna' },
+  { latitude: 52.52, longitude: 13.405, country: 'DE', city: 'Berlin' },
+  { latitude: 40.4168, longitude: -3.7038, country: 'ES', city: 'Madrid' },
+  { latitude: 59.3293, longitude: 18.0686, country: 'SE', city: 'Stockholm' },
+  { latitude: 40.7128, longitude: -74.006, country: 'US', city: 'New York' },
+  { latitude: 35.6762, longitude: 139.6503, country: 'JP', city: 'Tokyo' },
+  { latitude: -33.8688, longitude: 151.2093, country: 'AU', city: 'Sydney' },
+  { latitude: -23.5505, longitude: -46.6333, country: 'BR', city: 'Sao Paulo' },
+]
+
+const NODE = ['node', '--no-warnings']
+
+/**
+ * A whole network of real processes on loopback: a directory, hubs on addresses of their own (127.1.0.1, .2, ...),
+ * a client with a SOCKS proxy. No namespaces, no rights. 127.0.0.0/8 counts as public in it.
+ */
+export class LoopbackNetwork {
+  readonly #options: LoopbackOptions
+  readonly #folder = mkdtempSync(join(tmpdir(), 'spn-net-'))
+  readonly programs: Program[] = []
+
+  constructor(options: LoopbackOptions) {
+    this.#options = options
+  }
+
+  get folder(): string {
+    return this.#folder
+  }
+
+  /** The client's configuration file, for commands to it. */
+  get clientConfig(): string {
+    return join(this.#folder, 'client.json')
+  }
+
+  async start(): Promise<LoopbackReady> {
+    const { hubs: count, socks, hops, logLevel, nodeFlags = [] } = this.#options
+    const directoryPort = await freePort('127.0.0.1')
+    const networkFile = join(this.#folder, 'network.json')
+    const overridesFile = writeJson(
+      this.#folder,
+      'places.json',
+      Array.from({ length: count }, (_, i) => overrideLine(`${hubAddress(i)}/32`, placeOf(i), 64_500 + i)),
+    )
+    const directory = await this.#startDirectory(directoryPort, networkFile, overridesFile)
+    const ports = await Promise.all(Array.from({ length: count }, (_, i) => freePort(hubAddress(i))))
+    const hubs = ports.map((port, i) => this.#startHub(i, port, networkFile))
+    await Promise.all(hubs.map((hub) => hub.line('descriptor published')))
+    await Promise.all([directory, ...hubs].map((program) => mapWith(count, program)))
+
+    const config: ClientConfig = {
+      networkFile,
+      stateDir: join(this.#folder, 'client'),
+      socks: `${socks.host}:${socks.port === 0 ? await freePort(socks.host) : socks.port}`,
+      hops,
+      geo: { overridesFile, overridesOnly: true },
+      logLevel,
+    }
+    writeJson(this.#folder, 'client.json', config)
+    const client = this.#spawn('client', [...nodeFlags, 'client/main.ts', 'run', '--config', this.clientConfig])
+    await client.line('home link up')
+    return {
+      directory: { pid: directory.pid, port: directoryPort },
+      hubs: hubs.map((hub, i) => ({
+        pid: hub.pid,
+        address: hubAddress(i),
+        port: ports[i] as number,
+        city: placeOf(i).city,
+      })),
+      client: { pid: client.pid, socksHost: socks.host, socksPort: Number(String(config.socks).split(':').at(-1)) },
+    }
+  }
+
+  /** Ends all programs and removes their files. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.programs].reverse().map((program) => program.stop()))
+    if (existsSync(this.#folder)) rmSync(this.#folder, { recursive: true })
+  }
+
+  async #startDirectory(port: number, networkFile: string, overridesFile: string): Promise<Program> {
+    const stateDir = join(this.#folder, 'directory')
+    const init = this.#spawn('directory init', [
+      ...['directory/main.ts', 'init', '--state-dir', stateDir, '--network-file', networkFile],
+      ...['--network', 'loopback', '--name', 'directory', '--url', `http://127.0.0.1:${port}`, '--test-network', 'yes'],
+    ])
+    if ((await init.exit()) !== 0) throw new Error(`directory init failed:\n${init.output}`)
+    const config = writeJson(this.#folder, 'directory.json', {
+      ...QUICK_DIRECTORY,
+      networkFile,
+      stateDir,
+      listen: `127.0.0.1:${port}`,
+      addressScope: ['127.0.0.0/8'],
+      geo: { overridesFile, overridesOnly: true },
+      logLevel: 'info',
+    })
+    const directory = this.#spawn('directory', ['directory/main.ts', 'run', '--config', config])
+    await directory.line('directory started')
+    return directory
+  }
+
+  #startHub(index: number, port: number, networkFile: string): Program {
+    const name = `hub${index}`
+    const config: HubConfig = {
+      networkFile,
+      stateDir: join(this.#folder, name),
+      listen: [`${hubAddress(index)}:${port}`],
+      roles: { home: true, relay: true, exit4: true, exit6: false },
+      operator: `operator ${index}`,
+      limits: UNLIMITED_HUB,
+      drainSeconds: 0,
+      logLevel: 'info',
+    }
+    const { nodeFlags = [] } = this.#options
+    return this.#spawn(name, [...nodeFlags, 'hub/main.ts', '--config', writeJson(this.#folder, `${name}.json`, config)])
+  }
+
+  #spawn(name: string, args: readonly string[]): Program {
+    const program = new Program(name, [...NODE, ...args])
+    this.programs.push(program)
+    return program
+  }
+}
+
+export function hubAddress(index: number): string {
+  return `127.1.${Math.floor(index / 250)}.${(index % 250) + 1}`
+}
+
+function placeOf(index: number): Place {
+  return PLACES[index % PLACES.length] as Place
+}
+
+/** A port that is free on this address now. */
+export function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer()
+    server.once('error', reject)
+    server.listen({ host, port: 0 }, () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+/** Waits until this program has, or has published, a map of so many hubs. */
+async function mapWith(hubs: number, program: Program): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    const line = program.output.split('\n').findLast((text) => /"message":"(map published|hub map in use)"/.test(text))
+    if (line !== undefined && (JSON.parse(line) as { hubs: number }).hubs >= hubs) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error(`${program.name} has no map with ${hubs} hubs:\n${program.output}`)
+}
+
+/** CPU seconds (user and system) that a process has used so far. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** Resident memory of a process, MiB. */
+export function rssMiB(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(match?.[1] ?? 0) / 1024
+}
