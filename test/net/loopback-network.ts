@@ -7,6 +7,7 @@ import { Program } from '../support/program.ts'
 import {
   type ClientConfig,
   type HubConfig,
+  type OverrideLine,
   overrideLine,
   QUICK_DIRECTORY,
   UNLIMITED_HUB,
@@ -19,6 +20,8 @@ export interface LoopbackOptions {
   readonly socks: { readonly host: string; readonly port: number }
   readonly hops: number
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug'
+  /** Where other addresses of loopback are. */
+  readonly places?: readonly OverrideLine[]
   /** Flags for Node in hubs and client, for profiles. */
   readonly nodeFlags?: readonly string[]
 }
@@ -30,6 +33,7 @@ export interface LoopbackReady {
     readonly address: string
     readonly port: number
     readonly city: string
+    readonly place: Place
   }[]
   readonly client: { readonly pid: number; readonly socksHost: string; readonly socksPort: number }
 }
@@ -73,11 +77,10 @@ export class LoopbackNetwork {
     const { hubs: count, socks, hops, logLevel, nodeFlags = [] } = this.#options
     const directoryPort = await freePort('127.0.0.1')
     const networkFile = join(this.#folder, 'network.json')
-    const overridesFile = writeJson(
-      this.#folder,
-      'places.json',
-      Array.from({ length: count }, (_, i) => overrideLine(`${hubAddress(i)}/32`, placeOf(i), 64_500 + i)),
-    )
+    const overridesFile = writeJson(this.#folder, 'places.json', [
+      ...Array.from({ length: count }, (_, i) => overrideLine(`${hubAddress(i)}/32`, placeOf(i), 64_500 + i)),
+      ...(this.#options.places ?? []),
+    ])
     const directory = await this.#startDirectory(directoryPort, networkFile, overridesFile)
     const ports = await Promise.all(Array.from({ length: count }, (_, i) => freePort(hubAddress(i))))
     const hubs = ports.map((port, i) => this.#startHub(i, port, networkFile))
@@ -102,6 +105,7 @@ export class LoopbackNetwork {
         address: hubAddress(i),
         port: ports[i] as number,
         city: placeOf(i).city,
+        place: placeOf(i),
       })),
       client: { pid: client.pid, socksHost: socks.host, socksPort: Number(String(config.socks).split(':').at(-1)) },
     }

@@ -1,0 +1,68 @@
+import { Fault } from '../../shared/base/fault.ts'
+import type { IpFamily } from '../../shared/base/ip-address.ts'
+import { callFirewall } from './firewall-program.ts'
+import { findPresent, loadText, type PresentRules, removeText } from './restore-text.ts'
+import { type RuleOptions, rulesOf } from './rules.ts'
+
+const FAMILIES: readonly IpFamily[] = [4, 6]
+
+/** How iptables names its programs, by family. */
+const PROGRAMS = {
+  4: { save: 'iptables-save', restore: 'iptables-restore' },
+  6: { save: 'ip6tables-save', restore: 'ip6tables-restore' },
+} as const
+
+/** Somebody else may change the rules between our looking and our writing; then we look again. */
+const ATTEMPTS = 3
+/** Older iptables locks its tables; so many seconds it waits for the lock. */
+const LOCK_SECONDS = '5'
+
+/**
+ * Puts the rules for both families in force, over anything that an earlier run left behind, and at the top of their
+ * chains. Without leftovers a failure leaves nothing of ours; with leftovers it leaves the computer blocked as it was.
+ *
+ * @throws Fault options-invalid, program-missing, capability-missing, firewall-failed
+ */
+export async function loadRules(options: RuleOptions): Promise<void> {
+  const texts = FAMILIES.map((family) => ({ family, rules: rulesOf(options, family) }))
+  const blockedBefore = await hasRules()
+  try {
+    for (const { family, rules } of texts) await change(family, (present) => loadText(rules, present))
+  } catch (error) {
+    if (!blockedBefore) await removeRules().catch(() => undefined)
+    throw error
+  }
+}
+
+/**
+ * Takes every rule of ours out, whoever left it. Both families are tried even if the first one fails.
+ *
+ * @throws Fault program-missing, capability-missing, firewall-failed
+ */
+export async function removeRules(): Promise<void> {
+  const results = await Promise.allSettled(FAMILIES.map((family) => change(family, removeText)))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/** Are there rules of ours, of this or an earlier run? @throws Fault program-missing, capability-missing, firewall-failed */
+export async function hasRules(): Promise<boolean> {
+  const present = await Promise.all(FAMILIES.map(readPresent))
+  return present.some((rules) => rules.size > 0)
+}
+
+async function change(family: IpFamily, textFor: (present: PresentRules) => string | undefined): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const text = textFor(await readPresent(family))
+    if (text === undefined) return
+    try {
+      await callFirewall(PROGRAMS[family].restore, ['--noflush', '--wait', LOCK_SECONDS], text)
+      return
+    } catch (error) {
+      if (attempt === ATTEMPTS || !(error instanceof Fault) || error.code !== 'firewall-failed') throw error
+    }
+  }
+}
+
+async function readPresent(family: IpFamily): Promise<PresentRules> {
+  return findPresent(await callFirewall(PROGRAMS[family].save, [], ''))
+}

@@ -1,0 +1,170 @@
+import type { Socket } from 'node:net'
+import { systemClock } from '../../shared/base/clock.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import { loadNative } from '../native/native.ts'
+import { ExpectedFlows } from './expected-flows.ts'
+import { hasRules, loadRules, removeRules } from './firewall.ts'
+import type { FlowEndpoint, Interception, InterceptionParts, Refusal } from './interception-api.ts'
+import type { Verdict } from './marks.ts'
+import { checkOwnTraffic } from './own-traffic.ts'
+import { PacketQueue } from './packet-queue.ts'
+import type { QueuedFlow } from './queue-messages.ts'
+import { RedirectListener } from './redirect-listener.ts'
+import type { RuleOptions } from './rules.ts'
+
+export interface LinuxInterceptionOptions extends RuleOptions {
+  /** Flows that may wait for a decision, and as many that may be on their way to the listener. Default 4096. */
+  readonly maxPending?: number
+}
+
+const DEFAULT_MAX_PENDING = 4_096
+const TICK_MS = 500
+
+const VERDICTS: Readonly<Record<Refusal, Verdict>> = { reset: 'block', unreachable: 'unreachable', drop: 'drop' }
+
+type OnSocket = (socket: Socket | undefined) => void
+
+/**
+ * Interception by the Linux kernel's firewall, for both address families: everything of this computer's programs that is
+ * not loopback, neighbour discovery, the client's own or for a direct network is dropped, except new TCP connections,
+ * whose first packet waits in a queue for the decision ("honest connect").
+ *
+ *     start: queue → listener → rules        close: rules → queue → listener
+ *
+ * The rules outlive this process if it is killed: then nothing leaves until the next start, which takes them over, or
+ * `removeRules`.
+ */
+export class LinuxInterception implements Interception {
+  readonly #parts: InterceptionParts
+  readonly #options: LinuxInterceptionOptions
+  readonly #listener: RedirectListener
+  readonly #queue: PacketQueue
+  readonly #expected: ExpectedFlows<OnSocket>
+  /** Numbers of the flows without a decision. The queue's thread bounds and expires them. */
+  readonly #undecided = new Set<number>()
+  /** Flows that rules of an earlier run bring before there is a place to let them go to. */
+  readonly #early: QueuedFlow[] = []
+  #listening = false
+  #ticking: NodeJS.Timeout | undefined
+  #started: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  /** @throws Fault addon-missing */
+  constructor(options: LinuxInterceptionOptions, parts: InterceptionParts) {
+    const maxPending = options.maxPending ?? DEFAULT_MAX_PENDING
+    this.#options = options
+    this.#parts = parts
+    this.#expected = new ExpectedFlows(maxPending)
+    this.#listener = new RedirectListener(options.redirectPort, {
+      native: loadNative(),
+      onSocket: (source, destination, socket) => this.#arrived(source, destination, socket),
+    })
+    this.#queue = new PacketQueue(
+      { queueNum: options.queueNum, maxPending },
+      {
+        onFlow: (flow) => (this.#listening ? this.#offer(flow) : this.#early.push(flow)),
+        onExpired: (flow) => void this.#undecided.delete(flow),
+        onFailure: (fault) => {
+          this.#abandonAll()
+          parts.onFailure(fault)
+        },
+      },
+    )
+  }
+
+  /** Removes the rules that an unclean end left behind; programs are connected directly again. @throws as `start` */
+  static removeRules(): Promise<void> {
+    return removeRules()
+  }
+
+  /** Are there rules, of this or an earlier run? @throws as `start` */
+  static hasRules(): Promise<boolean> {
+    return hasRules()
+  }
+
+  /**
+   * Connections that programs have at this moment are reset with their next packet.
+   *
+   * @throws Fault port-in-use, queue-taken, capability-missing, program-missing, firewall-failed, options-invalid,
+   *   cancelled (it was closed before)
+   */
+  start(): Promise<void> {
+    if (this.#closed !== undefined) return Promise.reject(new Fault('cancelled'))
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  close({ keepRules = false }: { readonly keepRules?: boolean } = {}): Promise<void> {
+    this.#closed ??= this.#close(keepRules)
+    return this.#closed
+  }
+
+  async #start(): Promise<void> {
+    checkOwnTraffic(this.#options.own)
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS)
+    try {
+      // First, because it tells best that another client is there.
+      await this.#queue.start()
+      await this.#listener.start()
+      this.#listening = true
+      for (const flow of this.#early.splice(0)) this.#offer(flow)
+      await loadRules(this.#options)
+    } catch (error) {
+      await this.#stopServing()
+      throw error
+    }
+  }
+
+  /** A start that failed has left the rules as they were, maybe those of another client: they are not ours to remove. */
+  async #close(keepRules: boolean): Promise<void> {
+    const started = await this.#started?.then(
+      () => true,
+      () => false,
+    )
+    if (started !== true) return
+    try {
+      if (!keepRules) await removeRules()
+    } finally {
+      await this.#stopServing()
+    }
+  }
+
+  async #stopServing(): Promise<void> {
+    clearInterval(this.#ticking)
+    await this.#queue.close()
+    await this.#listener.close()
+    this.#abandonAll()
+  }
+
+  #offer({ flow, source, destination, uid }: QueuedFlow): void {
+    this.#undecided.add(flow)
+    const admit = (onSocket: OnSocket): void => {
+      if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
+      // Known before the packet goes on: the connection may be here before anything else happens.
+      const isExpected = this.#expected.put(source, destination, onSocket, systemClock.now(), (older) =>
+        older(undefined),
+      )
+      this.#queue.settle(flow, isExpected ? 'tunnel' : 'drop')
+      if (!isExpected) queueMicrotask(() => onSocket(undefined))
+    }
+    const refuse = (how: Refusal): void => {
+      if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
+    }
+    this.#parts.onFlow({ source, destination, uid, admit, refuse })
+  }
+
+  #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {
+    const onSocket = this.#expected.take(source, destination, systemClock.now())
+    onSocket?.(socket)
+    return onSocket !== undefined
+  }
+
+  #tick(): void {
+    for (const onSocket of this.#expected.tick(systemClock.now())) onSocket(undefined)
+  }
+
+  #abandonAll(): void {
+    this.#undecided.clear()
+    for (const onSocket of this.#expected.clear()) onSocket(undefined)
+  }
+}

@@ -1,0 +1,31 @@
+import type { Verdict } from './marks.ts'
+
+/** What the queue's thread is started with. */
+export interface QueueSettings {
+  readonly queueNum: number
+  /** Flows that may wait for a decision. */
+  readonly maxPending: number
+}
+
+/** A flow that waits for a decision. Plain data, since it goes from one thread to another. */
+export interface QueuedFlow {
+  /** Number of the flow, never used again. */
+  readonly flow: number
+  readonly source: { readonly address: Uint8Array; readonly port: number }
+  readonly destination: { readonly address: Uint8Array; readonly port: number }
+  readonly uid: number | undefined
+}
+
+/** From the queue's thread. */
+export type QueueReport =
+  | { readonly kind: 'ready' }
+  /** The queue could not be opened; `code` is a fault's or an errno. The thread ends. */
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'flows'; readonly flows: readonly QueuedFlow[] }
+  /** These flows waited too long and are dropped. */
+  | { readonly kind: 'expired'; readonly flows: readonly number[] }
+
+/** To the queue's thread. */
+export type QueueOrder =
+  | { readonly kind: 'settle'; readonly flow: number; readonly verdict: Verdict }
+  | { readonly kind: 'close' }

@@ -1,0 +1,105 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { parseIp } from '../../shared/base/ip-address.ts'
+import { listenFault } from '../../shared/base/listen-fault.ts'
+import type { NativeAddon } from '../native/native.ts'
+import { sameEndpoint } from './expected-flows.ts'
+import type { FlowEndpoint } from './interception-api.ts'
+import { PROTOCOL_TCP } from './packet.ts'
+
+/** Where redirected connections arrive: what the firewall's REDIRECT makes of a destination. */
+const LOOPBACK = ['127.0.0.1', '::1'] as const
+/** Connections that the kernel holds until they are accepted; it allows no more than its own limit. */
+const BACKLOG = 4_096
+
+export interface RedirectListenerParts {
+  readonly native: Pick<NativeAddon, 'originalDestination' | 'originalFlow'>
+  /** A redirected connection came, from and to where the program wanted it. Says whether it is expected. */
+  readonly onSocket: (source: FlowEndpoint, destination: FlowEndpoint, socket: Socket) => boolean
+}
+
+/**
+ * Takes the connections that the firewall redirects here, and finds out what they are. A connection that was not
+ * redirected, or that nobody expects, is reset without a byte.
+ */
+export class RedirectListener {
+  readonly #port: number
+  readonly #parts: RedirectListenerParts
+  readonly #servers: Server[] = []
+
+  constructor(port: number, parts: RedirectListenerParts) {
+    this.#port = port
+    this.#parts = parts
+  }
+
+  /** A computer without IPv6 has no ::1; then there are no IPv6 connections to take. @throws Fault port-in-use */
+  async start(): Promise<void> {
+    for (const host of LOOPBACK) {
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+      try {
+        await listen(server, host, this.#port)
+        this.#servers.push(server)
+      } catch (error) {
+        if (host === '::1' && isErrno(error, 'EADDRNOTAVAIL', 'EAFNOSUPPORT')) continue
+        await this.close()
+        throw listenFault(error, `${host} port ${this.#port}`)
+      }
+    }
+  }
+
+  /** Idempotent. Connections that were handed on are not touched. */
+  async close(): Promise<void> {
+    // `close` of a server waits for its connections, which are not ours any more.
+    for (const server of this.#servers.splice(0)) server.close()
+  }
+
+  #accept(socket: Socket): void {
+    // Node destroys a socket that fails; without a listener it would end the process too.
+    socket.on('error', () => undefined)
+    const flow = this.#originalFlow(socket)
+    if (flow === undefined || !this.#parts.onSocket(flow.source, flow.destination, socket)) socket.resetAndDestroy()
+  }
+
+  #originalFlow(socket: Socket): { source: FlowEndpoint; destination: FlowEndpoint } | undefined {
+    const local = endpoint(socket.localAddress, socket.localPort)
+    const peer = endpoint(socket.remoteAddress, socket.remotePort)
+    const fd = fdOf(socket)
+    if (local === undefined || peer === undefined || fd === undefined) return undefined
+    const destination = this.#parts.native.originalDestination(fd)
+    // Whoever calls the port itself ends here, before anything that costs more.
+    if (destination === undefined || sameEndpoint(destination, local)) return undefined
+    try {
+      // The kernel changes the source port when it redirects two flows of one port, so only it can say which one this is.
+      return this.#parts.native.originalFlow(PROTOCOL_TCP, local.address, local.port, peer.address, peer.port)
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, backlog: BACKLOG, ipv6Only: true }, () => {
+      server.off('error', reject)
+      // Such as too many open files: the connection is lost, the listener lives.
+      server.on('error', () => undefined)
+      resolve()
+    })
+  })
+}
+
+function endpoint(address: string | undefined, port: number | undefined): FlowEndpoint | undefined {
+  const parsed = address === undefined ? undefined : parseIp(address)
+  return parsed === undefined || port === undefined ? undefined : { address: parsed, port }
+}
+
+/** Node has no public way to a socket's descriptor. */
+function fdOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined
+}
+
+function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}

@@ -1,0 +1,89 @@
+import { createRequire } from 'node:module'
+import { Fault } from '../../shared/base/fault.ts'
+
+/** What the addon in this folder offers on Linux. */
+export interface NativeAddon {
+  /** Binds the queue at once. @throws an error whose `code` is EPERM (no CAP_NET_ADMIN), EBUSY (taken) or another errno */
+  readonly NfQueue: new (
+    options: NfQueueOptions,
+    onPackets: (packets: QueuedPacket[]) => void,
+  ) => NfQueue
+  /** Where an accepted TCP socket wanted to go before it was redirected. Undefined if the kernel does not know. */
+  originalDestination(fd: number): NativeEndpoint | undefined
+  /**
+   * Both ends, as the program wanted them, of a redirected connection, asked by the ends that the listener sees.
+   * `protocol` is the IP protocol number. Undefined if the kernel does not track it. @throws an error with a `code`
+   */
+  originalFlow(
+    protocol: number,
+    local: Uint8Array,
+    localPort: number,
+    peer: Uint8Array,
+    peerPort: number,
+  ): { readonly source: NativeEndpoint; readonly destination: NativeEndpoint } | undefined
+}
+
+export interface NativeEndpoint {
+  /** 4 or 16 bytes. */
+  readonly address: Uint8Array
+  readonly port: number
+}
+
+export interface NfQueueOptions {
+  /** 0 to 65535. */
+  readonly queue: number
+  /** So many bytes of each packet are copied; 65531 is the most, and means whole packets. */
+  readonly copyRange: number
+  /** So many packets without a verdict the kernel holds; it drops the ones beyond. */
+  readonly maxLength: number
+  /** Bytes of unread messages; a small packet takes 832. */
+  readonly receiveBuffer: number
+}
+
+/** One packet that waits in the kernel for a verdict. */
+export interface QueuedPacket {
+  readonly id: number
+  readonly mark: number
+  /** Of the sending socket; undefined for packets that the kernel made, and of sockets that are closed already. */
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  /** Netfilter hook: 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting. */
+  readonly hook: number
+  /** 0x0800 for IPv4, 0x86dd for IPv6. */
+  readonly etherType: number
+  readonly outInterface: number | undefined
+  /** The packet from its IP header on, cut off at `copyRange`. A copy: the receiver's to keep. */
+  readonly payload: Uint8Array
+}
+
+export interface NfQueue {
+  /**
+   * In any order and at any time, once per packet. `mark` replaces the packet's whole mark.
+   * Sent when the packets' callback returns, and otherwise by `flush`.
+   */
+  verdict(id: number, accept: boolean, mark?: number): void
+  flush(): void
+  /** Idempotent. Packets without a verdict are dropped. */
+  close(): void
+  stats(): {
+    readonly packets: number
+    /** How often the kernel had to throw packets away because they were not read in time. */
+    readonly overruns: number
+    /** Verdicts for packets that the kernel does not hold. */
+    readonly rejectedVerdicts: number
+  }
+}
+
+const ADDON_FILE = './build/Release/spn_native.node'
+
+let loaded: NativeAddon | undefined
+
+/** The addon, which is loaded once per thread. @throws Fault addon-missing */
+export function loadNative(): NativeAddon {
+  try {
+    loaded ??= createRequire(import.meta.url)(ADDON_FILE) as NativeAddon
+    return loaded
+  } catch (error) {
+    throw new Fault('addon-missing', { repair: 'run `npm run setup`' }, error)
+  }
+}

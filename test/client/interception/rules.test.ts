@@ -1,0 +1,228 @@
+import { describe, expect, test } from '@jest/globals'
+import { MARK_MASK, MARKS, markFor } from '../../../client/interception/marks.ts'
+import { findPresent, loadText, removeText } from '../../../client/interception/restore-text.ts'
+import { type RuleOptions, rulesOf } from '../../../client/interception/rules.ts'
+import { isFault } from '../../../shared/base/fault.ts'
+import { type IpFamily, parseRange } from '../../../shared/base/ip-address.ts'
+
+const DIRECT = ['198.19.0.0/24', '2001:db8:d::/64'].map((text) => parseRange(text)!)
+const OPTIONS: RuleOptions = { queueNum: 17, redirectPort: 7170, own: { gid: 7117 }, directNetworks: DIRECT }
+
+const KEEP = 'CONNMARK --save-mark --nfmask 0xff00 --ctmask 0xff00'
+const RESTORE = 'CONNMARK --restore-mark --nfmask 0xff00 --ctmask 0xff00'
+
+describe('a mark', () => {
+  test('keeps the bytes of it that are not ours', () => {
+    expect(markFor('tunnel', 0xca6c_12fe)).toBe(0xca6c_04fe)
+    expect(markFor('block', 0)).toBe(0x200)
+    expect(markFor('unreachable', 0xffff_ffff)).toBe(0xffff_06ff)
+  })
+
+  test('of every kind is a value of its own inside our byte', () => {
+    const values = Object.values(MARKS)
+    expect(new Set(values).size).toBe(values.length)
+    for (const value of values) expect(value & ~MARK_MASK).toBe(0)
+  })
+})
+
+describe('the rules for IPv4', () => {
+  const texts = chainsOf(OPTIONS, 4)
+
+  test('judge what programs send, in this order', () => {
+    expect(texts.SPN_JUDGE).toEqual([
+      '-j MARK --set-xmark 0x0/0xff00', // a mark that the program set itself counts for nothing
+      '-o lo -j RETURN', // loopback is not touched
+      '-m owner --gid-owner 7117 -j MARK --set-xmark 0x500/0xff00', // the client's own, by the sending socket
+      '-m mark --mark 0x500/0xff00 -j RETURN',
+      `-j ${RESTORE}`, // judged before
+      '-m mark --mark 0x100/0xff00 -j RETURN',
+      '-m mark --mark 0x400/0xff00 -j RETURN',
+      '-p tcp --tcp-flags SYN NONE -m mark --mark 0x500/0xff00 -j RETURN', // the rest of an own connection
+      '-j MARK --set-xmark 0x0/0xff00', // a value that is not ours, or not to be inherited
+      '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00', // direct networks
+      '-m mark --mark 0x700/0xff00 -j RETURN',
+      '-p tcp -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17', // without bypass: no reader, no traffic
+    ])
+  })
+
+  test('act on the mark, and end in a drop', () => {
+    expect(texts.SPN_OUTPUT).toEqual([
+      '-m mark --mark 0x400/0xff00 -g SPN_KEEP',
+      '-o lo -j RETURN', // before anything is kept: a reset that we made must leave no mark on its connection
+      '-m mark --mark 0x500/0xff00 -g SPN_KEEP',
+      '-m mark --mark 0x100/0xff00 -g SPN_KEEP',
+      '-m mark --mark 0x700/0xff00 -g SPN_KEEP',
+      '-p tcp -m mark --mark 0x200/0xff00 -j REJECT --reject-with tcp-reset',
+      '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp-admin-prohibited',
+      '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp-host-unreachable',
+      '-j DROP',
+    ])
+    expect(texts.SPN_KEEP).toEqual([`-j ${KEEP}`])
+  })
+
+  test('let in what belongs to something judged, and end in a drop', () => {
+    expect(texts.SPN_INPUT).toEqual([
+      '-i lo -j RETURN',
+      '-m connmark --mark 0x500/0xff00 -j RETURN',
+      '-m connmark --mark 0x100/0xff00 -j RETURN',
+      '-m connmark --mark 0x700/0xff00 -j RETURN',
+      '-s 198.19.0.0/24 -j RETURN',
+      '-p tcp --tcp-flags SYN NONE -j RETURN', // so that connections from before learn at once that they are over
+      '-j DROP',
+    ])
+  })
+
+  test('redirect tunnelled TCP, which may leave by no other way', () => {
+    expect(texts.SPN_REDIRECT).toEqual(['-p tcp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170'])
+    expect(texts.SPN_GUARD).toEqual(['-m mark --mark 0x400/0xff00 ! -o lo -j DROP'])
+  })
+})
+
+describe('the rules for IPv6', () => {
+  const texts = chainsOf(OPTIONS, 6)
+
+  test('differ from those for IPv4 by discovery, networks and the names of errors only', () => {
+    const difference = (chain: string) => ({
+      more: texts[chain]?.filter((rule) => !chainsOf(OPTIONS, 4)[chain]?.includes(rule)),
+      less: chainsOf(OPTIONS, 4)[chain]?.filter((rule) => !texts[chain]?.includes(rule)),
+    })
+    expect(difference('SPN_JUDGE')).toEqual({
+      more: [
+        ...[133, 134, 135, 136, 143].map((type) => `-p icmpv6 --icmpv6-type ${type} -j MARK --set-xmark 0x700/0xff00`),
+        '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
+      ],
+      less: ['-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00'],
+    })
+    expect(difference('SPN_INPUT')).toEqual({
+      more: [
+        ...[130, 133, 134, 135, 136].map((type) => `-p icmpv6 --icmpv6-type ${type} -j RETURN`),
+        '-s 2001:db8:d::/64 -j RETURN',
+      ],
+      less: ['-s 198.19.0.0/24 -j RETURN'],
+    })
+    expect(difference('SPN_OUTPUT').more).toEqual([
+      '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp6-adm-prohibited',
+      '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp6-addr-unreachable',
+    ])
+    for (const chain of ['SPN_KEEP', 'SPN_REDIRECT', 'SPN_GUARD']) {
+      expect(difference(chain)).toEqual({ more: [], less: [] })
+    }
+  })
+})
+
+describe('the options of the rules', () => {
+  test('may name a cgroup instead of a group', () => {
+    const own = { cgroup: 'system.slice/spn.service' }
+    expect(chainsOf({ ...OPTIONS, own }, 4).SPN_JUDGE).toContain(
+      '-m cgroup --path system.slice/spn.service -j MARK --set-xmark 0x500/0xff00',
+    )
+  })
+
+  test.each<[string, Partial<RuleOptions>]>([
+    ['own.gid', { own: { gid: 0 } }],
+    ['own.gid', { own: { gid: 1.5 } }],
+    ['own.cgroup', { own: { cgroup: '' } }],
+    ['own.cgroup', { own: { cgroup: '/spn.service' } }],
+    ['own.cgroup', { own: { cgroup: 'spn -j ACCEPT' } }],
+    ['own.cgroup', { own: { cgroup: 'spn\n-A OUTPUT -j ACCEPT' } }],
+    ['queueNum', { queueNum: 65_536 }],
+    ['redirectPort', { redirectPort: 0 }],
+    ['directNetworks', { directNetworks: [parseRange('0.0.0.0/0')!] }],
+    ['directNetworks', { directNetworks: [parseRange('::/0')!] }],
+  ])('with a wrong %s are refused', (option, wrong) => {
+    try {
+      rulesOf({ ...OPTIONS, ...wrong }, 4)
+      throw new Error('accepted')
+    } catch (error) {
+      expect(isFault(error, 'options-invalid') && error.details.mistakes).toContain(`${option}: `)
+    }
+  })
+})
+
+const FOREIGN = `# Generated by iptables-save
+*filter
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [12:3456]
+:MY_SPN_CHAIN - [0:0]
+-A OUTPUT -j MY_SPN_CHAIN
+-A OUTPUT -m comment --comment "not -j SPN_OUTPUT" -j ACCEPT
+COMMIT
+`
+const LEFTOVERS = `${FOREIGN}*mangle
+:OUTPUT ACCEPT [0:0]
+:SPN_JUDGE - [0:0]
+:SPN_OLD - [0:0]
+-A OUTPUT -j SPN_JUDGE
+-A OUTPUT -m comment --comment old -j SPN_OLD
+-A OUTPUT -j SPN_JUDGE
+-A SPN_JUDGE -o lo -j RETURN
+-A SPN_JUDGE -j SPN_OLD
+COMMIT
+`
+
+describe('loading', () => {
+  test('on a clean computer makes the chains, calls them first of all, and fills them', () => {
+    const text = loadText(rulesOf(OPTIONS, 4), findPresent(FOREIGN))
+    expect(text.match(/^\*\w+$/gm)).toEqual(['*filter', '*nat', '*mangle'])
+    expect(text.match(/^COMMIT$/gm)).toHaveLength(3)
+    expect(text).not.toMatch(/^-[DFX] /m)
+    expect(text.split('\n').slice(0, 8)).toEqual([
+      '*filter',
+      ':SPN_OUTPUT - [0:0]',
+      ':SPN_KEEP - [0:0]',
+      ':SPN_INPUT - [0:0]',
+      '-I OUTPUT 1 -j SPN_OUTPUT',
+      '-I INPUT 1 -j SPN_INPUT',
+      '-A SPN_OUTPUT -m mark --mark 0x400/0xff00 -g SPN_KEEP',
+      '-A SPN_OUTPUT -o lo -j RETURN',
+    ])
+  })
+
+  test('over leftovers replaces every jump in the same step, and takes chains out that are not used any more', () => {
+    const text = loadText(rulesOf(OPTIONS, 4), findPresent(LEFTOVERS))
+    const mangle = text.slice(text.indexOf('*mangle')).split('\n')
+    expect(mangle.slice(0, 8)).toEqual([
+      '*mangle',
+      ':SPN_JUDGE - [0:0]',
+      ':SPN_GUARD - [0:0]',
+      '-D OUTPUT -j SPN_JUDGE',
+      '-D OUTPUT -m comment --comment old -j SPN_OLD',
+      '-D OUTPUT -j SPN_JUDGE',
+      '-I OUTPUT 1 -j SPN_JUDGE',
+      '-I POSTROUTING 1 -j SPN_GUARD',
+    ])
+    expect(mangle.slice(-4)).toEqual(['-F SPN_OLD', '-X SPN_OLD', 'COMMIT', ''])
+  })
+})
+
+describe('removing', () => {
+  test('has nothing to do where nothing is ours, whatever it looks like', () => {
+    expect(removeText(findPresent(FOREIGN))).toBeUndefined()
+    expect(removeText(findPresent(''))).toBeUndefined()
+  })
+
+  test('takes out all jumps and chains of ours, and nothing else', () => {
+    expect(removeText(findPresent(LEFTOVERS))).toBe(`*mangle
+-D OUTPUT -j SPN_JUDGE
+-D OUTPUT -m comment --comment old -j SPN_OLD
+-D OUTPUT -j SPN_JUDGE
+-F SPN_JUDGE
+-F SPN_OLD
+-X SPN_JUDGE
+-X SPN_OLD
+COMMIT
+`)
+  })
+})
+
+/** The rules by chain, without the `-A CHAIN` in front. */
+function chainsOf(options: RuleOptions, family: IpFamily): Readonly<Record<string, string[]>> {
+  const chains: Record<string, string[]> = {}
+  for (const rule of rulesOf(options, family).flatMap(({ rules }) => rules)) {
+    const [, chain, rest] = /^-A (\S+) (.*)$/.exec(rule) ?? []
+    const list = chains[chain ?? ''] ?? []
+    chains[chain ?? ''] = list
+    list.push(rest ?? '')
+  }
+  return chains
+}

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { DRIVER_PORTS } from './support/driver-ports.ts'
+import { APP_GID, BOUND_TO_DEVICE, InterceptionLab, REDIRECT_PORT } from './support/interception-lab.ts'
+import type { LineProcess } from './support/line-process.ts'
+import { ADDRESSES, whyNoHosts } from './support/two-hosts.ts'
+
+const { client: HERE, server: SERVER, other: OTHER, direct: DIRECT } = ADDRESSES
+const FAMILIES = [4, 6] as const
+const APP = { gid: APP_GID }
+
+const impossible = whyNoHosts()
+const describeHosts = impossible === undefined ? describe : describe.skip
+if (impossible !== undefined) console.warn(`the interception tests are skipped: ${impossible}`)
+
+describeHosts('while interception runs', () => {
+  const lab = new InterceptionLab()
+  let client: LineProcess
+  const writing: Readonly<Record<string, unknown>>[] = []
+  const reading: Readonly<Record<string, unknown>>[] = []
+
+  beforeAll(async () => {
+    await lab.start()
+    // Nothing follows connections in this kernel yet: these begin, for it, in their middle.
+    for (const family of FAMILIES) {
+      const hold = { op: 'hold', host: SERVER[family], port: DRIVER_PORTS.reset }
+      writing.push(await lab.command(lab.app, hold))
+      reading.push(await lab.command(lab.app, hold))
+    }
+    const started = await lab.intercept()
+    expect(started.first).toEqual({ started: true })
+    client = started.client
+  })
+
+  afterAll(() => lab.close())
+
+  test('a connection from before ends with its next packet, whoever sends it', async () => {
+    for (const { id } of writing) {
+      expect(await lab.command(lab.app, { op: 'write', of: id })).toMatchObject({ result: 'ECONNRESET' })
+    }
+    const ends = reading.map(({ id }) => lab.command(lab.app, { op: 'end', of: id }))
+    await lab.command(lab.server, { op: 'push' })
+    for (const end of ends) expect(await end).toMatchObject({ result: 'ECONNRESET' })
+  })
+
+  test.each(FAMILIES)('a tunnelled IPv%i connection arrives with its ends and its user', async (family) => {
+    const url =
+      family === 4 ? `http://${SERVER[4]}:${DRIVER_PORTS.answer}` : `http://[${SERVER[6]}]:${DRIVER_PORTS.answer}`
+    const curl = ['-sS', '--http0.9', '--max-time', '5', '--local-port', '40404', url]
+    const { stdout } = await lab.hosts.run('client', 'curl', curl, { uid: 65_534, gid: 65_534 })
+    expect(JSON.parse(stdout)).toEqual({
+      source: family === 4 ? `${HERE[4]}:40404` : `[${HERE[6]}]:40404`,
+      destination: url.slice('http://'.length),
+      uid: 65_534,
+    })
+  })
+
+  test.each(FAMILIES)(
+    'the client itself reaches the server by IPv%i, and bytes and ends go both ways',
+    async (family) => {
+      const text = 'x'.repeat(300_000)
+      const outcome = await lab.tcp(SERVER[family], DRIVER_PORTS.relay, { text })
+      expect(outcome.result).toBe('ok')
+      expect(outcome.text).toBe(`hello ${text}`)
+    },
+  )
+
+  test.each([
+    [4, 'reset', 'ECONNREFUSED'],
+    [6, 'reset', 'ECONNREFUSED'],
+    [4, 'unreachable', 'EHOSTUNREACH'],
+    [6, 'unreachable', 'EHOSTUNREACH'],
+    [4, 'drop', 'timeout'],
+    [6, 'drop', 'timeout'],
+    [4, 'undecided', 'timeout'],
+  ] as const)(
+    'an IPv%i connection that is refused by %s ends with %s, and nothing leaves',
+    async (family, how, result) => {
+      const sent = await lab.sentByClient(async () => {
+        expect(await lab.tcp(SERVER[family], DRIVER_PORTS[how], { timeoutMs: 1_300 })).toMatchObject({ result })
+      })
+      expect(sent).toEqual([])
+    },
+  )
+
+  test('a dropped connection is asked about once, however often its opening is repeated', async () => {
+    const from = client.messages.length
+    expect(await lab.tcp(SERVER[4], DRIVER_PORTS.drop, { timeoutMs: 1_300 })).toMatchObject({ result: 'timeout' })
+    expect(client.messages.slice(from).filter(({ flow }) => flow !== undefined)).toHaveLength(1)
+  })
+
+  test('a connection is not there for the program before it is admitted', async () => {
+    const { result, ms } = await lab.tcp(SERVER[4], DRIVER_PORTS.slow)
+    expect(result).toBe('ok')
+    expect(ms).toBeGreaterThan(700)
+  })
+
+  test.each(FAMILIES)('IPv%i connections of one local port to two places are not mixed up', async (family) => {
+    const outcomes = await Promise.all(
+      [SERVER, OTHER].map((host) => lab.tcp(host[family], DRIVER_PORTS.slow, { localPort: 40_500 + family })),
+    )
+    const understood = outcomes.map(({ text }) => JSON.parse(text) as { source: string; destination: string })
+    expect(understood.map(({ destination }) => destination.includes(OTHER[family]))).toEqual([false, true])
+    for (const { source } of understood) expect(source.endsWith(`:${40_500 + family}`)).toBe(true)
+  })
+
+  test('whoever calls the listener itself is reset', async () => {
+    for (const host of ['127.0.0.1', '::1'] as const) {
+      const outcome = await lab.command(lab.app, { op: 'tcp', host, port: REDIRECT_PORT })
+      expect(outcome).toMatchObject({ result: 'ECONNRESET', text: '' })
+    }
+  })
+
+  test('datagrams and pings to the outside do not leave', async () => {
+    const sent = await lab.sentByClient(async () => {
+      for (const family of FAMILIES) {
+        expect(await lab.udp(SERVER[family], DRIVER_PORTS.relay)).toMatchObject({ result: 'EPERM' })
+        expect((await lab.hosts.run('client', 'ping', ['-c1', '-W1', '-i0.2', SERVER[family]])).code).not.toBe(0)
+      }
+    })
+    expect(sent).toEqual([])
+  })
+
+  test('loopback works, by all the names that this computer has', async () => {
+    for (const host of ['127.0.0.1', '::1', HERE[4], HERE[6]] as const) {
+      await lab.command(lab.app, { op: 'listen', host, port: 9000 })
+      expect(await lab.command(lab.app, { op: 'tcp', host, port: 9000, text: 'me' })).toMatchObject({
+        text: 'hello me',
+      })
+      expect(await lab.command(lab.app, { op: 'udp', host, port: 9000, text: 'me' })).toMatchObject({ text: 'me' })
+    }
+  })
+
+  test.each(FAMILIES)(
+    'a direct IPv%i network is reached directly, by everything, without a question',
+    async (family) => {
+      const from = client.messages.length
+      expect(await lab.tcp(DIRECT[family], DRIVER_PORTS.reset, { text: 'me' })).toMatchObject({ text: 'hello me' })
+      expect(await lab.udp(DIRECT[family], DRIVER_PORTS.reset)).toMatchObject({ text: 'datagram' })
+      expect((await lab.hosts.run('client', 'ping', ['-c1', '-W1', DIRECT[family]])).code).toBe(0)
+      expect(client.messages.length).toBe(from)
+    },
+  )
+
+  test.each(FAMILIES)('nobody gets in by IPv%i but direct networks', async (family) => {
+    await lab.command(lab.app, { op: 'listen', host: HERE[family], port: 9001 })
+    const call = { op: 'tcp', host: HERE[family], port: 9001, text: 'you', timeoutMs: 500 }
+    const sent = await lab.sentByClient(async () => {
+      expect(await lab.command(lab.server, call)).toMatchObject({ result: 'timeout' })
+      expect((await lab.hosts.run('server', 'ping', ['-c1', '-W1', HERE[family]])).code).not.toBe(0)
+    })
+    expect(sent).toEqual([])
+    expect(await lab.command(lab.server, { ...call, localAddress: DIRECT[family] })).toMatchObject({
+      text: 'hello you',
+    })
+  })
+
+  test('a program that is bound to the device does not leak, and the client learns that nobody came', async () => {
+    const from = client.messages.length
+    const nobodyCame = async (family: 4 | 6) => {
+      const url = `http://${family === 4 ? SERVER[4] : `[${SERVER[6]}]`}:${DRIVER_PORTS.answer}`
+      const { code } = await lab.hosts.run('client', 'curl', ['-sS', '--max-time', '2', ...BOUND_TO_DEVICE, url], APP)
+      expect(code).toBe(28)
+      const isMine = (about: unknown) => JSON.stringify(about).includes(SERVER[family])
+      const message = await client.next(({ arrived }) => arrived !== undefined && isMine(arrived), from)
+      expect(message.socket).toBe(false)
+    }
+    expect(await lab.sentByClient(() => Promise.all(FAMILIES.map(nobodyCame)))).toEqual([])
+    expect(client.messages.slice(from).filter(({ flow }) => flow !== undefined)).toHaveLength(2)
+  })
+
+  test('a program that marks its own packets does not dodge', async () => {
+    const from = client.messages.length
+    const sent = await lab.sentByClient(async () => {
+      const { stdout, stderr } = await lab.hosts.run('client', 'python3', ['-c', MARKING], APP)
+      expect({ stdout, stderr }).toEqual({ stdout: '(1, 111)\n'.repeat(8), stderr: '' })
+    })
+    expect(sent).toEqual([])
+    expect(client.messages.slice(from).filter(({ flow }) => flow !== undefined)).toHaveLength(8)
+  })
+})
+
+/** For each value of our byte a datagram, which is refused (1: EPERM), and a connection, which is reset (111: ECONNREFUSED). */
+const MARKING = `
+import socket
+for value in range(8):
+    results = []
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        s = socket.socket(socket.AF_INET, kind)
+        s.setsockopt(socket.SOL_SOCKET, 36, value << 8)
+        try:
+            s.connect(('${SERVER[4]}', ${DRIVER_PORTS.reset}))
+            s.send(b'x')
+            results.append(0)
+        except OSError as error:
+            results.append(error.errno)
+    print(tuple(results))
+`

@@ -1,0 +1,109 @@
+/**
+ * A client that only intercepts, for tests: `interception-driver.ts OPTIONS`, run as the own group of the rules. What it
+ * does with a flow depends on the port it wants to go to (DRIVER_PORTS). Says in lines of JSON what happens, and takes
+ * the commands {"close": true}, {"keep": true} (close, but keep the rules) and {"break": true} (ends the queue's thread).
+ */
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { Worker } from 'node:worker_threads'
+import { LinuxInterception } from '../../../client/interception/interception.ts'
+import type { InterceptedFlow } from '../../../client/interception/interception-api.ts'
+import { asFault } from '../../../shared/base/fault.ts'
+import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
+import { DRIVER_PORTS } from './driver-ports.ts'
+
+const SLOW_MS = 800
+
+const given = JSON.parse(process.argv[2] ?? '{}') as {
+  readonly queueNum: number
+  readonly redirectPort: number
+  readonly gid: number
+  readonly direct: readonly string[]
+  /** Only removes the rules of an earlier run. */
+  readonly remove?: boolean
+}
+const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
+
+const workers: Worker[] = []
+process.on('worker', (worker) => workers.push(worker))
+
+const interception = new LinuxInterception(
+  {
+    queueNum: given.queueNum,
+    redirectPort: given.redirectPort,
+    own: { gid: given.gid },
+    directNetworks: given.direct.flatMap((text) => parseRange(text) ?? []),
+  },
+  { onFlow: handle, onFailure: (fault) => say({ failure: fault.code }) },
+)
+
+try {
+  if (given.remove === true) await LinuxInterception.removeRules()
+  else await interception.start()
+  say(given.remove === true ? { removed: true } : { started: true })
+  for await (const line of createInterface({ input: process.stdin })) await obey(JSON.parse(line))
+} catch (error) {
+  say({ fault: asFault(error).code, text: asFault(error).message, cause: String(asFault(error).cause) })
+}
+process.exit()
+
+async function obey(command: { readonly close?: boolean; readonly keep?: boolean; readonly break?: boolean }) {
+  if (command.break === true) await workers[0]?.terminate()
+  if (command.close !== true && command.keep !== true) return
+  await interception.close({ keepRules: command.keep === true })
+  await interception.close()
+  say({ closed: true })
+}
+
+function handle(flow: InterceptedFlow): void {
+  const { source, destination, uid } = flow
+  const about = {
+    source: formatEndpoint(source.address, source.port),
+    destination: formatEndpoint(destination.address, destination.port),
+    uid,
+  }
+  say({ flow: about })
+  switch (destination.port) {
+    case DRIVER_PORTS.reset:
+      return flow.refuse('reset')
+    case DRIVER_PORTS.unreachable:
+      return flow.refuse('unreachable')
+    case DRIVER_PORTS.drop:
+      return flow.refuse('drop')
+    case DRIVER_PORTS.undecided:
+      return
+    case DRIVER_PORTS.relay:
+      return relay(flow)
+    case DRIVER_PORTS.slow:
+      setTimeout(() => answer(flow, about), SLOW_MS)
+      return
+    default:
+      return answer(flow, about)
+  }
+}
+
+/** Tells the program what was understood of its connection. */
+function answer(flow: InterceptedFlow, about: object): void {
+  flow.admit((socket) => {
+    say({ arrived: about, socket: socket !== undefined })
+    socket?.end(JSON.stringify(about))
+  })
+}
+
+/** Connects by itself, as the own group, and lets the program through when that succeeded. */
+function relay(flow: InterceptedFlow): void {
+  const { address, port } = flow.destination
+  const out = connect({ host: formatIp(address), port, allowHalfOpen: true })
+  out.once('error', () => flow.refuse('reset'))
+  out.once('connect', () =>
+    flow.admit((socket) => {
+      if (socket === undefined) {
+        out.destroy()
+        return
+      }
+      socket.pipe(out).pipe(socket)
+      socket.on('error', () => out.destroy())
+      out.on('error', () => socket.destroy())
+    }),
+  )
+}

@@ -1,0 +1,70 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+
+type Message = Readonly<Record<string, unknown>>
+
+/** A program that talks in lines of JSON: commands to its standard input, messages from its standard output. */
+export class LineProcess {
+  readonly child: ChildProcess
+  /** Everything it said so far. */
+  readonly messages: Message[] = []
+  /** Whatever it complained about. */
+  errors = ''
+  readonly #waiting = new Set<() => void>()
+  #rest = ''
+
+  constructor(child: ChildProcess) {
+    this.child = child
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#read(text))
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text
+    })
+    child.once('close', () => this.#wake())
+  }
+
+  send(command: object): void {
+    this.child.stdin?.write(`${JSON.stringify(command)}\n`)
+  }
+
+  /** The first message, from number `from` on, that passes. Fails when the program ends without it. */
+  async next(passes: (message: Message) => boolean, from = 0): Promise<Message> {
+    for (;;) {
+      const found = this.messages.slice(from).find(passes)
+      if (found !== undefined) return found
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`the program ended without the message: ${JSON.stringify(this.messages)} ${this.errors}`)
+      }
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve)
+      })
+    }
+  }
+
+  async ended(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit')
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.ended()
+  }
+
+  #read(text: string): void {
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) {
+      try {
+        this.messages.push(JSON.parse(line) as Message)
+      } catch {
+        this.messages.push({ text: line })
+      }
+    }
+    this.#wake()
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const resolve of waiting) resolve()
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * A program that makes connections when it is told to, one line of JSON each, and says what came of them:
+ * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of"}.
+ */
+import { createSocket } from 'node:dgram'
+import { connect, createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+
+interface Command {
+  readonly id: number
+  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end'
+  readonly host: string
+  readonly port: number
+  readonly localPort?: number
+  readonly localAddress?: string
+  readonly text?: string
+  readonly timeoutMs?: number
+  /** For `write` and `end`: the id of the connection that `hold` made. */
+  readonly of?: number
+}
+
+const held = new Map<number, Socket>()
+const accepted = new Set<Socket>()
+
+async function obey(command: Command): Promise<void> {
+  const start = performance.now()
+  const result = await OPERATIONS[command.op](command)
+  process.stdout.write(`${JSON.stringify({ id: command.id, ms: performance.now() - start, ...result })}\n`)
+}
+
+type Result = { readonly result: string; readonly text?: string }
+
+const OPERATIONS: Readonly<Record<Command['op'], (command: Command) => Promise<Result>>> = {
+  tcp: exchange,
+  hold,
+  write,
+  udp: send,
+  listen,
+  push,
+  end,
+}
+
+/** Connects, sends the text, and reads to the end. */
+function exchange({ host, port, localPort, localAddress, text, timeoutMs = 3_000 }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const socket = connect({
+      host,
+      port,
+      ...(localPort === undefined ? {} : { localPort }),
+      ...(localAddress === undefined ? {} : { localAddress }),
+    })
+    let received = ''
+    const timer = setTimeout(() => finish('timeout'), timeoutMs)
+    const finish = (result: string) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve({ result, text: received })
+    }
+    socket.setEncoding('utf8').on('data', (data: string) => {
+      received += data
+    })
+    socket.once('connect', () => socket.end(text ?? ''))
+    socket.once('end', () => finish('ok'))
+    socket.once('error', (error) => finish(errnoOf(error)))
+  })
+}
+
+/** Connects, waits for the greeting, and keeps the connection. */
+function hold({ id, host, port }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port })
+    held.set(id, socket)
+    socket.once('error', (error) => resolve({ result: errnoOf(error) }))
+    socket.once('data', (data) => resolve({ result: 'ok', text: String(data) }))
+  })
+}
+
+/** Writes to a kept connection, and says how it ended, or what came back. */
+function write({ of, text, timeoutMs = 3_000 }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const socket = held.get(of ?? 0)
+    if (socket === undefined || socket.destroyed) return resolve({ result: 'gone' })
+    const timer = setTimeout(() => resolve({ result: 'timeout' }), timeoutMs)
+    const finish = (result: Result) => {
+      clearTimeout(timer)
+      resolve(result)
+    }
+    socket.once('error', (error) => finish({ result: errnoOf(error) }))
+    socket.once('close', () => finish({ result: 'closed' }))
+    socket.once('data', (data) => finish({ result: 'ok', text: String(data) }))
+    socket.write(text ?? 'x')
+  })
+}
+
+/** Waits until a kept connection ends, whatever comes before that, and says how. */
+function end({ of, timeoutMs = 3_000 }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const socket = held.get(of ?? 0)
+    if (socket === undefined || socket.destroyed) return resolve({ result: 'gone' })
+    const timer = setTimeout(() => finish('timeout'), timeoutMs)
+    const finish = (result: string) => {
+      clearTimeout(timer)
+      resolve({ result })
+    }
+    socket.once('error', (error) => finish(errnoOf(error)))
+    socket.once('close', () => finish('closed'))
+  })
+}
+
+/** Sends one datagram, and waits a little for an echo. */
+function send({ host, port, text, timeoutMs = 300 }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    const timer = setTimeout(() => finish({ result: 'timeout' }), timeoutMs)
+    const finish = (result: Result) => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(result)
+    }
+    socket.once('error', (error) => finish({ result: errnoOf(error) }))
+    socket.once('message', (data) => finish({ result: 'ok', text: String(data) }))
+    socket.send(text ?? 'x', port, host, (error) => {
+      if (error !== null) finish({ result: errnoOf(error) })
+    })
+  })
+}
+
+/** Sends the text to everybody who is connected to the servers of this program. */
+async function push({ text }: Command): Promise<Result> {
+  for (const socket of accepted) socket.write(text ?? 'x')
+  return { result: 'ok' }
+}
+
+/** A TCP and UDP server that greets and echoes. */
+function listen({ host, port }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      accepted.add(socket)
+      socket.once('close', () => accepted.delete(socket))
+      socket.on('error', () => undefined)
+      socket.write('hello ')
+      socket.pipe(socket)
+    })
+    const datagrams = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', ipv6Only: host.includes(':') })
+    datagrams.on('message', (data, from) => datagrams.send(data, from.port, from.address))
+    datagrams.bind(port, host)
+    server.once('error', (error) => resolve({ result: errnoOf(error) }))
+    server.listen({ host, port, ipv6Only: true }, () => resolve({ result: 'ok' }))
+  })
+}
+
+function errnoOf(error: Error): string {
+  return 'code' in error ? String(error.code) : error.message
+}
+
+for await (const line of createInterface({ input: process.stdin })) void obey(JSON.parse(line) as Command)

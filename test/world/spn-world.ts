@@ -1,0 +1,242 @@
+import { join } from 'node:path'
+import type { ConnectionView } from '../../client/connection-list.ts'
+import type { ClientConfig } from '../../client/options.ts'
+import type { HubConfig } from '../../hub/options.ts'
+import { QUICK_DIRECTORY, UNLIMITED_HUB, writeJson } from '../net/network-config.ts'
+import { ROOT } from '../support/program.ts'
+import { CITIES, type City } from './cities.ts'
+import type { Host } from './host.ts'
+import type { HostProcess } from './host-process.ts'
+import { OwnCgroup } from './own-cgroup.ts'
+import { groupIsMapped } from './support.ts'
+import { World } from './world.ts'
+
+export type CityName = keyof typeof CITIES
+
+export interface SpnWorldOptions {
+  /** A hub in each of these cities. */
+  readonly hubs: readonly CityName[]
+  /** A destination host in each of these cities, known as `tokyo.test`. */
+  readonly destinations: readonly CityName[]
+  readonly userCity: CityName
+  readonly delays?: boolean
+  readonly hops?: number
+  readonly client?: Partial<ClientConfig>
+  readonly hub?: Partial<HubConfig>
+  /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
+  readonly intercept?: boolean
+}
+
+/** A hub of the world, as it runs. */
+export interface WorldHub {
+  readonly host: Host
+  readonly city: City
+  process: HostProcess
+}
+
+/** The group of the client's own traffic in the world. */
+const CLIENT_GID = 7117
+export const SOCKS_PORT = 1080
+const LINK_PORT = 443
+const NOISE_PORT = 4001
+const DIRECTORY_PORT = 80
+const MAP_TRIES = 300
+
+/** A whole network in a world of namespaces: a directory, hubs, destinations, and a user machine that runs the client. */
+export class SpnWorld {
+  readonly world: World
+  readonly user: Host
+  readonly directory: Host
+  readonly hubs: WorldHub[] = []
+  /** False also where this user can neither have a group nor a cgroup for the client's own traffic. */
+  readonly intercepts: boolean
+  readonly #options: SpnWorldOptions
+  readonly #cgroup: OwnCgroup | undefined
+  directoryProcess: HostProcess | undefined
+  client: HostProcess | undefined
+
+  private constructor(world: World, options: SpnWorldOptions) {
+    this.world = world
+    this.#options = options
+    this.user = world.host('user')
+    this.directory = world.host('directory')
+    const needsCgroup = (options.intercept ?? true) && !groupIsMapped(CLIENT_GID)
+    this.#cgroup = needsCgroup ? OwnCgroup.make(world.id) : undefined
+    this.intercepts = (options.intercept ?? true) && (!needsCgroup || this.#cgroup !== undefined)
+  }
+
+  /** The network is up and its map holds all hubs when this resolves; the client is not started. */
+  static async create(options: SpnWorldOptions): Promise<SpnWorld> {
+    const world = await World.create({
+      hosts: [
+        { name: 'directory', ...CITIES.zurich },
+        { name: 'user', ...CITIES[options.userCity], names: 'hosts-file' },
+        ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
+        ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
+      ],
+      ...(options.delays === undefined ? {} : { delays: options.delays }),
+    })
+    const spn = new SpnWorld(world, options)
+    try {
+      await spn.#startDirectory()
+      await spn.#startHubs()
+      spn.#writeClientConfig()
+    } catch (error) {
+      await spn.close()
+      throw error
+    }
+    return spn
+  }
+
+  destination(city: CityName): Host {
+    return this.world.host(hostName(city))
+  }
+
+  hubOf(city: CityName): WorldHub {
+    const hub = this.hubs.find(({ host }) => host.name === hubName(city))
+    if (hub === undefined) throw new Error(`no hub in ${city}`)
+    return hub
+  }
+
+  /** Starts the client on the user machine; it has its home link when this resolves. */
+  async startClient(waitMs = 20_000): Promise<HostProcess> {
+    const args = [join(ROOT, 'client/main.ts'), 'run', '--config', this.clientConfig]
+    const enter = this.#cgroup?.enterCommand() ?? []
+    const command = [...enter, process.execPath, '--no-warnings', ...args]
+    const identity = this.intercepts && this.#cgroup === undefined ? { gid: CLIENT_GID } : {}
+    const client = this.user.spawn(command[0] as string, command.slice(1), identity)
+    this.client = client
+    await client.line(/home link up/, waitMs)
+    return client
+  }
+
+  async stopClient(): Promise<void> {
+    await this.client?.stop(10_000)
+    this.client = undefined
+  }
+
+  /** kill -9. */
+  async killClient(): Promise<void> {
+    this.client?.kill('SIGKILL')
+    await this.client?.exited
+    this.client = undefined
+  }
+
+  /** What the client itself knows of its connections. */
+  async connections(): Promise<ConnectionView[]> {
+    return (await this.ask('connections')) as ConnectionView[]
+  }
+
+  async ask(command: 'status' | 'connections'): Promise<unknown> {
+    const args = ['--no-warnings', join(ROOT, 'client/main.ts'), command, '--config', this.clientConfig]
+    return JSON.parse(await this.user.mustRun(process.execPath, args))
+  }
+
+  get clientConfig(): string {
+    return this.#file('client.json')
+  }
+
+  get clientStateDir(): string {
+    return this.#file('client')
+  }
+
+  get networkFile(): string {
+    return this.#file('network.json')
+  }
+
+  /** Starts a hub (again); it has announced itself when this resolves. */
+  async startHub(hub: WorldHub): Promise<void> {
+    hub.process = this.#spawnHub(hub.host)
+    await hub.process.line(/descriptor published/, 20_000)
+  }
+
+  async close(): Promise<void> {
+    await this.stopClient().catch(() => {})
+    await this.world.close()
+    this.#cgroup?.remove()
+  }
+
+  async #startDirectory(): Promise<void> {
+    const { world, directory } = this
+    const stateDir = this.#file('directory')
+    const script = join(ROOT, 'directory/main.ts')
+    await directory.mustRun(process.execPath, [
+      ...['--no-warnings', script, 'init', '--state-dir', stateDir, '--network-file', this.networkFile],
+      ...['--network', 'world', '--name', 'zurich', '--url', `http://${directory.ipv4}`, '--test-network', 'yes'],
+    ])
+    const overridesFile = writeJson(world.folder, 'places.json', world.overrides)
+    const config = writeJson(world.folder, 'directory.json', {
+      ...QUICK_DIRECTORY,
+      networkFile: this.networkFile,
+      stateDir,
+      listen: `${directory.ipv4}:${DIRECTORY_PORT}`,
+      addressScope: ['198.18.0.0/15', '2001:db8::/32'],
+      geo: { overridesFile, overridesOnly: true },
+    })
+    this.directoryProcess = directory.node(script, ['run', '--config', config])
+    await this.directoryProcess.line(/directory started/, 20_000)
+  }
+
+  async #startHubs(): Promise<void> {
+    for (const city of this.#options.hubs) {
+      const host = this.world.host(hubName(city))
+      this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host) })
+    }
+    const processes = this.hubs.map(({ process: hub }) => hub)
+    await Promise.all(processes.map((hub) => hub.line(/descriptor published/, 30_000)))
+    const programs = [this.directoryProcess as HostProcess, ...processes]
+    await Promise.all(programs.map((program) => hasMapOf(processes.length, program)))
+  }
+
+  #spawnHub(host: Host): HostProcess {
+    const config: HubConfig = {
+      networkFile: this.networkFile,
+      stateDir: this.#file(host.name),
+      listen: [`${host.ipv4}:${LINK_PORT}`, `[${host.ipv6}]:${LINK_PORT}`],
+      listenNoise: [`${host.ipv4}:${NOISE_PORT}`],
+      roles: { home: true, relay: true, exit4: true, exit6: true },
+      operator: `operator of ${host.name}`,
+      limits: UNLIMITED_HUB,
+      drainSeconds: 0,
+      ...this.#options.hub,
+    }
+    const file = writeJson(this.world.folder, `${host.name}.json`, config)
+    return host.node(join(ROOT, 'hub/main.ts'), ['--config', file])
+  }
+
+  #writeClientConfig(): void {
+    const own = this.#cgroup === undefined ? { gid: CLIENT_GID } : { cgroup: this.#cgroup.path }
+    const config: ClientConfig = {
+      networkFile: this.networkFile,
+      stateDir: this.clientStateDir,
+      socks: `127.0.0.1:${SOCKS_PORT}`,
+      intercept: this.intercepts ? { own } : null,
+      hops: this.#options.hops ?? 3,
+      geo: { overridesFile: this.#file('places.json'), overridesOnly: true },
+      ...this.#options.client,
+    }
+    writeJson(this.world.folder, 'client.json', config)
+  }
+
+  #file(name: string): string {
+    return join(this.world.folder, name)
+  }
+}
+/** Names of hosts have at most twelve characters. */
+function hubName(city: CityName): string {
+  return `hub-${city.toLowerCase()}`.slice(0, 12)
+}
+
+function hostName(city: CityName): string {
+  return city.toLowerCase().slice(0, 12)
+}
+
+/** Waits until a program has, or has published, a map of so many hubs. */
+async function hasMapOf(hubs: number, program: HostProcess): Promise<void> {
+  for (let tries = 0; tries < MAP_TRIES; tries++) {
+    const line = program.lines.findLast((text) => /"message":"(map published|hub map in use)"/.test(text))
+    if (line !== undefined && (JSON.parse(line) as { hubs: number }).hubs >= hubs) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error(`no map with ${hubs} hubs:\n${program.lines.slice(-20).join('\n')}`)
+}
