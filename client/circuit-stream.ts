@@ -40,6 +40,10 @@ export class CircuitStream extends Duplex {
   }
 
   override _final(done: () => void): void {
+    if (!this.#opened) {
+      this.#held.push(() => this._final(done))
+      return
+    }
     this.#tunnel.finish()
     done()
   }

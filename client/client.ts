@@ -87,14 +87,15 @@ export class Client {
   }
 
   /**
-   * Interception comes first: from then on nothing leaves this computer but through the network.
+   * With interception nothing leaves this computer any more but through the network. Before it comes what may fail
+   * for a wrong configuration, so that such a failure changes nothing.
    * @throws Fault capability-missing, queue-taken, port-in-use, and others of this computer
    */
   async start(): Promise<void> {
     const { clock, log } = this.#parts
     await this.#control.start()
-    await this.#interception?.start()
     await this.#socks?.start()
+    await this.#interception?.start()
     this.#maps.start()
     this.#timer = setInterval(() => this.#connector.tick(clock.now()), TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, socksPort: this.#socks?.port })

@@ -41,10 +41,12 @@ export interface Tunnel {
 
 /** Faults that say that the way was bad, not the destination: another way may work. */
 const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
-  ...['hub-busy', 'hub-draining', 'role-refused', 'exit-busy', 'family-refused'],
+  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused'],
   ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent'],
   ...['circuit-closed', 'circuit-timeout', 'link-closed', 'link-silent', 'cell-rejected', 'circuit-protocol'],
 ] as FaultCode[])
+
+const NO_WAY: ReadonlySet<FaultCode> = new Set<FaultCode>(['path-no-exit', 'path-too-few-hubs'])
 
 /** A connection gets so many ways in all (SPEC section 9.5). */
 export const MAX_TRIES = 3
@@ -109,11 +111,14 @@ export class Connector {
         sink.closed(fault)
       },
     }
+    let before: Fault | undefined
     for (let tries = 1; ; tries++) {
       const fault = await this.#try(target, id, watched, tunnel, avoid)
       if (fault === undefined) return
       const again = !opened && !tunnel.isReset && tries < MAX_TRIES && WORTH_ANOTHER_WAY.has(fault.code)
-      if (!again) return watched.closed(fault)
+      // That there is no other way says less than why the one before failed.
+      if (!again) return watched.closed(before !== undefined && NO_WAY.has(fault.code) ? before : fault)
+      before = fault
     }
   }
 

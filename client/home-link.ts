@@ -59,7 +59,9 @@ export class HomeLink {
   ready(signal: AbortSignal): Promise<Home> {
     if (this.#home !== undefined) return Promise.resolve(this.#home)
     return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(new Fault('cancelled')), { once: true })
+      const onAbort = (): void => reject(new Fault('cancelled'))
+      if (signal.aborted || this.#closing.signal.aborted) return onAbort()
+      signal.addEventListener('abort', onAbort, { once: true })
       this.#waiting.promise.then(resolve, reject)
     })
   }
@@ -128,6 +130,7 @@ export class HomeLink {
     try {
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
       const handle = await node.dial(hub.id, hub.linkAddresses, signal)
+      if (handle.link.closed) throw new Fault('link-closed') // `#down` came before there was a home to forget
       homes.add(hub.id)
       this.#node = node
       this.#home = { hub, handle }

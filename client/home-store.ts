@@ -25,10 +25,10 @@ export class HomeStore {
     return this.#ids
   }
 
-  /** Adds a hub that worked, behind those that are known already. */
+  /** Adds a hub that worked, behind those that are known already; where all places are taken, in the last one. */
   add(id: Uint8Array): void {
     if (this.#ids.some((known) => toHex(known) === toHex(id))) return
-    this.#save([...this.#ids, id].slice(-MAX_HOMES))
+    this.#save([...this.#ids.slice(0, MAX_HOMES - 1), id])
   }
 
   /** Forgets hubs that are not in the map any more. */

@@ -199,13 +199,20 @@ function reachedAddresses({ linkAddresses }: Descriptor, probes: readonly Stored
   )
 }
 
-function checkFit(options: DirectoryOptions, { network, key }: DirectoryParts): void {
+function checkFit(options: DirectoryOptions, { network, key, store, wallClock }: DirectoryParts): void {
   const mistakes: string[] = []
   if (!network.directories.some((one) => equalBytes(one.key.bytes, key.publicBytes))) {
     mistakes.push('networkFile: expected the key of this directory among its directories')
   }
   if (options.addressScope.length > 0 && !network.testNetwork) {
     mistakes.push('addressScope: expected none, because the network file does not say "testNetwork": true')
+  }
+  const latest = store.latestMap()?.epoch ?? 0
+  const epoch = Math.floor(wallClock() / 1000 / options.epochSeconds)
+  if (latest > epoch) {
+    mistakes.push(
+      `epochSeconds: expected what makes the epoch ${latest} of the last map the past; by this it is ${epoch}`,
+    )
   }
   if (mistakes.length > 0) throw new Fault('options-invalid', { mistakes: mistakes.join('\n') })
 }

@@ -55,7 +55,8 @@ export function createHttpServer(handlers: HttpHandlers): FastifyInstance {
     const etag = `"${toHex(current.map.hash)}"`
     reply.header('etag', etag).header('cache-control', `public, max-age=${current.freshForS}`)
     if (request.headers['if-none-match'] === etag) return reply.code(304).send()
-    return reply.type('application/octet-stream').send(Buffer.from(current.map.signed))
+    const { signed } = current.map
+    return reply.type('application/octet-stream').send(Buffer.from(signed.buffer, signed.byteOffset, signed.length))
   })
 
   server.get<{ Querystring: { nonce?: unknown } }>('/v1/time', (request, reply) => {

@@ -1,8 +1,9 @@
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
 import { Fault } from '../shared/base/fault.ts'
-import type { IpRange } from '../shared/base/ip-address.ts'
+import { type IpRange, parseIp } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
+import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import { type Descriptor, verifyDescriptor } from '../shared/map/descriptor.ts'
 import type { Store } from './store.ts'
 
@@ -39,32 +40,41 @@ export class Intake {
    */
   take(signed: Uint8Array, sender: string, nowMs: number): { descriptor: Descriptor; isNew: boolean } {
     const { networkId, perMinutePerHub, perMinutePerSender, maxHubs } = this.#options
-    if (!allow(this.#senders, sender, perMinutePerSender, nowMs))
+    if (!allow(this.#senders, senderKey(sender), perMinutePerSender, nowMs))
       throw new Fault('descriptor-rate', { limit: 'sender' })
     const descriptor = verifyDescriptor(signed, networkId)
     const held = this.#store.descriptor(descriptor.hubId)
     if (held !== undefined && equalBytes(held.signed, signed)) return { descriptor, isNew: false }
-    if (!allow(this.#hubs, toHex(descriptor.hubId), perMinutePerHub, nowMs)) {
-      throw new Fault('descriptor-rate', { limit: 'hub' })
-    }
     if (held !== undefined && descriptor.sequence <= held.sequence) {
       throw new Fault('descriptor-older', { sequence: descriptor.sequence, held: held.sequence })
     }
+    // Behind the check of the sequence: who repeats old descriptors of a hub must not use up what that hub may send.
+    if (!allow(this.#hubs, toHex(descriptor.hubId), perMinutePerHub, nowMs)) {
+      throw new Fault('descriptor-rate', { limit: 'hub' })
+    }
     const now = Math.floor(nowMs / 1000)
     this.#check(descriptor, now)
-    if (held === undefined && this.#store.hubCount(now) >= maxHubs) throw new Fault('limit-reached', { hubs: maxHubs })
+    const counted = held !== undefined && held.expires > now
+    if (!counted && this.#store.hubCount(now) >= maxHubs) throw new Fault('limit-reached', { hubs: maxHubs })
     const { hubId, sequence, expires } = descriptor
     this.#store.putDescriptor({ hubId, sequence, expires, signed })
     return { descriptor, isNew: true }
   }
 
-  #check({ published, expires, linkAddresses, noiseAddresses }: Descriptor, now: number): void {
+  #check({ published, expires, linkAddresses, noiseAddresses, circuitKey }: Descriptor, now: number): void {
     if (Math.abs(published - now) > MAX_SKEW_S) throw new Fault('descriptor-invalid', { secondsOff: published - now })
     if (expires <= now) throw new Fault('descriptor-invalid', { expired: true })
     const scope = this.#options.addressScope
     const hidden = [...linkAddresses, ...noiseAddresses].find(({ ip }) => !isPublicIp(ip, scope))
     if (hidden !== undefined) throw new Fault('descriptor-invalid', { address: 'not public' })
+    if (!new CircuitPublicKey(circuitKey).usable) throw new Fault('descriptor-invalid', { circuitKey: 'not usable' })
   }
+}
+
+/** Whose rate this is: an IPv4 address, or the /64 of an IPv6 one, in which one sender has all addresses. */
+function senderKey(sender: string): string {
+  const ip = parseIp(sender)
+  return ip === undefined ? sender : toHex(ip.subarray(0, 8))
 }
 
 function allow(buckets: Map<string, TokenBucket>, key: string, perMinute: number, nowMs: number): boolean {

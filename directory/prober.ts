@@ -19,6 +19,8 @@ export class Prober {
   readonly #node: LinkNode
   readonly #onResult: (result: ProbeResult) => void
   readonly #waiting = new Map<string, Descriptor>()
+  /** Hubs whose turn it is: never twice at once, or the link to one address would stand for another. */
+  readonly #probing = new Set<string>()
   readonly #closing = new AbortController()
   #running = 0
 
@@ -42,19 +44,22 @@ export class Prober {
   async #work(): Promise<void> {
     this.#running++
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const key = toHex(next.hubId)
+      this.#waiting.delete(key)
+      this.#probing.add(key)
       for (const address of next.linkAddresses) {
         const reached = await this.#probe(next.hubId, address)
         if (this.#closing.signal.aborted) break
         this.#onResult({ hubId: next.hubId, address, reached })
       }
+      this.#probing.delete(key)
     }
     this.#running--
   }
 
   #next(): Descriptor | undefined {
-    const [first] = this.#waiting
-    if (first !== undefined) this.#waiting.delete(first[0])
-    return first?.[1]
+    for (const [key, descriptor] of this.#waiting) if (!this.#probing.has(key)) return descriptor
+    return undefined
   }
 
   async #probe(hubId: Uint8Array, address: LinkAddress): Promise<boolean> {

@@ -42,6 +42,8 @@ const KEPT_MAPS = 48
 /** What a directory keeps: accepted descriptors, what its probes found, and the maps that it signed. */
 export class Store {
   readonly #database: DatabaseSync
+  /** The newest map, which every request asks for, is kept in memory. */
+  #latestMap: StoredMap | undefined
 
   /** @throws Fault state-corrupt if the file is no database of ours */
   constructor(file: string) {
@@ -50,6 +52,7 @@ export class Store {
       this.#database = new DatabaseSync(file)
       this.#database.exec('pragma journal_mode = wal; pragma synchronous = full;')
       this.#database.exec(SCHEMA)
+      this.#latestMap = this.#loadLatestMap()
     } catch (cause) {
       throw new Fault('state-corrupt', { file }, cause)
     }
@@ -97,14 +100,19 @@ export class Store {
   }
 
   latestMap(): StoredMap | undefined {
-    const row = this.#all('select * from maps order by epoch desc limit 1')[0]
-    return row && { epoch: Number(row.epoch), hash: bytesOf(row.hash), signed: bytesOf(row.signed) }
+    return this.#latestMap
   }
 
   /** Keeps a map before anybody sees it. An epoch has one map for ever: a second one is refused. */
   putMap({ epoch, hash, signed }: StoredMap): void {
     this.#run('insert into maps values (?, ?, ?)', epoch, hash, signed)
     this.#run('delete from maps where epoch <= ?', epoch - KEPT_MAPS)
+    this.#latestMap = this.#loadLatestMap()
+  }
+
+  #loadLatestMap(): StoredMap | undefined {
+    const row = this.#all('select * from maps order by epoch desc limit 1')[0]
+    return row && { epoch: Number(row.epoch), hash: bytesOf(row.hash), signed: bytesOf(row.signed) }
   }
 
   /** Forgets hubs that expired long ago, with their probes. */

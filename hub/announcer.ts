@@ -32,6 +32,7 @@ export class Announcer {
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
+  #turn = 0
   #sequence: number | undefined
 
   constructor(parts: AnnouncerParts) {
@@ -43,12 +44,13 @@ export class Announcer {
     if (this.#closing.signal.aborted) return
     clearTimeout(this.#timer)
     this.#retryMs = FIRST_RETRY_MS
-    void this.#run()
+    void this.#run(++this.#turn)
   }
 
   /** Says it once, for a hub that is about to stop; gives up after `timeoutMs`. */
   async announceOnce(timeoutMs: number): Promise<void> {
     clearTimeout(this.#timer)
+    this.#turn++
     await this.#publish(AbortSignal.timeout(timeoutMs)).catch(() => {})
   }
 
@@ -57,18 +59,24 @@ export class Announcer {
     this.#closing.abort()
   }
 
-  async #run(): Promise<void> {
+  /** @param turn goes on only as long as nothing newer was announced meanwhile */
+  async #run(turn: number): Promise<void> {
     const { log } = this.#parts
     try {
       const directories = await this.#publish(this.#closing.signal)
       log.info('descriptor published', { directories: directories.length })
-      this.#timer = setTimeout(() => void this.#run(), REPEAT_MS)
+      this.#again(turn, REPEAT_MS)
     } catch (error) {
       if (this.#closing.signal.aborted) return
       log.warn('descriptor not published', faultFields(error))
-      this.#timer = setTimeout(() => void this.#run(), this.#retryMs)
+      this.#again(turn, this.#retryMs)
       this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
     }
+  }
+
+  #again(turn: number, ms: number): void {
+    if (turn !== this.#turn || this.#closing.signal.aborted) return
+    this.#timer = setTimeout(() => void this.#run(turn), ms)
   }
 
   async #publish(signal: AbortSignal): Promise<string[]> {

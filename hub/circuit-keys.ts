@@ -9,8 +9,8 @@ export interface HeldKey {
   readonly pair: CircuitKeyPair
   readonly createdMs: number
   /**
-   * First granule of a CREATE that may use it. 0 for a pair that this process made. For one that was loaded: the
-   * granule after the start, because what an earlier process accepted is not remembered.
+   * First granule of a CREATE that may use it. 0 for a pair that this process made. For one that was loaded:
+   * `firstGranuleAfterStart`, because what an earlier process accepted is not remembered.
    */
   readonly notBefore: number
 }

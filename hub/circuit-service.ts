@@ -4,7 +4,7 @@ import { isFault } from '../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../shared/base/fault-codes.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
-import { CELL_TYPES, type CellClass } from '../shared/cell/cell.ts'
+import { CELL_TYPES, type CellClass, frameBytesOf } from '../shared/cell/cell.ts'
 import { innerCreate, type OpenedCreate, openCreate, type Routing, readOffer } from '../shared/cell/create.ts'
 import type { Target } from '../shared/cell/target.ts'
 import { ExitCircuit, type ExitSink } from '../shared/circuit/exit-circuit.ts'
@@ -89,7 +89,7 @@ export class CircuitService {
     const { hop, create, verdict } = opened
     if (verdict !== undefined) this.#answerFailure(end, hop, verdict)
     else if (create.routing.role === 'relay') this.#relay(end, hop, create.routing, cellClass)
-    else this.#exit(from, end, hop, create.routing.target)
+    else this.#exit(from, end, hop, create.routing.target, cellClass)
   }
 
   /** To be called about once a second. */
@@ -185,12 +185,13 @@ export class CircuitService {
     )
   }
 
-  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Target | undefined): void {
+  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Target | undefined, cellClass: CellClass): void {
     const sink = this.#parts.exit(() => circuit, from)
     const forget = (): unknown => this.#circuits.delete(circuit)
     const circuit: ExitCircuit = new ExitCircuit(hop, end, sink, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('exit')
+    end.release(frameBytesOf(cellClass)) // the CREATE goes nowhere from here
     circuit.start(target)
   }
 }

@@ -12,6 +12,8 @@ import type { HubMetrics } from './metrics.ts'
 import type { NameResolver } from './resolver.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** Of the addresses of a name so many are tried: its owner must not make one circuit a scan of the internet. */
+export const MAX_ADDRESSES_TRIED = 8
 
 /** What an exit connection needs of its hub. */
 export interface ExitParts {
@@ -41,7 +43,8 @@ export class ExitConnection implements ExitSink {
   }
 
   connect(target: Target): void {
-    void this.#connect(target)
+    // What fails here besides the destination is this computer: it has no files or memory left.
+    this.#connect(target).catch(() => this.#refuse('exit-busy'))
   }
 
   data(bytes: Uint8Array, cost: number): void {
@@ -72,7 +75,7 @@ export class ExitConnection implements ExitSink {
     const addresses = await this.#allowedAddresses(target)
     if (this.#over) return this.#release()
     if (typeof addresses === 'string') return this.#refuse(addresses)
-    await this.#dial(addresses, target.port)
+    await this.#dial(addresses.slice(0, MAX_ADDRESSES_TRIED), target.port)
   }
 
   /** The addresses of the target that may be connected to; the reason if there are none. */

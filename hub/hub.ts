@@ -19,7 +19,7 @@ import type { HubState } from './hub-state.ts'
 import { HubMetrics } from './metrics.ts'
 import { Neighbours } from './neighbours.ts'
 import type { HubOptions } from './options.ts'
-import { ReplayStore } from './replay-store.ts'
+import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
 import type { NameResolver } from './resolver.ts'
 
 export interface HubParts {
@@ -127,7 +127,8 @@ export class Hub {
     this.#maps.start()
     await this.#learnTime(directories, http)
     const nowMs = this.#time.at(clock.now())
-    const keys = this.#parts.state.loadKeys(granuleOf(nowMs) + 1) ?? CircuitKeyRing.fresh(nowMs)
+    const notBefore = firstGranuleAfterStart(granuleOf(nowMs))
+    const keys = this.#parts.state.loadKeys(notBefore) ?? CircuitKeyRing.fresh(nowMs)
     this.#keys = keys
     keys.rotate(nowMs, this.#overlapMs())
     this.#parts.state.saveKeys(keys)
@@ -197,12 +198,19 @@ export class Hub {
   }
 
   #tick(): void {
-    const { clock, state } = this.#parts
-    const now = clock.now()
+    const now = this.#parts.clock.now()
     this.#circuits?.tick(now)
-    if (this.#keys?.rotate(this.#time.at(now), this.#overlapMs()) === true) {
-      state.saveKeys(this.#keys)
-      this.#announcer.announce()
+    if (this.#keys?.rotate(this.#time.at(now), this.#overlapMs()) !== true) return
+    this.#saveKeys(this.#keys)
+    this.#announcer.announce()
+  }
+
+  /** A full disk must not end a hub that runs: until its next start it does well without the file. */
+  #saveKeys(keys: CircuitKeyRing): void {
+    try {
+      this.#parts.state.saveKeys(keys)
+    } catch (error) {
+      this.#parts.log.error('circuit keys not kept on disk', faultFields(error))
     }
   }
 

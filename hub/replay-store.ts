@@ -10,6 +10,14 @@ export const GENERATION_GRANULES = GRANULES_BEHIND + GRANULES_AHEAD + 1
 /** Most tags in one generation: 2,000 circuits a second for all its granules, in 9.6 MB. */
 export const MAX_TAGS = 2_000 * 60 * GENERATION_GRANULES
 
+/**
+ * The first granule that a pair of circuit keys from the disk may be used in, after a start in `nowGranule`: whatever an
+ * earlier process may have accepted, also ahead of its time, is older.
+ */
+export function firstGranuleAfterStart(nowGranule: number): number {
+  return nowGranule + GRANULES_AHEAD + 1
+}
+
 const FIRST_SLOTS = 4096
 const WORDS = REPLAY_TAG_BYTES / 4
 

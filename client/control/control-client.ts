@@ -3,7 +3,7 @@ import { Fault } from '../../shared/base/fault.ts'
 
 const TIMEOUT_MS = 5_000
 
-/** Asks the running daemon. @throws Fault program-missing if none answers, or the fault that it gave */
+/** Asks the running daemon. @throws Fault daemon-silent if none answers, options-invalid for what it does not know */
 export function askDaemon(file: string, command: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let text = ''

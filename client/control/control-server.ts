@@ -1,11 +1,13 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
-import net, { type Server } from 'node:net'
+import net, { type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { asFault, Fault, isFault } from '../../shared/base/fault.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 
 /** A command line longer than this is no command. */
 const MAX_COMMAND_BYTES = 4096
+/** Who says nothing, or does not take the answer, is dropped after this time. */
+const IDLE_MS = 10_000
 
 /** What the daemon answers to a command: any JSON. @throws Fault for what it refuses */
 export type ControlHandler = (command: string) => unknown
@@ -17,6 +19,7 @@ export type ControlHandler = (command: string) => unknown
 export class ControlServer {
   readonly #file: string
   readonly #handle: ControlHandler
+  readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
   constructor(file: string, handle: ControlHandler) {
@@ -29,19 +32,9 @@ export class ControlServer {
     mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
     if (await answers(this.#file)) throw new Fault('port-in-use', { address: this.#file })
     rmSync(this.#file, { force: true }) // left behind by a daemon that was killed
-    const server = net.createServer((socket) => {
-      let text = ''
-      socket.setEncoding('utf8')
-      socket.on('error', () => socket.destroy())
-      socket.on('data', (chunk: string) => {
-        text += chunk
-        const end = text.indexOf('\n')
-        if (end >= 0) socket.end(`${JSON.stringify(this.#answer(text.slice(0, end)))}\n`)
-        else if (text.length > MAX_COMMAND_BYTES) socket.destroy()
-      })
-    })
+    const server = net.createServer((socket) => this.#serve(socket))
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(asFault(listenFault(error, this.#file))))
+      server.on('error', (error) => reject(asFault(listenFault(error, this.#file))))
       server.listen(this.#file, resolve)
     })
     chmodSync(this.#file, 0o600)
@@ -52,8 +45,30 @@ export class ControlServer {
     const server = this.#server
     this.#server = undefined
     if (server === undefined) return
-    await new Promise<void>((resolve) => server.close(() => resolve()))
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
     rmSync(this.#file, { force: true })
+  }
+
+  /** Reads one command, answers it, and is done with this caller. */
+  #serve(socket: Socket): void {
+    let text = ''
+    const read = (chunk: string): void => {
+      text += chunk
+      const end = text.indexOf('\n')
+      if (end < 0 && text.length <= MAX_COMMAND_BYTES) return
+      socket.off('data', read)
+      socket.resume()
+      if (end < 0) socket.destroy()
+      else socket.end(`${JSON.stringify(this.#answer(text.slice(0, end)))}\n`)
+    }
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    socket.setEncoding('utf8')
+    socket.setTimeout(IDLE_MS, () => socket.destroy())
+    socket.on('error', () => socket.destroy())
+    socket.on('data', read)
   }
 
   #answer(line: string): unknown {

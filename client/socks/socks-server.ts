@@ -47,7 +47,8 @@ export class SocksServer {
     })
     const host = formatIp(this.#listen.ip)
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(asFault(listenFault(error, `${host} port ${this.#listen.port}`))))
+      // For good: later errors say that a connection could not be accepted.
+      server.on('error', (error) => reject(asFault(listenFault(error, `${host} port ${this.#listen.port}`))))
       server.listen({ host, port: this.#listen.port }, resolve)
     })
     this.#server = server
@@ -98,14 +99,25 @@ class SocksConnection {
       return
     }
     if (request === 'malformed') return void this.#socket.destroy()
+    if ('refuse' in request) return this.#refuse(requestAnswer(request.refuse))
     clearTimeout(this.#timer)
     this.#socket.off('data', this.#onData)
     this.#socket.pause()
     const rest = this.#pending.subarray(request.used)
     this.#pending = EMPTY
-    if ('refuse' in request) return void this.#socket.end(requestAnswer(request.refuse))
     if (rest.length > 0) this.#socket.unshift(rest)
     this.#open(request.target)
+  }
+
+  /** Says no and reads on without looking, so that the app gets the answer and its end is seen; but not for ever. */
+  #refuse(answer: Uint8Array): void {
+    clearTimeout(this.#timer)
+    if (this.#socket.destroyed) return
+    this.#timer = setTimeout(() => this.#socket.destroy(), HANDSHAKE_TIMEOUT_MS)
+    this.#socket.off('data', this.#onData)
+    this.#pending = EMPTY
+    this.#socket.end(answer)
+    this.#socket.resume()
   }
 
   /** True once the greeting is read and answered. */
@@ -116,11 +128,14 @@ class SocksConnection {
       this.#socket.destroy()
       return false
     }
+    if (!greeting.acceptable) {
+      this.#refuse(greetingAnswer(greeting))
+      return false
+    }
     this.#pending = this.#pending.subarray(greeting.used)
     this.#greeted = true
-    if (greeting.acceptable) this.#socket.write(greetingAnswer(greeting))
-    else this.#socket.end(greetingAnswer(greeting))
-    return greeting.acceptable
+    this.#socket.write(greetingAnswer(greeting))
+    return true
   }
 
   #open(target: Parameters<Connector['open']>[0]): void {
@@ -137,7 +152,7 @@ class SocksConnection {
       writable: () => this.#pump?.writable(),
       closed: (fault) => {
         if (this.#pump !== undefined) this.#pump.closed(fault === undefined)
-        else this.#socket.end(requestAnswer(fault === undefined ? SOCKS_REPLIES.failure : replyFor(fault.code)))
+        else this.#refuse(requestAnswer(fault === undefined ? SOCKS_REPLIES.failure : replyFor(fault.code)))
       },
     })
     this.#tunnel = tunnel

@@ -14,14 +14,29 @@ export function familyOf(address: IpAddress): IpFamily {
  * short IPv4, which programs read differently from each other. Undefined for anything else.
  */
 export function parseIp(text: string): IpAddress | undefined {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
-    return text.split('.').some((part) => part.length > 1 && part.startsWith('0'))
-      ? undefined
-      : new Uint8Array(ipaddr.IPv4.parse(text).toByteArray())
-  }
-  const inner = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
-  if (inner.includes('%') || !ipaddr.IPv6.isValid(inner)) return undefined
-  return normalizeIp(new Uint8Array(ipaddr.IPv6.parse(inner).toByteArray()))
+  if (!text.includes(':')) return parseIpv4(text)
+  const groups = withoutIpv4Tail(text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text)
+  if (groups === undefined || groups.includes('%') || !ipaddr.IPv6.isValid(groups)) return undefined
+  return normalizeIp(new Uint8Array(ipaddr.IPv6.parse(groups).toByteArray()))
+}
+
+function parseIpv4(text: string): IpAddress | undefined {
+  if (!/^(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})$/.test(text)) return undefined
+  const bytes = text.split('.').map(Number)
+  return bytes.every((byte) => byte <= 255) ? Uint8Array.from(bytes) : undefined
+}
+
+/**
+ * `::ffff:192.0.2.1` as `::ffff:c000:201`. The library would read octal and hexadecimal numbers in such a tail, and
+ * take `::192.0.2.1`, which is another address, for a mapped one.
+ */
+function withoutIpv4Tail(text: string): string | undefined {
+  const start = text.lastIndexOf(':') + 1
+  if (!text.includes('.')) return text
+  const bytes = parseIpv4(text.slice(start))
+  if (bytes === undefined) return undefined
+  const [a, b] = [0, 2].map((at) => (((bytes[at] as number) << 8) | (bytes[at + 1] as number)).toString(16))
+  return `${text.slice(0, start)}${a}:${b}`
 }
 
 /** The shortest usual text (RFC 5952), without brackets. */
@@ -58,9 +73,12 @@ export function parseRange(text: string): IpRange | undefined {
   const address = parseIp(slash < 0 ? text : text.slice(0, slash))
   if (address === undefined) return undefined
   const bits = address.length * 8
-  const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1)
-  const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : Number.NaN
-  if (!(prefix <= bits)) return undefined
+  if (slash < 0) return { address, prefix: bits }
+  const prefixText = text.slice(slash + 1)
+  if (!/^(?:0|[1-9]\d{0,2})$/.test(prefixText)) return undefined
+  const writtenBits = text.includes(':') ? 128 : 32 // a mapped address is written with 128 bits and held with 32
+  const prefix = Number(prefixText) - (writtenBits - bits)
+  if (prefix < 0 || prefix > bits) return undefined
   return hasBitsBehind(address, prefix) ? undefined : { address, prefix }
 }
 

@@ -14,8 +14,8 @@ export function listenFault(error: unknown, address: string): unknown {
 
 /** The code, or where a library passes on only the text, the code that stands in it. */
 function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined
-  return 'code' in error ? String(error.code) : /\bE(ADDRINUSE|ADDRNOTAVAIL|ACCES)\b/.exec(error.message)?.[0]
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  return code !== undefined ? String(code) : /\bE(ADDRINUSE|ADDRNOTAVAIL|ACCES)\b/.exec(String(message))?.[0]
 }
 
 /** The error with what it wraps. */

@@ -51,6 +51,9 @@ export function describeFailure(name: string, error: unknown): string {
         .split('\n')
         .map((mistake) => `  ${mistake}`),
     )
-  if (fault.code === 'internal' && fault.cause instanceof Error) lines.push(`  ${fault.cause.stack ?? fault.cause}`)
+  if (fault.code === 'internal') {
+    const bug = fault.cause instanceof Error ? fault.cause : fault
+    lines.push(`  ${bug.stack ?? bug}`)
+  }
   return lines.join('\n')
 }

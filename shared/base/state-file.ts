@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault } from './fault.ts'
 
@@ -16,7 +16,7 @@ export function writeStateFile(file: string, bytes: Uint8Array, mode = PRIVATE_M
   const beside = `${file}.new`
   const fd = openSync(beside, 'w', mode)
   try {
-    writeSync(fd, bytes)
+    writeFileSync(fd, bytes) // all of it: a plain write may stop in the middle when the disk is full
     fsyncSync(fd)
   } finally {
     closeSync(fd)

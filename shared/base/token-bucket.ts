@@ -12,9 +12,10 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** True, and one less, if there is any left at monotonic time `now` (ms). */
+  /** True, and one less, if there is any left at time `now` (ms). */
   take(now: number): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#perSecond)
+    const elapsedMs = Math.max(0, now - this.#at) // a clock that was set back takes nothing away
+    this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs / 1000) * this.#perSecond)
     this.#at = now
     if (this.#tokens < 1) return false
     this.#tokens -= 1

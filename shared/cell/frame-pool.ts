@@ -18,5 +18,7 @@ export function giveBackFrame(frame: Uint8Array): void {
   const cellClass = frame[1] as number
   if (!isCellClass(cellClass) || frameBytesOf(cellClass) !== frame.length || frame.byteOffset !== 0) return
   const frames = kept[cellClass]
-  if ((frames.length + 1) * frame.length <= MAX_KEPT_BYTES) frames.push(frame)
+  if ((frames.length + 1) * frame.length > MAX_KEPT_BYTES) return
+  frame[1] = 0 // given back once more it is not taken, or two circuits would write into the same bytes
+  frames.push(frame)
 }

@@ -72,7 +72,7 @@ export class ClientCircuit {
   #lastCellAt: number
   #now: number
 
-  /** Sends the CREATE. @throws RangeError if a circuit key of the path is no key */
+  /** Sends the CREATE. @throws Fault circuit-protocol if a circuit key of the path is no key; `end` is closed then */
   constructor(options: ClientCircuitOptions, end: CircuitEnd, sink: ClientCircuitSink, now: number) {
     this.#options = options
     this.#end = end
@@ -81,18 +81,7 @@ export class ClientCircuit {
     this.#lastCellAt = now
     this.#now = now
     this.#sender = new CircuitSender((frame, cellClass) => this.#seal(frame, cellClass, CELL_TYPES.cell))
-    end.attach({
-      onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
-      onSent: () => {},
-      onRoom: () => this.#sink.writable(),
-      onClosed: () => this.#fail('circuit-closed'),
-    })
-    const hops = options.path.map((hop, i) => ({ context: contextOf(options, i), key: hop.key }))
-    const { frame, initiated } = buildCreate(
-      hops,
-      options.granule,
-      options.targetAfterAnswer ? undefined : options.target,
-    )
+    const { frame, initiated } = createOrAbort(options, end)
     this.#initiated = initiated
     this.#forward = initiated.map(
       ({ early }, i) =>
@@ -101,6 +90,12 @@ export class ClientCircuit {
           { key: early.earlyKey, ratchet: EMPTY },
         ),
     )
+    end.attach({
+      onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
+      onSent: () => {},
+      onRoom: () => this.#sink.writable(),
+      onClosed: () => this.#fail('circuit-closed'),
+    })
     end.send(CELL_TYPES.create, frame)
   }
 
@@ -178,7 +173,7 @@ export class ClientCircuit {
     if (answer === undefined) return this.#fail('cell-rejected')
     if (answer.failed !== undefined) {
       const { place, status } = answer.failed
-      return this.#close(new Fault(faultFromWire(status) ?? 'circuit-protocol', { place }), 'gracefully')
+      return this.#close(new Fault(faultOfAnswer(status), { place }), 'gracefully')
     }
     this.#end.release(body.length + FRAME_HEADER_BYTES)
     for (const sealer of this.#forward) sealer.close()
@@ -199,7 +194,10 @@ export class ClientCircuit {
         return
       case 'refused':
         if (this.#state.at !== 'opening') return this.#fail('circuit-protocol')
-        return this.#close(new Fault(faultFromWire(message.reason) ?? 'circuit-protocol'), 'gracefully')
+        return this.#close(
+          new Fault(faultOfRefusal(message.reason), { place: this.#options.path.length }),
+          'gracefully',
+        )
       case 'data':
         if (!this.#step({ type: 'data' })) return
         this.#received += BigInt(message.bytes.length)
@@ -207,7 +205,7 @@ export class ClientCircuit {
         return
       case 'fin':
         if (message.total !== this.#received) return this.#fail('cell-rejected')
-        this.#sink.finished()
+        if (this.#state.at === 'open' && !this.#state.finReceived) this.#sink.finished()
         this.#step({ type: 'fin-received' })
         return
       case 'reset':
@@ -254,6 +252,28 @@ export class ClientCircuit {
       layer.seal(frame, body.subarray(0, layer.deeperBytes(body.length)), cellClass, type)
     }
     return this.#end.send(type, frame)
+  }
+}
+
+/** The reasons of hubs end here, those of exits begin behind (SPEC section 12): no relay speaks for a destination. */
+const LAST_ANSWER_BYTE = 0x1f
+
+function faultOfAnswer(status: number): FaultCode {
+  return (status <= LAST_ANSWER_BYTE ? faultFromWire(status) : undefined) ?? 'circuit-protocol'
+}
+
+function faultOfRefusal(reason: number): FaultCode {
+  return (reason > LAST_ANSWER_BYTE ? faultFromWire(reason) : undefined) ?? 'circuit-protocol'
+}
+
+function createOrAbort(options: ClientCircuitOptions, end: CircuitEnd): ReturnType<typeof buildCreate> {
+  const { path, granule, target, targetAfterAnswer } = options
+  const hops = path.map((hop, i) => ({ context: contextOf(options, i), key: hop.key }))
+  try {
+    return buildCreate(hops, granule, targetAfterAnswer ? undefined : target)
+  } catch (error) {
+    end.abort()
+    throw error
   }
 }
 

@@ -33,6 +33,7 @@ export class ExitCircuit {
   readonly #startedAt: number
   #state: ExitState = EXIT_START
   #received = 0n
+  #pongDue: bigint | undefined
   #lastCellAt: number
   #now: number
 
@@ -121,7 +122,15 @@ export class ExitCircuit {
       if (this.#state.at === 'closed') return
       if (message.type === 'data') cost = 0
     }
+    this.#answerPing()
     if (cost > 0) this.#end.release(cost)
+  }
+
+  /** One PONG for a cell, and none to a client that does not read: it could fill our memory with them. */
+  #answerPing(): void {
+    const token = this.#pongDue
+    this.#pongDue = undefined
+    if (token !== undefined && this.#end.room > 0) this.#sender.send({ type: 'pong', token })
   }
 
   #message(message: Message, cost: number): void {
@@ -136,13 +145,15 @@ export class ExitCircuit {
         return
       case 'fin':
         if (message.total !== this.#received) return this.#fail('cell-rejected', 'at once')
-        this.#sink.finished()
+        if ((this.#state.at === 'connecting' || this.#state.at === 'open') && !this.#state.finReceived) {
+          this.#sink.finished()
+        }
         this.#step({ type: 'fin-received' })
         return
       case 'reset':
         return this.#fail('connection-reset', 'gracefully')
       case 'ping':
-        this.#sender.send({ type: 'pong', token: message.token })
+        this.#pongDue = message.token
         return
       default:
         this.#step({ type: 'unexpected' })

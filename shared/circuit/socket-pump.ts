@@ -1,5 +1,8 @@
 import type { Socket } from 'node:net'
 
+/** After a clean end the socket gets so long for what it has not taken yet: its other side may never read. */
+const LINGER_MS = 60_000
+
 /** What a pump needs of its circuit; both ends have it. */
 export interface ByteCircuit {
   /** True while there is room for more. Copied. */
@@ -17,6 +20,7 @@ export class SocketPump {
   readonly #socket: Socket
   readonly #circuit: ByteCircuit
   #owed = 0
+  #corked = false
   #over = false
 
   /** @param socket connected, made with `allowHalfOpen`, and not read from so far */
@@ -35,7 +39,19 @@ export class SocketPump {
   /** Bytes came by the circuit. */
   data(bytes: Uint8Array, cost: number): void {
     this.#owed += cost
+    this.#cork()
     if (this.#socket.write(bytes)) this.#giveBack()
+  }
+
+  /** What one turn brings goes out together, or a cell of a thousand tiny messages would be a thousand packets. */
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      this.#socket.uncork()
+    })
   }
 
   /** The other side sends no more. */
@@ -51,8 +67,12 @@ export class SocketPump {
   /** The circuit is over: cleanly, or so that the socket must say so by a reset. */
   closed(clean: boolean): void {
     this.#over = true
-    if (clean) this.#socket.end()
-    else this.#socket.resetAndDestroy()
+    if (!clean) {
+      this.#socket.resetAndDestroy()
+      return
+    }
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy())
+    this.#socket.end()
   }
 
   #giveBack(): void {

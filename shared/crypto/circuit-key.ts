@@ -12,11 +12,16 @@ function digestOf(x: Uint8Array, kem: Uint8Array): Uint8Array {
   return sha256(labelled('spn/1 circuit key', x, kem))
 }
 
+export interface CircuitKeyParts {
+  readonly x: X25519PublicKey
+  readonly kem: MlKemPublicKey
+}
+
 /** The keys that a hub's circuits are built to: X25519 and ML-KEM-768 together. As the hub map carries them. */
 export class CircuitPublicKey {
   readonly bytes: Uint8Array
   readonly digest: Uint8Array
-  #parts: { x: X25519PublicKey; kem: MlKemPublicKey } | undefined
+  #parts: CircuitKeyParts | undefined
 
   /** Copies the 1,216 bytes (X25519, then ML-KEM). They are only read as keys when first used. */
   constructor(bytes: Uint8Array) {
@@ -29,13 +34,27 @@ export class CircuitPublicKey {
     return this.digest.subarray(0, CIRCUIT_KEY_ID_BYTES)
   }
 
-  /** @throws if the bytes are no keys, which a verified map cannot contain */
-  get parts(): { x: X25519PublicKey; kem: MlKemPublicKey } {
-    this.#parts ??= {
-      x: new X25519PublicKey(this.bytes.subarray(0, X25519_BYTES)),
-      kem: new MlKemPublicKey(this.bytes.subarray(X25519_BYTES)),
-    }
+  /** Undefined if the bytes are no keys: a hub can sign any bytes as its circuit key. */
+  get parts(): CircuitKeyParts | undefined {
+    this.#parts ??= partsOf(this.bytes)
     return this.#parts
+  }
+
+  /** False if no circuit can be built to this key, also because its X25519 point is of low order. */
+  get usable(): boolean {
+    const { parts } = this
+    return parts !== undefined && X25519PrivateKey.generate().agree(parts.x) !== undefined
+  }
+}
+
+function partsOf(bytes: Uint8Array): CircuitKeyParts | undefined {
+  try {
+    return {
+      x: new X25519PublicKey(bytes.subarray(0, X25519_BYTES)),
+      kem: new MlKemPublicKey(bytes.subarray(X25519_BYTES)),
+    }
+  } catch {
+    return undefined
   }
 }
 

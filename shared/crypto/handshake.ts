@@ -1,4 +1,5 @@
 import { concatBytes, wipe } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
 import { KEY_BYTES } from './aead.ts'
 import type { CircuitKeyPair, CircuitPublicKey } from './circuit-key.ts'
 import { hkdf, labelled, sha256 } from './kdf.ts'
@@ -68,17 +69,21 @@ export interface Initiated {
   finish(y: Uint8Array): FullSecrets | undefined
 }
 
-/** Client: x, X ← keygen;  (ss, ct) ← Encaps(K);  early keys from DH(x, B) and ss;  later full keys from DH(x, Y). */
+/**
+ * Client: x, X ← keygen;  (ss, ct) ← Encaps(K);  early keys from DH(x, B) and ss;  later full keys from DH(x, Y).
+ * @throws Fault circuit-protocol with the place, if what the hub announced as its circuit key is no usable one
+ */
 export function initiate(context: HopContext, hubKey: CircuitPublicKey, place: number, role: HopRole): Initiated {
-  const { x: B, kem: K } = hubKey.parts
   const x = X25519PrivateKey.generate()
+  const { x: B, kem: K } = hubKey.parts ?? {}
+  const xB = B && x.agree(B)
+  if (xB === undefined || K === undefined) throw new Fault('circuit-protocol', { place, circuitKey: 'not usable' })
   const { secret: ss, ciphertext: ct } = K.encapsulate()
-  const xB = x.agree(B)
-  if (xB === undefined) throw new RangeError('the circuit key of the hub is not a usable point')
 
   const T = transcript(context, hubKey.digest, x.publicBytes, ct)
-  const early = earlySecrets(concatBytes(xB, ss), T, place, role)
-  wipe(xB, ss)
+  const secret = concatBytes(xB, ss)
+  const early = earlySecrets(secret, T, place, role)
+  wipe(xB, ss, secret)
 
   const finish = (Y: Uint8Array): FullSecrets | undefined => {
     const xY = x.agree(new X25519PublicKey(Y))
@@ -148,8 +153,9 @@ function earlySecrets(secret: Uint8Array, T: Uint8Array, place: number, role: Ho
 }
 
 function fullSecrets(dh: Uint8Array, Y: Uint8Array, chain: Uint8Array): FullSecrets {
-  const out = hkdf(concatBytes(dh, Y), chain, labelled('spn/1 full'), 4 * KEY_BYTES + CONFIRM_BYTES)
-  wipe(dh)
+  const secret = concatBytes(dh, Y)
+  const out = hkdf(secret, chain, labelled('spn/1 full'), 4 * KEY_BYTES + CONFIRM_BYTES)
+  wipe(dh, secret)
   return {
     forward: { key: out.subarray(0, 32), ratchet: out.subarray(32, 64) },
     backward: { key: out.subarray(64, 96), ratchet: out.subarray(96, 128) },

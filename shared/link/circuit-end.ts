@@ -23,6 +23,8 @@ export interface CircuitLink {
   credit(end: CircuitEnd, quanta: number): void
   /** A CLOSE frame at once; the id stays taken until the peer's CLOSE. */
   closeNow(end: CircuitEnd): void
+  /** The end of a circuit whose CREATE never went out: the peer would not answer a CLOSE. */
+  forget(end: CircuitEnd): void
 }
 
 type Status = 'open' | 'closing' | 'closed'
@@ -41,10 +43,13 @@ export class CircuitEnd {
   #handler: CircuitHandler = NO_HANDLER
   #status: Status = 'open'
   #starved = false
+  #isKnown: boolean
 
-  constructor(id: number, link: CircuitLink) {
+  /** @param isKnown the peer knows of the circuit already, because it opened it */
+  constructor(id: number, link: CircuitLink, isKnown: boolean) {
     this.id = id
     this.#link = link
+    this.#isKnown = isKnown
   }
 
   /** Whom to tell. Set once, in the call that opened the circuit. */
@@ -89,6 +94,7 @@ export class CircuitEnd {
   /** Ends the circuit behind what is queued. */
   close(): void {
     if (this.#status !== 'open') return
+    if (!this.#isKnown && this.#queue.length === 0) return this.abort()
     this.#status = 'closing'
     this.#handler = NO_HANDLER
     this.#link.ready(this)
@@ -98,7 +104,8 @@ export class CircuitEnd {
   abort(): void {
     if (this.#status === 'closed') return
     this.#end()
-    this.#link.closeNow(this)
+    if (this.#isKnown) this.#link.closeNow(this)
+    else this.#link.forget(this)
   }
 
   // ---- what the link calls ----
@@ -117,6 +124,7 @@ export class CircuitEnd {
       if (this.#status === 'closing') this.#end()
       return undefined
     }
+    this.#isKnown = true
     this.#queue[this.#head] = NOTHING
     this.#head++
     if (this.#head === this.#queue.length) {

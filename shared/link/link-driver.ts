@@ -20,6 +20,7 @@ export class LinkDriver {
   readonly link: Link
   readonly #pipe: BytePipe
   readonly #events: LinkEvents
+  readonly #clock: MonotonicClock
   #outstanding = 0
   #scheduled = false
 
@@ -38,19 +39,27 @@ export class LinkDriver {
       },
       clock.now(),
     )
-    pipe.onEnd(() => this.link.fail(new Fault('link-closed')))
-    pipe.onData((chunk) => this.link.receive(chunk, clock.now()))
+    this.#clock = clock
+  }
+
+  /** Sends the HELLO, and begins to read. The HELLO goes out at once: it tells the peer why, if this link ends by its. */
+  start(): void {
+    this.#pipe.onEnd(() => this.link.fail(new Fault('link-closed')))
+    this.#flush()
+    this.#pipe.onData((chunk) => this.link.receive(chunk, this.#clock.now()))
   }
 
   /** Writes at the end of this turn of the event loop, so that what one turn produces goes out together. */
   #schedule(): void {
     if (this.#scheduled || this.#outstanding >= MAX_OUTSTANDING_BYTES) return
     this.#scheduled = true
-    setImmediate(() => this.#flush())
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
   }
 
   #flush(): void {
-    this.#scheduled = false
     while (!this.link.closed && this.#outstanding < MAX_OUTSTANDING_BYTES) {
       const chunks = this.link.pull(BATCH_BYTES)
       if (chunks.length === 0) break

@@ -23,6 +23,8 @@ export interface MuxerParts {
   readonly options: LinkOptions
   readonly pipe: (stream: MessageStream) => BytePipe
   readonly clock: MonotonicClock
+  /** There is a link; it may be used from `onReady` on. */
+  readonly onStart: (link: Link) => void
   readonly onReady: (link: Link) => void
   readonly onCircuit: (link: Link, end: CircuitEnd, cellClass: CellClass, body: Uint8Array) => void
   readonly onClosed: (link: Link, fault: Fault) => void
@@ -41,7 +43,7 @@ export class LinkMuxerFactory implements StreamMuxerFactory {
   }
 
   createStreamMuxer(stream: MessageStream): StreamMuxer {
-    const { options, pipe, clock, onReady, onCircuit, onClosed } = this.#parts
+    const { options, pipe, clock, onStart, onReady, onCircuit, onClosed } = this.#parts
     const driver = new LinkDriver(
       pipe(stream),
       options,
@@ -57,9 +59,11 @@ export class LinkMuxerFactory implements StreamMuxerFactory {
       },
       clock,
     )
+    onStart(driver.link)
     const control = new ControlStream(driver.link, stream.log, stream.direction)
     const muxer = yamux(CONTROL_YAMUX)().createStreamMuxer(control)
     muxer.protocol = LINK_PROTOCOL
+    driver.start()
     return muxer as StreamMuxer
   }
 }

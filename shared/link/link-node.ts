@@ -46,7 +46,7 @@ export interface LinkNodeOptions {
   readonly listenNoise: readonly LinkAddress[]
   /** Most circuits that a peer may have open on one link. */
   readonly maxCircuitsPerLink: number
-  /** Most links at once. */
+  /** Most links at once, before others' are refused. */
   readonly maxLinks: number
   /** What identify says of this node. The same for all nodes of a kind. */
   readonly agent: string
@@ -60,18 +60,27 @@ export interface LinkNodeParts {
   readonly admits?: (remoteAddress: string) => boolean
 }
 
+/** The next link to a peer that is ready, or the fault of one that ended before. */
+type Greeting = PromiseWithResolvers<LinkHandle> & { fault: Fault | undefined }
+
 const TICK_MS = 1_000
 const UPGRADE_TIMEOUT_MS = 3_000
 const MAX_PENDING_CONNECTIONS = 512
+/** Links that this node dials come on top of `maxLinks`: who fills it from outside must not keep it from going on. */
+const DIAL_ROOM = 512
+/** Connections of standard libp2p programs. */
+const MAX_NOISE_CONNECTIONS = 64
 
 /** A libp2p node whose connections are links. Programs see links and circuits; libp2p dials, listens and identifies. */
 export class LinkNode {
   readonly #options: LinkNodeOptions
   readonly #parts: LinkNodeParts
+  /** All links, also those that wait for the peer's HELLO. */
+  readonly #links = new Set<Link>()
   readonly #handles = new Set<LinkHandle>()
   readonly #byPeer = new Map<string, Set<LinkHandle>>()
   /** Dials that have a connection and wait for the peer's HELLO. */
-  readonly #waiting = new Map<string, PromiseWithResolvers<LinkHandle>>()
+  readonly #waiting = new Map<string, Set<Greeting>>()
   #libp2p: Libp2p | undefined
   #ownKey: Uint8Array = new Uint8Array(0)
   #timer: NodeJS.Timeout | undefined
@@ -112,16 +121,16 @@ export class LinkNode {
         (components) =>
           new TlsTransport(components, {
             muxerFor: (connection, peer) => this.#muxer(connection, peer),
-            admits: (address) => this.#handles.size < options.maxLinks && (this.#parts.admits?.(address) ?? true),
+            admits: (address) => this.#links.size < options.maxLinks && (this.#parts.admits?.(address) ?? true),
             onListenError: (error) => listenErrors.push(error),
           }),
-        ...(options.listenNoise.length > 0 ? [tcp()] : []),
+        ...(options.listenNoise.length > 0 ? [tcp({ maxConnections: MAX_NOISE_CONNECTIONS })] : []),
       ],
       ...(options.listenNoise.length > 0 ? { connectionEncrypters: [noise()], streamMuxers: [yamux()] } : {}),
       ...(listens ? { services: { identify: identify({ runOnConnectionOpen: false }), ping: ping() } } : {}),
       connectionMonitor: { enabled: false },
       connectionManager: {
-        maxConnections: options.maxLinks,
+        maxConnections: options.maxLinks + DIAL_ROOM,
         maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
         inboundConnectionThreshold: Number.POSITIVE_INFINITY,
         inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
@@ -154,18 +163,30 @@ export class LinkNode {
     if (existing !== undefined) return existing
     const peer = peerOfPublicBytes(peerKey)
     const targets = addresses.map((address) => linkMultiaddr(address).encapsulate(`/p2p/${peer}`))
-    const key = toHex(peerKey)
-    const waiting = this.#waiting.get(key) ?? Promise.withResolvers<LinkHandle>()
-    this.#waiting.set(key, waiting)
-    waiting.promise.catch(() => {}) // somebody else may be the one who looks
+    const greeting = this.#waitForGreeting(toHex(peerKey))
     try {
-      await this.libp2p.dial(targets, { signal })
-      return await abortable(waiting.promise, signal)
+      // By force: libp2p would hand out a connection that is about to end, on which no HELLO comes any more.
+      await this.libp2p.dial(targets, { signal, force: true })
+      return await abortable(greeting.promise, signal)
     } catch (error) {
-      throw faultOfDial(error)
+      throw greeting.fault ?? faultOfDial(error)
     } finally {
-      this.#waiting.delete(key)
+      this.#forgetGreeting(toHex(peerKey), greeting)
     }
+  }
+
+  #waitForGreeting(key: string): Greeting {
+    const greeting: Greeting = { ...Promise.withResolvers<LinkHandle>(), fault: undefined }
+    greeting.promise.catch(() => {}) // the dial itself may fail first, and then nobody looks
+    const all = this.#waiting.get(key) ?? new Set()
+    this.#waiting.set(key, all.add(greeting))
+    return greeting
+  }
+
+  #forgetGreeting(key: string, greeting: Greeting): void {
+    const all = this.#waiting.get(key)
+    all?.delete(greeting)
+    if (all?.size === 0) this.#waiting.delete(key)
   }
 
   /** Ends all links to this peer, and resolves when libp2p has forgotten them too. */
@@ -189,6 +210,7 @@ export class LinkNode {
       options: { networkId, initiator: peer.initiator, maxCircuits },
       pipe: () => new SocketPipe(connection.socket),
       clock,
+      onStart: (link) => this.#links.add(link),
       onReady: (link) => {
         handle = {
           link,
@@ -200,14 +222,21 @@ export class LinkNode {
           close: () => link.fail(new Fault('link-closed')),
         }
         this.#add(handle)
-        this.#waiting.get(key)?.resolve(handle)
+        for (const greeting of this.#waiting.get(key) ?? []) greeting.resolve(handle)
         onLink?.(handle)
       },
       onCircuit: (_link, end, cellClass, body) => {
         if (handle !== undefined) onCircuit(handle, end, cellClass, body)
       },
-      onClosed: (_link, fault) => {
-        if (handle === undefined) return this.#waiting.get(key)?.reject(fault)
+      onClosed: (link, fault) => {
+        this.#links.delete(link)
+        if (handle === undefined) {
+          for (const greeting of this.#waiting.get(key) ?? []) {
+            greeting.fault = fault
+            greeting.reject(fault)
+          }
+          return
+        }
         this.#remove(handle)
         onLinkClosed?.(handle, fault)
       },
@@ -231,7 +260,7 @@ export class LinkNode {
 
   #tick(): void {
     const now = this.#parts.clock.now()
-    for (const { link } of [...this.#handles]) link.tick(now)
+    for (const link of [...this.#links]) link.tick(now)
   }
 }
 
@@ -246,7 +275,9 @@ function refuseKeyDump(): void {
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new Fault('cancelled')), { once: true })
+    const onAbort = (): void => reject(new Fault('cancelled'))
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
     promise.then(resolve, reject)
   })
 }

@@ -18,8 +18,12 @@ import { FrameReader } from './frame-reader.ts'
 /** After so long without a byte from the peer it is asked for a sign of life; after the second time the link is dead. */
 export const PING_AFTER_MS = 15_000
 export const SILENCE_LIMIT_MS = 45_000
+/** A peer gets so long to send its HELLO. */
+export const HELLO_LIMIT_MS = 10_000
 /** A circuit that is closing gets so long to send what it has queued. */
 export const CLOSING_LIMIT_MS = 30_000
+/** A circuit that began to end is over on both sides after this time, or the peer keeps ids taken on purpose. */
+export const CLOSE_ANSWER_LIMIT_MS = 120_000
 
 const HELLO_BYTES = 1 + 32
 const PING_BYTES = 8
@@ -62,7 +66,7 @@ export class Link {
   readonly #sink: LinkSink
   readonly #reader = new FrameReader()
   readonly #circuits = new Map<number, CircuitEnd>()
-  readonly #closingSince = new Map<CircuitEnd, number>()
+  readonly #endingSince = new Map<CircuitEnd, number>()
   #control: Uint8Array[] = []
   #controlBytes = 0
   #turns: CircuitEnd[] = []
@@ -72,6 +76,7 @@ export class Link {
   #peerCircuits = 0
   #greeted = false
   #closed = false
+  readonly #startedAt: number
   #lastHeard: number
   #pingedAt: number | undefined
   #rttMs: number | undefined
@@ -80,6 +85,7 @@ export class Link {
     this.#options = options
     this.#sink = sink
     this.#nextId = options.initiator ? 1 : 2
+    this.#startedAt = now
     this.#lastHeard = now
     this.#push(encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(LINK_VERSION), options.networkId)))
   }
@@ -113,7 +119,7 @@ export class Link {
   openCircuit(): CircuitEnd {
     if (this.#closed) throw new Fault('link-closed')
     while (this.#circuits.has(this.#nextId)) this.#advanceId()
-    const end = new CircuitEnd(this.#nextId, this.#circuitLink)
+    const end = new CircuitEnd(this.#nextId, this.#circuitLink, false)
     this.#advanceId()
     this.#circuits.set(end.id, end)
     return end
@@ -171,18 +177,23 @@ export class Link {
   tick(now: number): void {
     if (this.#closed) return
     const silence = now - this.#lastHeard
-    if (silence >= SILENCE_LIMIT_MS) {
+    const neverGreeted = !this.#greeted && now - this.#startedAt >= HELLO_LIMIT_MS
+    if (neverGreeted || silence >= SILENCE_LIMIT_MS) {
       this.fail(new Fault('link-silent'))
       return
     }
     if (silence >= PING_AFTER_MS && (this.#pingedAt === undefined || now - this.#pingedAt >= PING_AFTER_MS))
       this.ping(now)
-    for (const [end, since] of this.#closingSince) {
-      if (end.status === 'closing' && now - since >= CLOSING_LIMIT_MS) end.abort()
-      if (end.status !== 'closing') this.#closingSince.delete(end)
-    }
+    this.#tickEnding(now)
+  }
+
+  #tickEnding(now: number): void {
     for (const end of this.#circuits.values()) {
-      if (end.status === 'closing' && !this.#closingSince.has(end)) this.#closingSince.set(end, now)
+      if (end.status === 'open') continue
+      const since = this.#endingSince.get(end) ?? now
+      this.#endingSince.set(end, since)
+      if (now - since >= CLOSE_ANSWER_LIMIT_MS) return this.fail(new Fault('link-protocol', { unanswered: true }))
+      if (end.status === 'closing' && now - since >= CLOSING_LIMIT_MS) end.abort()
     }
   }
 
@@ -199,10 +210,12 @@ export class Link {
     this.#closed = true
     const circuits = [...this.#circuits.values()]
     this.#circuits.clear()
+    this.#endingSince.clear()
     for (const end of circuits) end.receiveClose()
     this.#turns = []
     this.#inTurns.clear()
     this.#control = []
+    this.#controlBytes = 0
     this.#sink.closed(fault)
   }
 
@@ -260,7 +273,7 @@ export class Link {
   }
 
   #receiveCreate(id: number, cellClass: CellClass, body: Uint8Array): boolean {
-    const created = new CircuitEnd(id, this.#circuitLink)
+    const created = new CircuitEnd(id, this.#circuitLink, true)
     this.#circuits.set(id, created)
     this.#peerCircuits++
     if (!created.receive(FRAME_TYPES.create, cellClass, body)) return false
@@ -299,7 +312,7 @@ export class Link {
 
   #forget(end: CircuitEnd): void {
     this.#circuits.delete(end.id)
-    this.#closingSince.delete(end)
+    this.#endingSince.delete(end)
     if (this.#isPeerId(end.id)) this.#peerCircuits--
   }
 
@@ -314,6 +327,7 @@ export class Link {
     closeNow: (end: CircuitEnd): void => {
       if (this.#circuits.has(end.id)) this.#push(encodeFrame(FRAME_TYPES.close, end.id, EMPTY_PAYLOAD))
     },
+    forget: (end: CircuitEnd): void => this.#forget(end),
   }
 
   #push(frame: Uint8Array): void {

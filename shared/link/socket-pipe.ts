@@ -1,6 +1,9 @@
 import type { TLSSocket } from 'node:tls'
 import type { BytePipe } from './byte-pipe.ts'
 
+/** What was written goes out before the end, if the peer takes it in this time. */
+const FAREWELL_MS = 1_000
+
 /** The fast way: the native TLS socket itself, without a stream object of libp2p in between. */
 export class SocketPipe implements BytePipe {
   readonly #socket: TLSSocket
@@ -25,7 +28,9 @@ export class SocketPipe implements BytePipe {
     this.#socket.uncork()
   }
 
+  /** Not at once: a HELLO that was just written tells a peer of another version or network why the link ends. */
   destroy(): void {
-    this.#socket.destroy()
+    this.#socket.destroySoon()
+    if (!this.#socket.destroyed) setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref()
   }
 }

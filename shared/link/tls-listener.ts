@@ -60,7 +60,7 @@ export class TlsListener extends TypedEventEmitter<ListenerEvents> implements Li
     server.on('secureConnection', (socket) => void this.#accept(socket))
     server.on('tlsClientError', (_error, socket) => socket.destroy())
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
+      server.on('error', reject) // for good: later ones say that a connection could not be accepted
       server.listen({ host: formatIp(where.ip), port: where.port, ipv6Only: where.ip.length === 16 }, resolve)
     })
     const bound = server.address()

@@ -111,7 +111,7 @@ export class TlsTransport implements Transport {
 
 /**
  * Checks a finished handshake: parameters, then the identity in the certificate.
- * @throws Fault tls-parameters, peer-identity
+ * @throws Fault tls-parameters, peer-identity, link-closed
  */
 export async function securePeer(
   socket: TLSSocket,
@@ -127,6 +127,7 @@ export async function securePeer(
   })
   const publicBytes = publicBytesOfPeer(peerId)
   if (publicBytes === undefined) throw new Fault('peer-identity', { kind: peerId.type })
+  if (socket.destroyed) throw new Fault('link-closed') // meanwhile; nobody would tell the connection of it
   return { peerId, publicBytes, binding, initiator: !isServer }
 }
 
@@ -147,10 +148,9 @@ function connectTls(
     }
     const onAbort = (): void => stop(new Fault('cancelled'))
     signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('error', stop)
+    socket.on('error', stop) // for good: the peer may reset the connection while its identity is checked
     socket.once('secureConnect', () => {
       signal.removeEventListener('abort', onAbort)
-      socket.off('error', stop)
       resolve(socket)
     })
   })

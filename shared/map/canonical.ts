@@ -29,7 +29,7 @@ export function decodeCanonical(bytes: Uint8Array, limits: CanonicalLimits): Val
     throw new Fault('document-too-large', { bytes: bytes.length, maxBytes: limits.maxBytes })
   }
   if (!isWellFormed(bytes, limits.maxDepth)) throw new Fault('encoding-invalid')
-  const value: Value = packr.unpack(bytes)
+  const value: Value = packr.unpack(bytes.subarray()) // a view: the decoder hangs a property on what it reads
   if (!equalBytes(encodeCanonical(value), bytes)) throw new Fault('encoding-invalid', { canonical: false })
   return value
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseHex, toHex } from '../base/bytes.ts'
+import { equalBytes, parseHex, toHex } from '../base/bytes.ts'
 import type { MonotonicClock } from '../base/clock.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import type { Random } from '../base/random.ts'
@@ -124,7 +124,8 @@ export class DirectoryClient {
     if (answer.status === 304 && held !== undefined) return undefined
     if (answer.status !== 200)
       throw new Fault('directory-unreachable', { directory: directory.name, status: answer.status })
-    return new UnverifiedMap(answer.body).verify(this.#network, networkMs, held)
+    const map = new UnverifiedMap(answer.body).verify(this.#network, networkMs, held)
+    return held !== undefined && equalBytes(map.hash, held.hash) ? undefined : map
   }
 
   async #give(directory: NetworkDirectory, send: HttpSend, signed: Uint8Array, signal: AbortSignal): Promise<string> {

@@ -30,16 +30,15 @@ export const DEFAULT_EXIT_POLICY: ExitPolicy = [
 ]
 
 export function policyAllows(policy: ExitPolicy, address: IpAddress, port: number): boolean {
-  return firstFit(policy, port, (range) => rangeContains(range, address))
+  const rule = policy.find(
+    (one) => fitsPort(one, port) && (one.range === undefined || rangeContains(one.range, address)),
+  )
+  return rule?.action === 'accept'
 }
 
 /** Could this port be allowed at some address? For targets that are names, of which the address is not known yet. */
 export function policyMayAllow(policy: ExitPolicy, port: number): boolean {
-  return policy.some((rule) => rule.action === 'accept' && fitsPort(rule, port)) && firstFit(policy, port, () => false)
-}
-
-function firstFit(policy: ExitPolicy, port: number, inRange: (range: IpRange) => boolean): boolean {
-  const rule = policy.find((one) => fitsPort(one, port) && (one.range === undefined || inRange(one.range)))
+  const rule = policy.find((one) => fitsPort(one, port) && (one.range === undefined || one.action === 'accept'))
   return rule?.action === 'accept'
 }
 

@@ -36,6 +36,8 @@ export interface MapKeeperParts {
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 30_000
 const MIN_POLL_MS = 500
+/** A timer of Node that should wait longer than 2^31 ms fires at once. */
+const LONGEST_WAIT_MS = 24 * 3_600_000
 /** The time is asked for again with the first fetch after so long. */
 const TIME_SYNC_MS = 3_600_000
 
@@ -101,23 +103,29 @@ export class MapKeeper {
   }
 
   async #fetch(): Promise<void> {
-    const { directories, time, clock, random, log } = this.#parts
+    const { directories, time, clock, log } = this.#parts
     const signal = this.#closing.signal
     try {
       const send = this.#parts.send(this.#current)
       if (send === undefined) throw new Fault('directory-unreachable', { way: 'none yet' })
       await this.#syncTime(send, signal)
       const map = await directories.fetchMap(send, time.at(clock.now()), this.#current, signal)
-      this.#retryMs = FIRST_RETRY_MS
       if (map !== undefined) this.#take(map)
       const wait = this.#current === undefined ? 0 : this.#untilNextFetch(this.#current)
+      if (wait === 0) return this.#retry() // the next map is late
+      this.#retryMs = FIRST_RETRY_MS
       this.#schedule(Math.max(MIN_POLL_MS, wait))
     } catch (error) {
       if (signal.aborted) return
       log.warn('hub map not fetched', faultFields(error))
-      this.#schedule(this.#retryMs + random.below(this.#retryMs))
-      this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
+      this.#retry()
     }
+  }
+
+  /** Again after a while, which gets longer: directories that fail or are late must not be flooded by everybody. */
+  #retry(): void {
+    this.#schedule(this.#retryMs + this.#parts.random.below(this.#retryMs))
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
   }
 
   async #syncTime(send: HttpSend, signal: AbortSignal): Promise<void> {
@@ -130,6 +138,8 @@ export class MapKeeper {
   }
 
   #take(map: HubMap): void {
+    const held = this.#current
+    if (held !== undefined && map.content.epoch <= held.content.epoch) return // a fetch that was overtaken by another
     this.#adopt(map)
     writeStateFile(this.#options.cacheFile, this.#encodeCache(map))
   }
@@ -156,7 +166,7 @@ export class MapKeeper {
   #schedule(ms: number): void {
     if (this.#closing.signal.aborted) return
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#fetch(), ms)
+    this.#timer = setTimeout(() => void this.#fetch(), Math.min(ms, LONGEST_WAIT_MS))
   }
 
   /**

@@ -134,6 +134,20 @@ describeHosts('interception', () => {
     await lab.end(client)
   })
 
+  test('lets a connection that is judged direct go out as it is, and asks about it once', async () => {
+    const { client } = await lab.intercept({ verdict: 'direct' })
+    for (const family of FAMILIES) {
+      const { id, result } = await lab.command(lab.app, { op: 'hold', host: SERVER[family], port: DRIVER_PORTS.reset })
+      expect(result).toBe('ok')
+      expect(await lab.command(lab.app, { op: 'write', of: id, text: 'x' })).toMatchObject({ text: 'x' })
+      await lab.command(lab.server, { op: 'push', text: 'news' })
+      expect(await lab.command(lab.app, { op: 'write', of: id, text: 'x' })).toMatchObject({ result: 'ok' })
+    }
+    expect(client.messages.filter(({ flow }) => flow !== undefined)).toHaveLength(2)
+    expect(await lab.udp(SERVER[4], DRIVER_PORTS.reset)).toMatchObject({ result: 'EPERM' })
+    await lab.end(client)
+  })
+
   test('is not started twice', async () => {
     const { client } = await lab.intercept()
     const rules = await lab.rules()

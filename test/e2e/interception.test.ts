@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { DRIVER_PORTS } from './support/driver-ports.ts'
-import { APP_GID, BOUND_TO_DEVICE, InterceptionLab, REDIRECT_PORT } from './support/interception-lab.ts'
+import { APP_GID, BOUND_TO_DEVICE, InterceptionLab, OWN_GID, REDIRECT_PORT } from './support/interception-lab.ts'
 import type { LineProcess } from './support/line-process.ts'
 import { ADDRESSES, whyNoHosts } from './support/two-hosts.ts'
 
@@ -63,6 +63,26 @@ describeHosts('while interception runs', () => {
       expect(outcome.text).toBe(`hello ${text}`)
     },
   )
+
+  test('what the client has written before it ends still leaves', async () => {
+    const received = lab.command(lab.server, { op: 'sink', host: SERVER[4], port: 9002 })
+    const { stdout } = await lab.hosts.run('client', process.execPath, ['-e', WRITE_AND_END], { gid: OWN_GID })
+    expect(Number(stdout)).toBeGreaterThan(70_000)
+    const { result, text } = await received
+    expect(result).toBe('ok')
+    expect(Number(text)).toBeGreaterThanOrEqual(Number(stdout))
+  })
+
+  test.each(FAMILIES)('a program that takes over a port of the client gets no free pass by IPv%i', async (family) => {
+    const own = lab.probe('client', OWN_GID)
+    const datagram = { op: 'udp', host: SERVER[family], port: DRIVER_PORTS.relay, localPort: 40_600, text: 'own' }
+    expect(await lab.command(own, datagram)).toMatchObject({ text: 'own' })
+    const sent = await lab.sentByClient(async () => {
+      const outcome = await lab.udp(SERVER[family], DRIVER_PORTS.relay, { localPort: 40_600 })
+      expect(outcome).toMatchObject({ result: 'EPERM' })
+    })
+    expect(sent).toEqual([])
+  })
 
   test.each([
     [4, 'reset', 'ECONNREFUSED'],
@@ -141,6 +161,14 @@ describeHosts('while interception runs', () => {
     },
   )
 
+  test('errors about a direct network come in, whoever sends them', async () => {
+    const nowhere = '198.19.0.66'
+    await lab.hosts.run('server', 'sh', ['-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'])
+    await lab.hosts.run('server', 'ip', ['route', 'add', 'unreachable', nowhere])
+    const outcome = await lab.command(lab.app, { op: 'tcp', host: nowhere, port: 80, timeoutMs: 1_000 })
+    expect(outcome).toMatchObject({ result: 'EHOSTUNREACH' })
+  })
+
   test.each(FAMILIES)('nobody gets in by IPv%i but direct networks', async (family) => {
     await lab.command(lab.app, { op: 'listen', host: HERE[family], port: 9001 })
     const call = { op: 'tcp', host: HERE[family], port: 9001, text: 'you', timeoutMs: 500 }
@@ -178,6 +206,19 @@ describeHosts('while interception runs', () => {
     expect(client.messages.slice(from).filter(({ flow }) => flow !== undefined)).toHaveLength(8)
   })
 })
+
+/** Gives the kernel as many bytes as it takes, says how many these are, and ends: the kernel has to send the rest alone. */
+const WRITE_AND_END = `
+const socket = net.connect(9002, '${SERVER[4]}', () => {
+  let taken = 0
+  for (;;) {
+    socket.write(Buffer.alloc(5_000))
+    if (socket.writableLength > 0) break
+    taken += 5_000
+  }
+  process.stdout.write(String(taken))
+  process.exit()
+})`
 
 /** For each value of our byte a datagram, which is refused (1: EPERM), and a connection, which is reset (111: ECONNREFUSED). */
 const MARKING = `

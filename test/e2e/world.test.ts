@@ -1,12 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { delayMs } from '../../shared/geo/place.ts'
+import { throwAwayCertificate } from '../support/throw-away-certificate.ts'
 import { capture } from '../world/capture.ts'
 import { CITIES } from '../world/cities.ts'
 import { commandEnv } from '../world/command.ts'
@@ -17,6 +18,8 @@ import { seededDigest } from '../world/seeded-data.ts'
 import { serveSsh } from '../world/ssh-destination.ts'
 import { describeWorld, groupIsMapped } from '../world/support.ts'
 import { tcpStreams } from '../world/tcp-streams.ts'
+import { TLS_1_3, X25519_MLKEM768 } from '../world/tls-hello.ts'
+import { tlsSessions } from '../world/tls-sessions.ts'
 import { World } from '../world/world.ts'
 
 const MANY = Array.from({ length: 40 }, (_, i) => `198.18.200.${i + 1}`)
@@ -40,6 +43,16 @@ const socket = require('node:dgram').createSocket(address.includes(':') ? 'udp6'
 const timer = setInterval(() => socket.send(text, +port, address), 500)
 socket.once('message', (bytes) => { process.stdout.write(bytes); clearInterval(timer); socket.close() })
 socket.send(text, +port, address)
+`
+
+const TLS_SERVER = `
+const { readFileSync } = require('node:fs')
+const options = { ...JSON.parse(readFileSync(process.argv[1])), ecdhCurve: 'X25519MLKEM768' }
+require('node:tls').createServer(options, (s) => s.end('a secret')).listen(443, '::', () => console.log('ready'))
+`
+const TLS_CLIENT = `
+const options = { ecdhCurve: 'X25519MLKEM768', minVersion: 'TLSv1.3', rejectUnauthorized: false }
+require('node:tls').connect({ host: process.argv[1], port: 443, ...options }).pipe(process.stdout)
 `
 
 describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
@@ -69,12 +82,12 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
     const wantedMs = 2 * delayMs(berlin.place, sydney.place)
     for (const address of [sydney.ipv4, `[${sydney.ipv6}]`]) {
       const times: number[] = []
-      for (let i = 0; i < 5; i++) {
+      for (let i = 0; i < 3; i++) {
         const { stdout } = await curl('berlin', '-o', '/dev/null', '-w', '%{time_connect}', `http://${address}/address`)
         times.push(Number(stdout) * 1000)
       }
-      const [, , median] = times.sort((a, b) => a - b)
-      expect(times[0]).toBeGreaterThan(wantedMs - 1.5)
+      const [fastest, median] = times.sort((a, b) => a - b)
+      expect(fastest).toBeGreaterThan(wantedMs - 1.5)
       expect(median).toBeLessThan(wantedMs + 30)
     }
     expect(await world.delayStats()).toMatchObject({ refused: 0 })
@@ -153,17 +166,40 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
         await curl('berlin', `http://[${host.ipv6}]/data?bytes=2000000&seed=wire`),
       ]
       await curl('sydney', `http://${world.host('capetown').ipv4}/address`)
-      const streams = tcpStreams(await running.stop())
-      const [up4, down4, up6, down6, ...others] = streams
-      expect(others).toEqual([])
-      for (const [i, [up, down]] of [[up4, down4] as const, [up6, down6] as const].entries()) {
-        expect(up).toMatchObject({ destination: [host.ipv4, host.ipv6][i], destinationPort: 80, beyondGap: 0 })
-        expect(Buffer.from(up?.bytes ?? []).toString()).toMatch(/^GET \/data\?bytes=2000000&seed=wire HTTP\/1\.1\r\n/)
-        expect(down).toMatchObject({ sourcePort: 80, beyondGap: 0 })
-        expect(digest(down?.bytes.subarray(-2_000_000))).toBe(digest(replies[i]?.bytes))
-      }
+      const streams = tcpStreams(await running.stop()).filter(({ bytes }) => bytes.length > 0)
+      const request = /^GET \/data\?bytes=2000000&seed=wire HTTP\/1\.1\r\n/
+      const seen = streams.map(({ source, destination, bytes, beyondGap }) => {
+        const up = request.test(Buffer.from(bytes).toString('latin1', 0, 100))
+        return { source, destination, beyondGap, what: up ? 'the request' : digest(bytes.subarray(-2_000_000)) }
+      })
+      const berlin = world.host('berlin')
+      expect(seen).toEqual([
+        { source: berlin.ipv4, destination: host.ipv4, beyondGap: 0, what: 'the request' },
+        { source: host.ipv4, destination: berlin.ipv4, beyondGap: 0, what: digest(replies[0]?.bytes) },
+        { source: berlin.ipv6, destination: host.ipv6, beyondGap: 0, what: 'the request' },
+        { source: host.ipv6, destination: berlin.ipv6, beyondGap: 0, what: digest(replies[1]?.bytes) },
+      ])
     },
   )
+
+  test('a capture proves that TLS with X25519MLKEM768 and nothing else crossed the wire', async () => {
+    const certificate = join(world.folder, 'certificate.json')
+    writeFileSync(certificate, JSON.stringify(await throwAwayCertificate('sydney.test')))
+    const [berlin, sydney] = [world.host('berlin'), world.host('sydney')]
+    await sydney.spawn(process.execPath, ['-e', TLS_SERVER, certificate]).line(/^ready$/)
+    const running = await capture(world, berlin)
+    expect(await node('berlin', TLS_CLIENT, [sydney.ipv6])).toBe('a secret')
+    const packets = await running.stop()
+    const [session, ...others] = tlsSessions(packets)
+    expect(others).toEqual([])
+    expect(session).toMatchObject({
+      client: { source: berlin.ipv6, destination: sydney.ipv6, beyondGap: 0 },
+      clientHello: { versions: [TLS_1_3], groups: [X25519_MLKEM768], serverName: undefined, alpn: undefined },
+      serverHello: { version: TLS_1_3, group: X25519_MLKEM768 },
+      broken: false,
+    })
+    expect(packets.some(({ ip }) => Buffer.from(ip?.payload ?? []).includes('secret'))).toBe(false)
+  })
 
   test('no way leads out, and what is nowhere is unreachable at once', async () => {
     for (const host of [world.internet, ...world.hosts]) {
@@ -186,6 +222,14 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
     const asked = world.host('berlin').run('sh', ['-c', 'id -u; id -G'], { uid: 65_533, gid: 7117 })
     if (groupIsMapped(7117)) expect(await asked).toMatchObject({ code: 0, stdout: '65533\n7117\n' })
     else await expect(asked).rejects.toThrow('this user namespace does not map it')
+  })
+
+  test('a program may be started by way of another outside of its namespace', async () => {
+    const before = ['sh', '-c', 'OUTSIDE="$(readlink /proc/self/ns/net)" exec "$@"', 'sh']
+    const script = 'echo "$OUTSIDE"; readlink /proc/self/ns/net'
+    const [outside, inside] = (await world.host('berlin').mustRun('sh', ['-c', script], { before })).split('\n')
+    expect(outside).toBe(readlinkSync('/proc/self/ns/net'))
+    expect(inside).not.toBe(outside)
   })
 
   test('a host without its wire reaches nobody, and everybody when it has it again', async () => {
@@ -213,18 +257,14 @@ describeWorld(describe, 'the line of a host', () => {
   afterAll(() => world?.close())
 
   test('has its rate in both directions', async () => {
-    await serveHttp(world.host('slow'))
-    const url = `http://${world.host('slow').ipv4}`
-    const timeMs = async (...args: string[]): Promise<number> => {
+    const [berlin, slow] = [world.host('berlin'), world.host('slow')]
+    await Promise.all([serveHttp(berlin), serveHttp(slow)])
+    for (const [from, to] of [[berlin, slow] as const, [slow, berlin] as const]) {
       const startMs = performance.now()
-      await world.host('berlin').mustRun('curl', ['-sS', '-o', '/dev/null', ...args])
-      return performance.now() - startMs
+      await to.mustRun('curl', ['-sS', '-o', '/dev/null', `http://${from.ipv4}/data?bytes=1000000`])
+      // 16 Mbit/s are 2 MB/s; a burst of 20 kB is free.
+      expect(performance.now() - startMs).toBeGreaterThan(480)
     }
-    // 2 MB take a second at 16 Mbit/s; a burst of 20 kB is free.
-    expect(await timeMs(`${url}/data?bytes=2000000`)).toBeGreaterThan(950)
-    expect(
-      await timeMs('-F', `file=@${process.execPath};type=a/b`, '-r', '0-0', '-m', '60', `${url}/address`),
-    ).toBeGreaterThan(0)
   })
 
   test('loses its share of packets in both directions', async () => {
@@ -252,9 +292,9 @@ describeWorld(describe, 'what is left of a world', () => {
     const stubborn = world.host('berlin').spawn('sh', ['-c', 'trap "" TERM; setsid sh -c "echo $$; sleep 600" & wait'])
     const [pid = ''] = await stubborn.line(/^\d+$/)
     expect(await remainsOf(world.id)).toHaveLength(5)
-    expect(existsSync(`/proc/${pid}`)).toBe(true)
+    expect(isAlive(pid)).toBe(true)
     await Promise.all([world.close(), world.close()])
-    expect(existsSync(`/proc/${pid}`)).toBe(false)
+    expect(isAlive(pid)).toBe(false)
     expect(await remainsOf(world.id)).toEqual([])
     await world.close()
   })
@@ -278,9 +318,9 @@ describeWorld(describe, 'what is left of a world', () => {
     await sleep(300)
     expect(await remainsOf(id)).not.toEqual([])
     const world = await World.create({ hosts })
-    expect(await remainsOf(id)).toEqual([])
-    expect(existsSync(`/proc/${pid}`)).toBe(false)
     await world.close()
+    expect(await remainsOf(id)).toEqual([])
+    expect(isAlive(pid)).toBe(false)
   })
 })
 
@@ -300,20 +340,28 @@ async function abandonedWorld(): Promise<{ owner: ChildProcess; id: string; pid:
 /** Waits up to 5 s. */
 async function isGone(id: string, pid: string): Promise<boolean> {
   for (let i = 0; i < 100; i++) {
-    if ((await remainsOf(id)).length === 0 && !existsSync(`/proc/${pid}`)) return true
+    if ((await remainsOf(id)).length === 0 && !isAlive(pid)) return true
     await sleep(50)
   }
   return false
 }
 
 function ownNamespaces(): string[] {
-  const names = execFileSync('ip', ['netns', 'list'], { env: commandEnv(), encoding: 'utf8' }).split('\n')
+  const names = execFileSync('ip', ['netns', 'list'], { env: commandEnv(), encoding: 'utf8', stdio: 'pipe' }).split(
+    '\n',
+  )
   return names.filter((name) => name.startsWith(`spnw${process.pid}.`))
 }
 
 function childrenOf(pid: number): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   return pids.filter((child) => statOf(child)[1] === `${pid}`).map(Number)
+}
+
+/** A process that has ended stays in the table until its parent asks for it. */
+function isAlive(pid: string): boolean {
+  const [state = 'Z'] = statOf(pid)
+  return state !== 'Z'
 }
 
 function nameOf(pid: number): string {

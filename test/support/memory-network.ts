@@ -1,7 +1,7 @@
 import { CircuitKeyRing } from '../../hub/circuit-keys.ts'
 import { type CircuitPeer, CircuitService, type CircuitServiceOptions } from '../../hub/circuit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
-import { ReplayStore } from '../../hub/replay-store.ts'
+import { firstGranuleAfterStart, ReplayStore } from '../../hub/replay-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
@@ -89,7 +89,7 @@ export class MemoryNetwork {
     const keys =
       restartOf === undefined
         ? CircuitKeyRing.fresh(this.#time.at(this.clock.now()))
-        : new CircuitKeyRing({ ...restartOf.keys.current, notBefore: granule + 1 })
+        : new CircuitKeyRing({ ...restartOf.keys.current, notBefore: firstGranuleAfterStart(granule) })
     const replays = new ReplayStore()
     const metrics = new HubMetrics()
     const exits: ExitRecord[] = []
@@ -126,17 +126,23 @@ export class MemoryNetwork {
     return hub
   }
 
+  /** A link of `client` to its home hub, with what a handshake over it is bound to. */
+  join(client: string, home: string): { link: Link; clientKey: Uint8Array; linkBinding: Uint8Array } {
+    const clientKey = this.#identities.get(client) ?? HubKey.generate().publicBytes
+    this.#identities.set(client, clientKey)
+    return { link: this.#linkFrom(client, home), clientKey, linkBinding: bindingOf(client, home) }
+  }
+
   /** A circuit of `client` over these hubs. */
   open(client: string, path: readonly string[], options: Partial<ClientCircuitOptions> = {}): ClientRecord {
-    this.#identities.set(client, this.#identities.get(client) ?? HubKey.generate().publicBytes)
-    const link = this.#linkFrom(client, path[0] as string)
+    const { link, clientKey, linkBinding } = this.join(client, path[0] as string)
     const record: Omit<ClientRecord, 'circuit'> = { received: [], events: [], fault: undefined, closed: false }
     const circuit: ClientCircuit = new ClientCircuit(
       {
         networkId: NETWORK_ID,
         path: path.map((name) => this.pathHop(name)),
-        clientKey: this.#identities.get(client) as Uint8Array,
-        linkBinding: bindingOf(client, path[0] as string),
+        clientKey,
+        linkBinding,
         granule: this.#time.granuleAt(this.clock.now()),
         target: { kind: 'ip', address: Uint8Array.of(93, 184, 216, 34), port: 443 },
         targetAfterAnswer: false,

@@ -11,15 +11,19 @@ function released(line: DelayLine, nowMs: number): number[] {
 
 test('packets leave when they are due, and those of one delay in the order in which they came', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 200 }), fc.integer({ min: 0, max: 25 }), (dues, now) => {
-      const line = new DelayLine(1000)
-      for (const [id, due] of dues.entries()) line.hold(id, due)
-      const sorted = dues.map((due, id) => ({ due, id })).sort((a, b) => a.due - b.due || a.id - b.id)
-      const ids = (part: typeof sorted): number[] => part.map(({ id }) => id)
-      expect(released(line, now)).toEqual(ids(sorted.filter(({ due }) => due <= now)))
-      expect(line.nextDueMs).toBe(sorted.find(({ due }) => due > now)?.due)
-      expect(released(line, 100)).toEqual(ids(sorted.filter(({ due }) => due > now)))
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 200 }),
+      fc.integer({ min: 0, max: 25 }),
+      (dues, now) => {
+        const line = new DelayLine(1000)
+        for (const [id, due] of dues.entries()) line.hold(id, due)
+        const sorted = dues.map((due, id) => ({ due, id })).sort((a, b) => a.due - b.due || a.id - b.id)
+        const ids = (part: typeof sorted): number[] => part.map(({ id }) => id)
+        expect(released(line, now)).toEqual(ids(sorted.filter(({ due }) => due <= now)))
+        expect(line.nextDueMs).toBe(sorted.find(({ due }) => due > now)?.due)
+        expect(released(line, 100)).toEqual(ids(sorted.filter(({ due }) => due > now)))
+      },
+    ),
   )
 })
 

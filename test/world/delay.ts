@@ -12,6 +12,7 @@ const BOX = fileURLToPath(new URL('delay-box.ts', import.meta.url))
 
 /** The running delays of a world. They end with the router's namespace. */
 export interface Delays {
+  readonly process: HostProcess
   stats(): Promise<DelayStats>
 }
 
@@ -29,7 +30,7 @@ export async function startDelays(router: Namespace, plans: readonly HostPlan[],
   for (const tool of ['iptables', 'ip6tables']) {
     await router.mustRun(tool, ['-w', '-t', 'mangle', '-A', 'FORWARD', '-j', 'NFQUEUE', '--queue-num', `${QUEUE}`])
   }
-  return { stats: () => askStats(box) }
+  return { process: box, stats: () => askStats(box) }
 }
 
 function askStats(box: HostProcess): Promise<DelayStats> {

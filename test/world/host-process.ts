@@ -28,10 +28,11 @@ const LINE_TIMEOUT_MS = 10_000
 
 /** A program that runs beside the test. It leads a process group, so that all it starts can be ended with it. */
 export class HostProcess {
+  /** Host and program, for messages. */
+  readonly title: string
   /** Resolves when the process has ended and its output was read. Never rejects. */
   readonly exited: Promise<Exit>
   readonly #child: ChildProcess
-  readonly #title: string
   readonly #lines: string[] = []
   readonly #waiting = new Set<Waiting>()
   readonly #listeners = new Set<(line: string) => void>()
@@ -39,7 +40,7 @@ export class HostProcess {
 
   constructor(program: string, args: readonly string[], options: ProcessOptions, title: string) {
     const output = options.output ?? 'pipe'
-    this.#title = title
+    this.title = title
     this.#child = spawn(program, args, {
       env: commandEnv(options.env),
       stdio: ['pipe', output, output],
@@ -122,12 +123,13 @@ export class HostProcess {
     if (this.running) this.#child.kill(signal)
   }
 
-  /** SIGTERM, then SIGKILL to the whole group after `graceMs` (default 3,000). Idempotent. */
+  /** SIGTERM, then SIGKILL after `graceMs` (default 3,000), and to what is left of the group. Idempotent. */
   async stop(graceMs: number = STOP_GRACE_MS): Promise<Exit> {
     this.kill('SIGTERM')
     const timer = setTimeout(() => this.#killGroup(), graceMs)
     const exit = await this.exited
     clearTimeout(timer)
+    this.#killGroup()
     return exit
   }
 
@@ -176,6 +178,6 @@ export class HostProcess {
   }
 
   #failure(what: string): Error {
-    return new Error(`${this.#title} ${what}\n${this.#lines.slice(-30).join('\n')}`)
+    return new Error(`${this.title} ${what}\n${this.#lines.slice(-30).join('\n')}`)
   }
 }

@@ -1,11 +1,18 @@
+import { basename } from 'node:path'
 import { mustRun, type RunOptions, type RunResult, runCommand } from './command.ts'
 import { HostProcess, type ProcessOptions } from './host-process.ts'
 import { groupIsMapped } from './support.ts'
 
-/** As whom a program runs; by default as the one who made the world. Groups other than `gid` are dropped then. */
+/** As whom a program runs; by default as the one who made the world. */
 export interface Identity {
   readonly uid?: number
+  /** Groups other than this one are dropped, when `uid` or `gid` is given. */
   readonly gid?: number
+  /**
+   * A command that runs the rest of its arguments, started before the namespace is entered. For what can be reached
+   * from outside only, as control groups: inside, `/sys` shows the network of the namespace and nothing else.
+   */
+  readonly before?: readonly string[]
 }
 
 /** A network namespace with its own interfaces, routes, `/etc/hosts` and `/etc/resolv.conf`, where programs can run. */
@@ -23,26 +30,24 @@ export class Namespace {
 
   /** Starts a program that runs beside the test. It ends with this process at the latest, whatever ends that. */
   spawn(program: string, args: readonly string[] = [], options: ProcessOptions & Identity = {}): HostProcess {
-    const title = `${this.name}: ${program}`
-    const started = new HostProcess('ip', this.#inside(program, args, options), options, title)
-    this.#processes.add(started)
-    void started.exited.then(() => this.#processes.delete(started))
-    return started
+    return this.#start(program, args, options, program)
   }
 
   /** Starts a TypeScript file with the Node that runs this process. */
   node(script: string, args: readonly string[] = [], options: ProcessOptions & Identity = {}): HostProcess {
-    return this.spawn(process.execPath, ['--no-warnings', script, ...args], options)
+    return this.#start(process.execPath, ['--no-warnings', script, ...args], options, basename(script))
   }
 
   /** Runs a program to its end, whatever its exit code. Rejects if it takes longer than `timeoutMs` (default 30,000). */
   async run(program: string, args: readonly string[] = [], options: RunOptions & Identity = {}): Promise<RunResult> {
-    return runCommand('ip', this.#inside(program, args, options), options)
+    const [first, ...rest] = this.#inside(program, args, options)
+    return runCommand(first, rest, options)
   }
 
   /** Runs a program that has to succeed, and gives its standard output. */
   async mustRun(program: string, args: readonly string[] = [], options: RunOptions & Identity = {}): Promise<string> {
-    return mustRun('ip', this.#inside(program, args, options), options)
+    const [first, ...rest] = this.#inside(program, args, options)
+    return mustRun(first, rest, options)
   }
 
   /** Ends all that was started here by `spawn`: first kindly, then by force. */
@@ -50,7 +55,15 @@ export class Namespace {
     await Promise.all([...this.#processes].map((started) => started.stop()))
   }
 
-  #inside(program: string, args: readonly string[], { uid, gid }: Identity): string[] {
+  #start(program: string, args: readonly string[], options: ProcessOptions & Identity, title: string): HostProcess {
+    const [first, ...rest] = this.#inside(program, args, options)
+    const started = new HostProcess(first, rest, options, `${this.name}: ${title}`)
+    this.#processes.add(started)
+    void started.exited.then(() => this.#processes.delete(started))
+    return started
+  }
+
+  #inside(program: string, args: readonly string[], { uid, gid, before = [] }: Identity): [string, ...string[]] {
     // Asking for what is the case already would need rights that a user namespace does not give.
     const regid = gid === undefined || gid === process.getgid?.() ? [] : ['--regid', `${gid}`]
     const reuid = uid === undefined || uid === process.getuid?.() ? [] : ['--reuid', `${uid}`]
@@ -58,6 +71,8 @@ export class Namespace {
     if (regid.length > 0 && !groupIsMapped(gid ?? 0)) {
       throw new Error(`${program} cannot run with group ${gid}: this user namespace does not map it`)
     }
-    return ['netns', 'exec', this.id, 'setpriv', '--pdeathsig', 'KILL', ...identity, '--', program, ...args]
+    const enter = ['netns', 'exec', this.id, 'setpriv', '--pdeathsig', 'KILL', ...identity, '--', program, ...args]
+    const [first, ...rest] = before
+    return first === undefined ? ['ip', ...enter] : [first, ...rest, 'ip', ...enter]
   }
 }

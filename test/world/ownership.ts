@@ -15,7 +15,10 @@ import { commandEnv, mustRun } from './command.ts'
 
 const ID = /^(spnw(\d+)\.([0-9a-z]+)\.[0-9a-z]+)(?:-|$)/
 
-/** Processes end first, or namespaces would live on without a name. Arguments: the folder for temporary files, then ids. */
+/**
+ * Processes end first, or namespaces would live on without a name. What belongs to another user stays, and is no
+ * failure: that user's next world removes it. Arguments: the folder for temporary files, then ids.
+ */
 const REMOVE = `
 folder=$1; shift
 for id in "$@"; do
@@ -29,8 +32,9 @@ for id in "$@"; do
     done
     ip netns del "$namespace"
   done
-  rm -rf "/etc/netns/$id"-* "$folder/$id"
+  rm -rf "/etc/netns/$id"-* "$folder/$id" 2> /dev/null
 done
+exit 0
 `
 
 /** A new id that names this process as the owner. */

@@ -21,6 +21,8 @@ export interface SpnWorldOptions {
   readonly userCity: CityName
   readonly delays?: boolean
   readonly hops?: number
+  /** More names in the DNS of the world, each leading to hosts. */
+  readonly names?: Readonly<Record<string, readonly string[]>>
   readonly client?: Partial<ClientConfig>
   readonly hub?: Partial<HubConfig>
   /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
@@ -75,6 +77,7 @@ export class SpnWorld {
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
       ...(options.delays === undefined ? {} : { delays: options.delays }),
+      ...(options.names === undefined ? {} : { dns: options.names }),
     })
     const spn = new SpnWorld(world, options)
     try {

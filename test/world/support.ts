@@ -55,8 +55,12 @@ export interface Describe {
  * `describe` for tests that need a world. Where none is possible the tests count as skipped, never as passed, and the
  * reason is printed and stands in the name.
  */
-export function describeWorld(describe: Describe, name: string, body: () => void): void {
-  const support = worldSupport()
+export function describeWorld(
+  describe: Describe,
+  name: string,
+  body: () => void,
+  support: WorldSupport = worldSupport(),
+): void {
   if (support.possible) return describe(name, body)
   process.stderr.write(`skipped: ${name}: ${support.why}\n`)
   describe.skip(`${name} (skipped: ${support.why})`, body)
@@ -75,7 +79,8 @@ function findSupport(): WorldSupport {
         : 'this user is not root, and the system does not allow it user namespaces',
     )
   }
-  if (!works('--net', '--mount')) return no('root has no right to make network namespaces here (CAP_SYS_ADMIN)')
+  if (!works('--net', '--mount'))
+    return no('root may not make network namespaces here; the rights for it are CAP_SYS_ADMIN and CAP_NET_ADMIN')
   return { possible: true, how: inUserNamespace() ? 'user-namespace' : 'root' }
 }
 

@@ -8,6 +8,7 @@ import type { DelayStats } from './delay-box.ts'
 import type { DnsQuestion } from './dns-answer.ts'
 import { Host } from './host.ts'
 import { type HostSpec, planHosts, ROUTER } from './host-plan.ts'
+import type { HostProcess } from './host-process.ts'
 import { type NameTable, nameTable, writeNameFiles } from './name-files.ts'
 import { Namespace } from './namespace.ts'
 import { type Override, overridesOf } from './overrides.ts'
@@ -121,12 +122,10 @@ export class World {
     for (const result of made) if (result.status === 'rejected') throw result.reason
     await wiresReady([this.internet.id, ...this.hosts.map((host) => host.id)])
     await this.#startDns()
-    if (delays)
-      this.#delays = await startDelays(
-        this.internet,
-        this.hosts.map((host) => host.plan),
-        this.folder,
-      )
+    if (!delays) return
+    const plans = this.hosts.map((host) => host.plan)
+    this.#delays = await startDelays(this.internet, plans, this.folder)
+    this.#watch(this.#delays.process)
   }
 
   async #startDns(): Promise<void> {
@@ -134,8 +133,17 @@ export class World {
     writeFileSync(file, JSON.stringify(this.names))
     const server = this.internet.node(DNS_SERVER, [file])
     await server.line(/^ready$/)
+    this.#watch(server)
     server.onLine((line) => {
       if (line.startsWith('{') && this.#queries.length < MAX_QUERIES) this.#queries.push(JSON.parse(line) as DnsQuery)
+    })
+  }
+
+  /** Without one of its own programs the world goes wrong in ways that look like faults of what is tested: say so. */
+  #watch(part: HostProcess): void {
+    void part.exited.then((exit) => {
+      if (this.#closing !== undefined) return
+      process.stderr.write(`world: ${part.title} ended: ${JSON.stringify(exit)}\n${part.lines.slice(-30).join('\n')}\n`)
     })
   }
 

@@ -1,3 +1,4 @@
+import type { Verdict } from '../../../client/interception/marks.ts'
 import { DRIVER_PORTS } from './driver-ports.ts'
 import { LineProcess } from './line-process.ts'
 import { ADDRESSES, CLIENT_DEVICE, DIRECT_NETWORKS, SERVER_DEVICE, TwoHosts } from './two-hosts.ts'
@@ -33,6 +34,8 @@ interface InterceptOptions {
   readonly without?: string
   /** Does not intercept, but removes the rules of an earlier run. */
   readonly remove?: boolean
+  /** Gives every flow this verdict. */
+  readonly verdict?: Verdict
 }
 
 /** Two hosts with a server on one and a program on the other, and a client between them that only intercepts. */
@@ -47,8 +50,8 @@ export class InterceptionLab {
 
   async start(): Promise<void> {
     this.hosts.start()
-    this.server = this.#probe('server')
-    this.app = this.#probe('client')
+    this.server = this.probe('server', APP_GID)
+    this.app = this.probe('client', APP_GID)
     for (const port of [DRIVER_PORTS.relay, DRIVER_PORTS.reset, DRIVER_PORTS.undecided]) {
       for (const { 4: v4, 6: v6 } of [ADDRESSES.server, ADDRESSES.other, ADDRESSES.direct]) {
         for (const host of [v4, v6]) await this.command(this.server, { op: 'listen', host, port })
@@ -62,9 +65,11 @@ export class InterceptionLab {
 
   /** Starts the intercepting client, and gives it with what came of it: started, or a fault. */
   async intercept(options: InterceptOptions = {}) {
-    const { path, gid = OWN_GID, without, remove = false } = options
-    const settings = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID, direct: DIRECT_NETWORKS, remove }
-    const driver = ['test/e2e/support/interception-driver.ts', JSON.stringify(settings)]
+    const { path, gid = OWN_GID, without, remove = false, verdict } = options
+    const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
+    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, verdict }
+    const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
+    const driver = [`test/e2e/support/${script}`, JSON.stringify(settings)]
     const drop = without === undefined ? [] : ['setpriv', `--bounding-set=-${without}`, `--inh-caps=-${without}`]
     const program = [
       `PATH=${path === undefined ? '' : `${path}:`}${process.env.PATH}`,
@@ -100,8 +105,8 @@ export class InterceptionLab {
   }
 
   /** A datagram of the program, and what comes back. */
-  async udp(host: Address, port: number): Promise<Outcome> {
-    return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram' })) as unknown as Outcome
+  async udp(host: Address, port: number, options: { readonly localPort?: number } = {}): Promise<Outcome> {
+    return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram', ...options })) as unknown as Outcome
   }
 
   async command(to: LineProcess, command: object): Promise<Readonly<Record<string, unknown>>> {
@@ -143,9 +148,10 @@ export class InterceptionLab {
     return saved.flatMap(({ stdout }) => stdout.split('\n')).filter((line) => /^(-|:(?!\S+ ACCEPT ))/.test(line))
   }
 
-  #probe(host: 'client' | 'server'): LineProcess {
+  /** A program that makes connections on command, in this group. */
+  probe(host: 'client' | 'server', gid: number): LineProcess {
     const args = ['--no-warnings', 'test/e2e/support/probe.ts']
-    return new LineProcess(this.hosts.spawn(host, process.execPath, args, { gid: APP_GID }))
+    return new LineProcess(this.hosts.spawn(host, process.execPath, args, { gid }))
   }
 }
 

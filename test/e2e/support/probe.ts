@@ -1,6 +1,6 @@
 /**
  * A program that makes connections when it is told to, one line of JSON each, and says what came of them:
- * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of"}.
+ * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "sink", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of"}.
  */
 import { createSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 
 interface Command {
   readonly id: number
-  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end'
+  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end' | 'sink'
   readonly host: string
   readonly port: number
   readonly localPort?: number
@@ -38,6 +38,7 @@ const OPERATIONS: Readonly<Record<Command['op'], (command: Command) => Promise<R
   listen,
   push,
   end,
+  sink,
 }
 
 /** Connects, sends the text, and reads to the end. */
@@ -108,7 +109,7 @@ function end({ of, timeoutMs = 3_000 }: Command): Promise<Result> {
 }
 
 /** Sends one datagram, and waits a little for an echo. */
-function send({ host, port, text, timeoutMs = 300 }: Command): Promise<Result> {
+function send({ host, port, localPort = 0, text, timeoutMs = 300 }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
     const timer = setTimeout(() => finish({ result: 'timeout' }), timeoutMs)
@@ -119,8 +120,10 @@ function send({ host, port, text, timeoutMs = 300 }: Command): Promise<Result> {
     }
     socket.once('error', (error) => finish({ result: errnoOf(error) }))
     socket.once('message', (data) => finish({ result: 'ok', text: String(data) }))
-    socket.send(text ?? 'x', port, host, (error) => {
-      if (error !== null) finish({ result: errnoOf(error) })
+    socket.bind(localPort, () => {
+      socket.send(text ?? 'x', port, host, (error) => {
+        if (error !== null) finish({ result: errnoOf(error) })
+      })
     })
   })
 }
@@ -129,6 +132,20 @@ function send({ host, port, text, timeoutMs = 300 }: Command): Promise<Result> {
 async function push({ text }: Command): Promise<Result> {
   for (const socket of accepted) socket.write(text ?? 'x')
   return { result: 'ok' }
+}
+
+/** A server for one connection, which it reads only after a while. Says how many bytes came and how it ended. */
+function sink({ host, port, timeoutMs = 300 }: Command): Promise<Result> {
+  return new Promise((resolve) => {
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      server.close()
+      setTimeout(() => socket.resume(), timeoutMs)
+      socket.on('data', () => undefined)
+      socket.once('error', () => undefined)
+      socket.once('close', (failed) => resolve({ result: failed ? 'reset' : 'ok', text: `${socket.bytesRead}` }))
+    })
+    server.listen({ host, port, ipv6Only: true })
+  })
 }
 
 /** A TCP and UDP server that greets and echoes. */

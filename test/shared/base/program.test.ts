@@ -1,0 +1,77 @@
+import { describe, expect, test } from '@jest/globals'
+import { Fault } from '../../../shared/base/fault.ts'
+import { describeFailure } from '../../../shared/base/program.ts'
+import { Program } from '../../support/program.ts'
+
+describe('what is printed of a failure', () => {
+  test('is one sentence with its facts, without a stack', () => {
+    const fault = new Fault('port-in-use', { address: '127.0.0.1 port 443' }, new Error('below'))
+    expect(describeFailure('spn-hub', fault)).toBe(
+      'spn-hub: the address is already in use (address: 127.0.0.1 port 443)',
+    )
+    expect(describeFailure('spn', new Fault('cancelled'))).toBe('spn: the operation was cancelled')
+  })
+
+  test('has every mistake of a configuration on a line of its own', () => {
+    const fault = new Fault('options-invalid', { file: 'hub.json', mistakes: 'listen: expected\nname: expected' })
+    expect(describeFailure('spn-hub', fault)).toBe(
+      'spn-hub: the configuration is not valid (file: hub.json)\n  listen: expected\n  name: expected',
+    )
+  })
+
+  test('says where a bug happened, also where it is a fault itself', () => {
+    const error = new TypeError('x is not a function')
+    for (const bug of [error, new Fault('internal', {}, error), new Fault('internal')]) {
+      const lines = describeFailure('spn', bug).split('\n')
+      expect(lines[0]).toBe('spn: an unexpected error, which is a bug')
+      expect(lines[1]).toMatch(/^ {2}(TypeError: x is not a function|Fault: an unexpected error)/)
+      expect(lines[2]).toMatch(/^\s+at .*program\.test\.ts/)
+    }
+  })
+
+  test('is something for things that are no errors', () => {
+    expect(describeFailure('spn', 'text')).toMatch(/^spn: an unexpected error, which is a bug\n/)
+    expect(describeFailure('spn', undefined)).toMatch(/^spn: an unexpected error, which is a bug\n/)
+  })
+})
+
+describe('a program', () => {
+  const start = (body: string): Program => {
+    const code = `
+      import { runProgram } from './shared/base/program.ts'
+      import { Fault } from './shared/base/fault.ts'
+      await runProgram('spn-test', async () => { ${body} })`
+    return new Program('spn-test', ['node', '--no-warnings', '--input-type=module', '--eval', code])
+  }
+  const RUNS = `const timer = setInterval(() => {}, 1_000); setImmediate(() => console.log('up'))
+    return { close: async () => { clearInterval(timer); console.log('closed') } }`
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('is closed by %s and ends with status 0', async (signal) => {
+    const program = start(RUNS)
+    await program.line('up')
+    program.child.kill(signal)
+    expect(await program.exit()).toBe(0)
+    expect(program.output).toContain('closed')
+  })
+
+  test.each([
+    [
+      'a wrong configuration',
+      `throw new Fault('options-invalid', { mistakes: 'name: expected' })`,
+      2,
+      'name: expected',
+    ],
+    ['another failure', `throw new Fault('port-in-use', { address: 'x' })`, 1, 'already in use (address: x)'],
+    ['a bug while it runs', `setTimeout(() => { throw new Error('oops') }); ${RUNS}`, 1, 'Error: oops'],
+    ['a promise that nobody waits for', `Promise.reject(new Error('oops')); ${RUNS}`, 1, 'Error: oops'],
+  ])('ends by itself after %s, and says why', async (_, body, status, text) => {
+    const program = start(body)
+    expect(await program.exit()).toBe(status)
+    expect(program.output).toContain('spn-test: ')
+    expect(program.output).toContain(text)
+  })
+
+  test('that has nothing to run ends with status 0', async () => {
+    expect(await start('return undefined').exit()).toBe(0)
+  })
+})

@@ -1,0 +1,225 @@
+import { describe, expect, test } from '@jest/globals'
+import { DirectoryClient, etagOf, type HttpAnswer, type HttpRequest } from '../../../shared/map/directory-client.ts'
+import { MAX_MAP_BYTES } from '../../../shared/map/signed-map.ts'
+import { rejectionOf } from '../../support/fault-of.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { EPOCH, mapOf, NOW_MS, networkWith, signMap, verifiedMap } from '../../support/map-fixtures.ts'
+import { seededRandom } from '../../support/seeded-random.ts'
+import { jsonAnswer, timeAnswer, VirtualDirectories } from '../../support/virtual-directories.ts'
+
+const { network, keys } = networkWith(5, 3)
+const signal = new AbortController().signal
+
+function scene(): { clock: ManualClock; directories: VirtualDirectories; client: DirectoryClient } {
+  const clock = new ManualClock(500_000)
+  const client = new DirectoryClient(network, { clock, random: seededRandom('client') })
+  return { clock, directories: new VirtualDirectories(), client }
+}
+
+describe('the time of the directories', () => {
+  const tellsTime = (i: number, timeMs: number) => (request: HttpRequest) =>
+    timeAnswer(request, timeMs, keys[i]!, network)
+
+  test('is the median of what they say', async () => {
+    const { clock, directories, client } = scene()
+    const times = [NOW_MS + 40, NOW_MS - 3_600_000, NOW_MS, NOW_MS + 1e12, NOW_MS + 20]
+    for (const [i, time] of times.entries()) directories.on(`d${i}`, tellsTime(i, time))
+    const { networkMs, at } = await client.fetchTime(directories.send, signal)
+    expect([networkMs, at]).toEqual([NOW_MS + 20, clock.now()])
+    expect(new Set(directories.asked).size).toBe(5)
+  })
+
+  test('is believed in the middle between question and answer', async () => {
+    const { clock, directories, client } = scene()
+    for (const i of [0, 1, 2]) {
+      directories.on(`d${i}`, async (request) => {
+        const answer = timeAnswer(request, NOW_MS, keys[i]!, network)
+        await Promise.resolve()
+        if (i === 0) clock.advance(400)
+        return answer
+      })
+    }
+    const { networkMs, at } = await client.fetchTime(directories.send, signal)
+    expect(at).toBe(500_400)
+    expect(networkMs).toBe(NOW_MS + 200)
+  })
+
+  test('is asked for with a new nonce of 32 bytes each time', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, tellsTime(i, NOW_MS))
+    await client.fetchTime(directories.send, signal)
+    await client.fetchTime(directories.send, signal)
+    const nonces = directories.requests.map(({ url }) => new URL(url).searchParams.get('nonce') ?? '')
+    expect(new Set(nonces).size).toBe(10)
+    for (const nonce of nonces) expect(nonce).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  test('needs as many answers as a map needs signatures', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2]) directories.on(`d${i}`, tellsTime(i, NOW_MS))
+    expect((await client.fetchTime(directories.send, signal)).networkMs).toBe(NOW_MS)
+    directories.on('d2', () => undefined)
+    expect((await rejectionOf(client.fetchTime(directories.send, signal))).code).toBe('directory-unreachable')
+  })
+
+  const lies: [string, (request: HttpRequest) => Partial<HttpAnswer>][] = [
+    ['is signed by another directory', (request) => timeAnswer(request, NOW_MS, keys[0]!, network)],
+    [
+      'is not the one that is signed',
+      (request) => {
+        const { timeMs, signature } = JSON.parse(
+          Buffer.from(timeAnswer(request, NOW_MS, keys[2]!, network).body!).toString(),
+        )
+        return jsonAnswer({ timeMs: timeMs + 1, signature })
+      },
+    ],
+    [
+      'answers another nonce',
+      (request) => timeAnswer({ ...request, url: `http://x/?nonce=${'00'.repeat(32)}` }, NOW_MS, keys[2]!, network),
+    ],
+    ['has no signature', () => jsonAnswer({ timeMs: NOW_MS, signature: '' })],
+    ['has a signature of no hexadecimal digits', () => jsonAnswer({ timeMs: NOW_MS, signature: 'zz' })],
+    ['is no number', () => jsonAnswer({ timeMs: String(NOW_MS), signature: '00' })],
+    ['is no JSON', () => ({ body: new Uint8Array(Buffer.from('<html>')) })],
+    ['is beyond all numbers', () => ({ body: new Uint8Array(Buffer.from('{"timeMs": 1e999, "signature": "00"}')) })],
+  ]
+  test.each(lies)('that %s counts for nothing', async (_, answer) => {
+    const { directories, client } = scene()
+    for (const i of [0, 1]) directories.on(`d${i}`, tellsTime(i, NOW_MS))
+    directories.on('d2', answer)
+    expect((await rejectionOf(client.fetchTime(directories.send, signal))).code).toBe('directory-unreachable')
+    directories.on('d3', tellsTime(3, NOW_MS))
+    expect((await client.fetchTime(directories.send, signal)).networkMs).toBe(NOW_MS)
+  })
+})
+
+describe('the map of the directories', () => {
+  const newest = signMap(mapOf(), keys)
+  const held = verifiedMap(mapOf({ epoch: EPOCH - 1 }), network, keys)
+
+  test('is asked of one, and of the others only if that one fails', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ body: newest }))
+    expect((await client.fetchMap(directories.send, NOW_MS, undefined, signal))?.content.epoch).toBe(EPOCH)
+    expect(directories.asked).toHaveLength(1)
+    const [first] = directories.asked
+    directories.on(first!.slice(0, 2), () => undefined)
+    for (let i = 0; i < 10; i++) {
+      expect((await client.fetchMap(directories.send, NOW_MS, undefined, signal))?.content.epoch).toBe(EPOCH)
+    }
+  })
+
+  test('is asked of each directory as often', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ body: newest }))
+    for (let i = 0; i < 500; i++) await client.fetchMap(directories.send, NOW_MS, undefined, signal)
+    for (const i of [0, 1, 2, 3, 4]) {
+      const times = directories.asked.filter((name) => name === `d${i}/v1/map`).length
+      expect(Math.abs(times - 100)).toBeLessThan(45)
+    }
+  })
+
+  test('names the one that is held, and is nothing if there is no newer one', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ status: 304 }))
+    expect(await client.fetchMap(directories.send, NOW_MS, held, signal)).toBeUndefined()
+    expect(directories.requests[0]).toMatchObject({
+      method: 'GET',
+      headers: { 'if-none-match': etagOf(held) },
+      maxBytes: MAX_MAP_BYTES,
+    })
+    expect(etagOf(held)).toMatch(/^"[0-9a-f]{64}"$/)
+  })
+
+  test('is nothing, too, if a directory sends the held one again', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ body: held.bytes }))
+    expect(await client.fetchMap(directories.send, NOW_MS, held, signal)).toBeUndefined()
+  })
+
+  test('can not be "not modified" for who holds none', async () => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ status: 304 }))
+    expect((await rejectionOf(client.fetchMap(directories.send, NOW_MS, undefined, signal))).code).toBe(
+      'directory-unreachable',
+    )
+    expect(directories.requests[0]!.headers).toEqual({})
+  })
+
+  test.each<[string, () => Partial<HttpAnswer> | undefined, string]>([
+    ['do not answer', () => undefined, 'directory-unreachable'],
+    ['have none yet', () => jsonAnswer({ fault: 'map-early' }, 503), 'directory-unreachable'],
+    ['answer with a redirection', () => ({ status: 302 }), 'directory-unreachable'],
+    ['send one that too few signed', () => ({ body: signMap(mapOf(), keys.slice(0, 2)) }), 'signatures-too-few'],
+    ['send one that has expired', () => ({ body: signMap(mapOf({ epoch: 1 }), keys) }), 'map-expired'],
+    ['send an older one', () => ({ body: signMap(mapOf({ epoch: EPOCH - 2 }), keys) }), 'map-older'],
+    ['send something else', () => ({ body: new Uint8Array(Buffer.from('<html>')) }), 'encoding-invalid'],
+  ])('is none if all of them %s', async (_, behaviour, code) => {
+    const { directories, client } = scene()
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, behaviour)
+    expect((await rejectionOf(client.fetchMap(directories.send, NOW_MS, held, signal))).code).toBe(code)
+    expect(directories.asked).toHaveLength(5)
+  })
+
+  test('comes from the one honest directory, whatever the others send', async () => {
+    const { directories, client } = scene()
+    directories.on('d0', () => ({ body: signMap(mapOf(), keys.slice(0, 2)) }))
+    directories.on('d1', () => undefined)
+    directories.on('d2', () => ({ status: 500 }))
+    directories.on('d3', () => ({ body: new Uint8Array(5) }))
+    directories.on('d4', () => ({ body: newest }))
+    for (let i = 0; i < 20; i++) {
+      expect((await client.fetchMap(directories.send, NOW_MS, held, signal))?.content.epoch).toBe(EPOCH)
+    }
+  })
+})
+
+describe('a descriptor', () => {
+  const signed = Uint8Array.of(1, 2, 3)
+
+  test('is handed to every directory, and it is told which took it', async () => {
+    const { directories, client } = scene()
+    directories
+      .on('d0', () => ({ status: 202 }))
+      .on('d2', () => ({ status: 200 }))
+      .on('d3', () => ({ status: 409 }))
+    expect(await client.publish(directories.send, signed, signal)).toEqual(['d0', 'd2'])
+    expect(directories.asked.toSorted()).toEqual([0, 1, 2, 3, 4].map((i) => `d${i}/v1/descriptors`))
+    expect(directories.requests[0]).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: signed,
+    })
+  })
+
+  test('that none took is refused, with what one of them said', async () => {
+    const { directories, client } = scene()
+    directories.on('d3', () => jsonAnswer({ fault: 'descriptor-older' }, 409))
+    const fault = await rejectionOf(client.publish(directories.send, signed, signal))
+    expect([fault.code, fault.details]).toEqual([
+      'directory-refused',
+      { directory: 'd3', status: 409, reason: 'descriptor-older' },
+    ])
+  })
+
+  test.each(['<script>', 'two\nlines', 'x'.repeat(41), ''])('is refused without repeating %j', async (text) => {
+    const { directories, client } = scene()
+    directories.on('d3', () => jsonAnswer({ fault: text }, 400))
+    expect((await rejectionOf(client.publish(directories.send, signed, signal))).details.reason).toBe('not said')
+    directories.on('d3', () => ({ status: 400, body: new Uint8Array(Buffer.from(text)) }))
+    expect((await rejectionOf(client.publish(directories.send, signed, signal))).details.reason).toBe('not said')
+  })
+
+  test('that reaches nobody fails', async () => {
+    const { directories, client } = scene()
+    expect((await rejectionOf(client.publish(directories.send, signed, signal))).code).toBe('directory-unreachable')
+  })
+
+  test('is not sent by who gave up', async () => {
+    const { directories, client } = scene()
+    const gone = AbortSignal.abort()
+    directories.on('d0', () => ({ status: 202 }))
+    expect((await rejectionOf(client.publish(directories.send, signed, gone))).code).toBe('directory-unreachable')
+    expect(directories.asked).toEqual([])
+  })
+})

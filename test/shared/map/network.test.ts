@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { parseOptions } from '../../../shared/base/options.ts'
+import { type NetworkFile, networkFileOf, networkOf, networkSchema } from '../../../shared/map/network.ts'
+import { readNetworkFile } from '../../../shared/map/network-file.ts'
+import { faultOf } from '../../support/fault-of.ts'
+
+const KEYS = ['11', '22', '33'].map((byte) => byte.repeat(32))
+const FILE: NetworkFile = {
+  name: 'test',
+  id: 'ab'.repeat(32),
+  directories: KEYS.map((key, i) => ({ name: `d${i}`, key, url: `https://d${i}.example` })),
+  threshold: 2,
+  testNetwork: false,
+}
+const mistakesOf = (file: unknown): string[] =>
+  String(faultOf(() => parseOptions(networkSchema, file, 'network.json')).details.mistakes).split('\n')
+
+describe('a network file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spn-network-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('is read, and written again as it was', () => {
+    const network = networkOf(parseOptions(networkSchema, FILE, 'network.json'))
+    expect(network).toMatchObject({ name: 'test', id: new Uint8Array(32).fill(0xab), threshold: 2, testNetwork: false })
+    expect(network.directories.map(({ key }) => key.bytes)).toEqual(
+      [0x11, 0x22, 0x33].map((byte) => new Uint8Array(32).fill(byte)),
+    )
+    expect(networkFileOf(network)).toEqual(FILE)
+  })
+
+  test('is of no test network unless it says so', () => {
+    const { testNetwork: _, ...without } = FILE
+    expect(parseOptions(networkSchema, without, 'x').testNetwork).toBe(false)
+  })
+
+  test('may end the URL of a directory in slashes, which are not part of it', () => {
+    const directories = [{ name: 'd', key: KEYS[0]!, url: 'http://192.0.2.1:8080/spn//' }]
+    const network = networkOf(parseOptions(networkSchema, { ...FILE, directories, threshold: 1 }, 'x'))
+    expect(network.directories[0]!.url).toBe('http://192.0.2.1:8080/spn')
+  })
+
+  test('with many mistakes is refused with all of them', () => {
+    const file = {
+      name: '',
+      id: 'AB'.repeat(32),
+      directories: [
+        { name: 'd0', key: 'zz', url: 'ftp://d0.example' },
+        { name: 'd1', key: KEYS[0], url: 'd1.example', port: 1 },
+      ],
+      threshold: 0,
+      testNetwork: 'no',
+      directory: 1,
+    }
+    expect(mistakesOf(file)).toEqual([
+      expect.stringMatching(/^name: /),
+      'id: expected 64 lower-case hexadecimal digits',
+      'directories[0].key: expected 64 lower-case hexadecimal digits',
+      'directories[0].url: expected a URL that starts with http:// or https://',
+      'directories[1].url: expected a URL that starts with http:// or https://',
+      'directories[1]: unknown option "port"',
+      expect.stringMatching(/^threshold: /),
+      expect.stringMatching(/^testNetwork: /),
+      'unknown option "directory"',
+    ])
+  })
+
+  test.each<[string, Partial<NetworkFile>, string]>([
+    ['more signatures than directories', { threshold: 4 }, 'threshold: expected at most the number of directories'],
+    [
+      'a key twice',
+      { directories: [FILE.directories[0]!, FILE.directories[0]!] },
+      'directories: expected a different key for each directory',
+    ],
+    ['no directory', { directories: [], threshold: 1 }, 'directories: '],
+    ['a threshold that is no whole number', { threshold: 1.5 }, 'threshold: '],
+  ])('with %s is refused', (_, changes, mistake) => {
+    expect(mistakesOf({ ...FILE, ...changes })).toContainEqual(expect.stringContaining(mistake))
+  })
+
+  test('is refused as a whole if it is missing or no JSON', () => {
+    const file = join(folder, 'network.json')
+    expect(faultOf(() => readNetworkFile(file)).code).toBe('options-invalid')
+    writeFileSync(file, JSON.stringify(FILE))
+    expect(readNetworkFile(file).name).toBe('test')
+  })
+})

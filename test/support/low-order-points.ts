@@ -1,0 +1,16 @@
+import { hex } from './hex.ts'
+
+/** All points of small order, and what the top bit, which is ignored, makes of them (RFC 7748, section 6.1). */
+export const LOW_ORDER_POINTS = [
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+].flatMap((point) => {
+  const high = hex(point)
+  high[31] = (high[31] as number) | 0x80
+  return [hex(point), high]
+})

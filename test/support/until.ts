@@ -1,0 +1,17 @@
+/**
+ * Resolves when `look` gives something: asks in every turn of the event loop, so it ends as soon as it can and does not
+ * depend on the speed of the machine. The time is only for tests that fail.
+ */
+export async function until<T>(
+  look: () => T | undefined | false,
+  what = 'what was waited for',
+  timeoutMs = 20_000,
+): Promise<T> {
+  const giveUpAt = performance.now() + timeoutMs
+  for (;;) {
+    const found = look()
+    if (found !== undefined && found !== false) return found
+    if (performance.now() > giveUpAt) throw new Error(`${what} did not come`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
