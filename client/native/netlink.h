@@ -53,7 +53,8 @@ NetlinkAttributes attributesOf(const nlmsghdr* message);
 // The messages in what one receive brought, one by one. Malformed rest ends the walk.
 template <typename Visit>
 void forEachMessage(const uint8_t* data, size_t length, Visit visit) {
-  auto rest = static_cast<unsigned int>(length);
+  // Signed: the last message may be followed by less padding than NLMSG_NEXT subtracts.
+  auto rest = static_cast<int>(length);
   for (auto* message = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(message, rest);
        message = NLMSG_NEXT(message, rest)) {
     visit(message);

@@ -7,6 +7,7 @@ const PROGRAMS = {
   'iptables-restore': 'iptables',
   ip: 'iproute2',
   tcpdump: 'tcpdump',
+  ping: 'iputils-ping',
   curl: 'curl',
   git: 'git',
   ssh: 'openssh-client',

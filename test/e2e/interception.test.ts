@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { DRIVER_PORTS } from './support/driver-ports.ts'
 import { APP_GID, BOUND_TO_DEVICE, InterceptionLab, OWN_GID, REDIRECT_PORT } from './support/interception-lab.ts'
 import type { LineProcess } from './support/line-process.ts'
-import { ADDRESSES, whyNoHosts } from './support/two-hosts.ts'
+import { ADDRESSES, CLIENT_DEVICE, whyNoHosts } from './support/two-hosts.ts'
 
 const { client: HERE, server: SERVER, other: OTHER, direct: DIRECT } = ADDRESSES
 const FAMILIES = [4, 6] as const
@@ -161,6 +161,18 @@ describeHosts('while interception runs', () => {
     },
   )
 
+  test('neighbours find each other, whoever asks', async () => {
+    for (const host of ['client', 'server'] as const)
+      await lab.hosts.run(host, 'ip', ['-6', 'neighbour', 'flush', 'all'])
+    expect(await lab.tcp(SERVER[6], DRIVER_PORTS.relay, { text: 'x' })).toMatchObject({ text: 'hello x' })
+
+    const fresh = '2001:db8::3'
+    await lab.hosts.run('client', 'ip', ['address', 'add', `${fresh}/64`, 'dev', CLIENT_DEVICE, 'nodad'])
+    await lab.hosts.run('server', 'ping', ['-c1', '-W1', '-I', SERVER[6], fresh])
+    const { stdout } = await lab.hosts.run('server', 'ip', ['neighbour', 'show', fresh])
+    expect(stdout).toContain('lladdr')
+  })
+
   test('errors about a direct network come in, whoever sends them', async () => {
     const nowhere = '198.19.0.66'
     await lab.hosts.run('server', 'sh', ['-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'])
@@ -174,8 +186,10 @@ describeHosts('while interception runs', () => {
     const call = { op: 'tcp', host: HERE[family], port: 9001, text: 'you', timeoutMs: 500 }
     const sent = await lab.sentByClient(async () => {
       expect(await lab.command(lab.server, call)).toMatchObject({ result: 'timeout' })
+      await lab.command(lab.server, { ...call, op: 'udp', text: `stranger ${family}` })
       expect((await lab.hosts.run('server', 'ping', ['-c1', '-W1', HERE[family]])).code).not.toBe(0)
     })
+    expect(lab.app.messages.filter(({ datagram }) => String(datagram).startsWith('stranger'))).toEqual([])
     expect(sent).toEqual([])
     expect(await lab.command(lab.server, { ...call, localAddress: DIRECT[family] })).toMatchObject({
       text: 'hello you',

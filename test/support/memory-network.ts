@@ -39,6 +39,8 @@ export interface MemoryHub {
   readonly replays: ReplayStore
   readonly metrics: HubMetrics
   readonly exits: ExitRecord[]
+  /** Does this hub take a peer with this key for a hub? */
+  readonly peerIsHub: (id: Uint8Array) => boolean
 }
 
 export interface ClientRecord {
@@ -72,6 +74,8 @@ export class MemoryNetwork {
   readonly #time = new NetworkTime()
   readonly #identities = new Map<string, Uint8Array>()
   tamper: Tamper = (_header, frame) => [frame]
+  /** Hubs to which a link is being made: until then, or for ever if it is rejected. */
+  readonly dialling = new Map<string, Promise<void>>()
 
   constructor(hubNames: readonly string[], options: MemoryNetworkOptions = {}) {
     this.#options = options
@@ -83,7 +87,7 @@ export class MemoryNetwork {
     return this.#time
   }
 
-  addHub(name: string, restartOf?: MemoryHub): MemoryHub {
+  addHub(name: string, restartOf?: MemoryHub, options: Partial<CircuitServiceOptions> = {}): MemoryHub {
     const key = restartOf?.key ?? HubKey.generate()
     const granule = this.#time.granuleAt(this.clock.now())
     const keys =
@@ -93,6 +97,7 @@ export class MemoryNetwork {
     const replays = new ReplayStore()
     const metrics = new HubMetrics()
     const exits: ExitRecord[] = []
+    const isHub = (id: Uint8Array): boolean => [...this.hubs.values()].some((hub) => toHex(hub.id) === toHex(id))
     const service = new CircuitService(
       {
         hubId: key.publicBytes,
@@ -102,6 +107,7 @@ export class MemoryNetwork {
         clientRate: { perSecond: 1_000, burst: 1_000 },
         hubRate: { perSecond: 1_000, burst: 1_000 },
         ...this.#options.hubOptions,
+        ...options,
       },
       {
         clock: this.clock,
@@ -109,12 +115,16 @@ export class MemoryNetwork {
         keys,
         replays,
         metrics,
-        isHub: (id) => [...this.hubs.values()].some((hub) => toHex(hub.id) === toHex(id)),
-        openCircuitTo: (id) => Promise.resolve(this.#linkFrom(name, this.#nameOf(id)).openCircuit()),
+        isHub,
+        openCircuitTo: async (id) => {
+          const next = this.#nameOf(id)
+          await this.dialling.get(next)
+          return this.#linkFrom(name, next).openCircuit()
+        },
         exit: (circuit) => this.#exit(circuit, exits),
       },
     )
-    const hub = { name, id: key.publicBytes, key, keys, service, replays, metrics, exits }
+    const hub = { name, id: key.publicBytes, key, keys, service, replays, metrics, exits, peerIsHub: isHub }
     this.hubs.set(name, hub)
     this.#identities.set(name, key.publicBytes)
     return hub
@@ -176,6 +186,17 @@ export class MemoryNetwork {
   /** The link between two parties, for tests that look into it. */
   link(from: string, to: string): Link {
     return this.#linkFrom(from, to)
+  }
+
+  /** Everything that is not over yet, as `hub a` or `link a>b`: empty when nothing is left of any circuit. */
+  get remains(): string[] {
+    const hubs = [...this.hubs.values()].flatMap(({ name, service }) =>
+      service.circuitCount > 0 ? [`hub ${name}`] : [],
+    )
+    const links = this.#wires.flatMap(({ ends, links: both }) =>
+      both.flatMap((link, i) => (link.circuitCount > 0 ? [`link ${ends[i]}>${ends[1 - i]}`] : [])),
+    )
+    return [...hubs, ...links]
   }
 
   /** Lets all bytes flow until nothing moves any more. Promises settle in between. */

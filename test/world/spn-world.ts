@@ -103,11 +103,11 @@ export class SpnWorld {
 
   /** Starts the client on the user machine; it has its home link when this resolves. */
   async startClient(waitMs = 20_000): Promise<HostProcess> {
-    const args = [join(ROOT, 'client/main.ts'), 'run', '--config', this.clientConfig]
-    const enter = this.#cgroup?.enterCommand() ?? []
-    const command = [...enter, process.execPath, '--no-warnings', ...args]
-    const identity = this.intercepts && this.#cgroup === undefined ? { gid: CLIENT_GID } : {}
-    const client = this.user.spawn(command[0] as string, command.slice(1), identity)
+    const args = ['--no-warnings', join(ROOT, 'client/main.ts'), 'run', '--config', this.clientConfig]
+    const cgroup = this.#cgroup
+    const identity =
+      cgroup !== undefined ? { before: cgroup.enterCommand() } : this.intercepts ? { gid: CLIENT_GID } : {}
+    const client = this.user.spawn(process.execPath, args, identity)
     this.client = client
     await client.line(/home link up/, waitMs)
     return client

@@ -148,7 +148,7 @@ function sink({ host, port, timeoutMs = 300 }: Command): Promise<Result> {
   })
 }
 
-/** A TCP and UDP server that greets and echoes. */
+/** A TCP and UDP server that greets and echoes, and says which datagrams came. */
 function listen({ host, port }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const server = createServer((socket) => {
@@ -159,7 +159,10 @@ function listen({ host, port }: Command): Promise<Result> {
       socket.pipe(socket)
     })
     const datagrams = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', ipv6Only: host.includes(':') })
-    datagrams.on('message', (data, from) => datagrams.send(data, from.port, from.address))
+    datagrams.on('message', (data, from) => {
+      process.stdout.write(`${JSON.stringify({ datagram: String(data) })}\n`)
+      datagrams.send(data, from.port, from.address)
+    })
     datagrams.bind(port, host)
     server.once('error', (error) => resolve({ result: errnoOf(error) }))
     server.listen({ host, port, ipv6Only: true }, () => resolve({ result: 'ok' }))

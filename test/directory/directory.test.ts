@@ -1,0 +1,286 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { Directory, type DirectoryParts } from '../../directory/directory.ts'
+import { directoryOptionsSchema } from '../../directory/options.ts'
+import { Store } from '../../directory/store.ts'
+import { systemClock } from '../../shared/base/clock.ts'
+import { silentLog } from '../../shared/base/log.ts'
+import { systemRandom } from '../../shared/base/random.ts'
+import { DirectoryKey } from '../../shared/crypto/directory-key.ts'
+import { HubKey } from '../../shared/crypto/hub-key.ts'
+import { NOWHERE } from '../../shared/geo/locator.ts'
+import { LinkNode } from '../../shared/link/link-node.ts'
+import { type Descriptor, signDescriptor } from '../../shared/map/descriptor.ts'
+import { directHttp } from '../../shared/map/direct-http.ts'
+import { DirectoryClient } from '../../shared/map/directory-client.ts'
+import type { Network } from '../../shared/map/network.ts'
+import type { HubMap } from '../../shared/map/signed-map.ts'
+import { faultOf, rejectionOf } from '../support/fault-of.ts'
+import { descriptorOf, EPOCH, EPOCH_S, NETWORK_ID, networkWith } from '../support/map-fixtures.ts'
+
+const HERE = Uint8Array.of(127, 0, 0, 1)
+const PROBE_S = 600
+const signal = AbortSignal.timeout(60_000)
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Gives way to sockets until this is so. The test's own time limit is the only one. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** One directory and real hubs on loopback. Intervals and the wall clock move when the test says so. */
+class Scene {
+  readonly folder = mkdtempSync(join(tmpdir(), 'spn-directory-'))
+  readonly key: DirectoryKey
+  readonly network: Network
+  readonly port: number
+  readonly hubs: LinkNode[] = []
+  /** Hubs that did not answer at one of their addresses, as the log says. */
+  readonly notReached: string[] = []
+  nowMs = EPOCH * EPOCH_S * 1000
+  directory: Directory | undefined
+  store: Store | undefined
+
+  constructor(port: number) {
+    const { network, keys } = networkWith(1, 1, { testNetwork: true })
+    this.port = port
+    this.key = keys[0] as DirectoryKey
+    const directories = network.directories.map((one) => ({ ...one, url: `http://127.0.0.1:${port}` }))
+    this.network = { ...network, directories }
+  }
+
+  options(changes: Record<string, unknown> = {}) {
+    return directoryOptionsSchema.parse({
+      ...{ networkFile: 'network.json', stateDir: this.folder, listen: `127.0.0.1:${this.port}` },
+      ...{ epochSeconds: EPOCH_S, probeSeconds: PROBE_S, addressScope: ['127.0.0.0/8'] },
+      ...changes,
+    })
+  }
+
+  parts(changes: Partial<DirectoryParts> = {}): DirectoryParts {
+    return {
+      ...{
+        network: this.network,
+        key: this.key,
+        locator: NOWHERE,
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLog,
+      },
+      store: this.store ?? new Store(':memory:'),
+      wallClock: () => this.nowMs,
+      ...changes,
+    }
+  }
+
+  async start(): Promise<void> {
+    this.store = new Store(join(this.folder, 'directory.sqlite'))
+    this.directory = new Directory(this.options(), this.parts())
+    await this.directory.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.directory?.close()
+    this.directory = undefined
+  }
+
+  async hub(key = HubKey.generate()): Promise<{ key: HubKey; port: number; node: LinkNode }> {
+    const port = await freePort()
+    const node = new LinkNode(
+      {
+        ...{ seed: key.toSeed(), networkId: NETWORK_ID, listen: [{ ip: HERE, port }], listenNoise: [] },
+        ...{ maxCircuitsPerLink: 1, maxLinks: 10, agent: 'spn' },
+      },
+      { clock: systemClock, onCircuit: (_, end) => end.abort() },
+    )
+    await node.start()
+    this.hubs.push(node)
+    return { key, port, node }
+  }
+
+  describe(key: HubKey, ports: readonly number[], changes: Partial<Descriptor> = {}): Descriptor {
+    const now = Math.floor(this.nowMs / 1000)
+    const linkAddresses = ports.map((port) => ({ ip: HERE, port }))
+    return descriptorOf(key, { sequence: now, published: now, expires: now + 6 * EPOCH_S, linkAddresses, ...changes })
+  }
+
+  async publish(key: HubKey, descriptor: Descriptor): Promise<void> {
+    await this.#client().publish(directHttp, signDescriptor(descriptor, key, NETWORK_ID), signal)
+  }
+
+  fetchMap(): Promise<HubMap | undefined> {
+    return this.#client().fetchMap(directHttp, this.nowMs, undefined, signal)
+  }
+
+  /** Time passes: the wall clock, and the intervals of the directory. */
+  pass(seconds: number): void {
+    for (let second = 0; second < seconds; second++) {
+      this.nowMs += 1_000
+      jest.advanceTimersByTime(1_000)
+    }
+  }
+
+  #client(): DirectoryClient {
+    return new DirectoryClient(this.network, { clock: systemClock, random: systemRandom })
+  }
+}
+
+let scene: Scene
+beforeEach(async () => {
+  const real = [
+    'setTimeout',
+    'clearTimeout',
+    'setImmediate',
+    'clearImmediate',
+    'nextTick',
+    'queueMicrotask',
+    'Date',
+  ] as const
+  jest.useFakeTimers({ doNotFake: [...real, 'performance', 'hrtime'] })
+  scene = new Scene(await freePort())
+})
+afterEach(async () => {
+  await scene.stop()
+  for (const hub of scene.hubs) await hub.close()
+  jest.useRealTimers()
+  rmSync(scene.folder, { recursive: true })
+})
+
+describe('a directory', () => {
+  test('has no map until it reached a hub, then waits for others, then publishes one a epoch', async () => {
+    await scene.start()
+    const [a, b] = [await scene.hub(), await scene.hub()]
+    expect((await rejectionOf(scene.fetchMap())).details).toMatchObject({ status: 503 })
+    await scene.publish(a.key, scene.describe(a.key, [a.port]))
+    await until(() => scene.store!.probes().length === 1)
+    scene.pass(29)
+    expect(scene.store!.latestMap()).toBeUndefined()
+    await scene.publish(b.key, scene.describe(b.key, [b.port]))
+    await until(() => scene.store!.probes().length === 2)
+    scene.pass(2)
+
+    const first = (await scene.fetchMap())!
+    expect(first.content).toMatchObject({ epoch: EPOCH, previousHash: new Uint8Array(32) })
+    expect(first.content.hubs).toHaveLength(2)
+    expect(first.hub(a.key.publicBytes)?.linkAddresses).toEqual([{ ip: HERE, port: a.port }])
+
+    scene.pass(EPOCH_S)
+    const second = (await scene.fetchMap())!
+    expect(second.content.epoch).toBe(EPOCH + 1)
+    expect(second.content.previousHash).toEqual(new Uint8Array(first.hash))
+  })
+
+  test('takes into the map no address at which the hub itself does not answer', async () => {
+    await scene.start()
+    const [a, b] = [await scene.hub(), await scene.hub()]
+    const liar = HubKey.generate()
+    const nobody = await freePort()
+    await scene.publish(liar, scene.describe(liar, [b.port]))
+    await scene.publish(a.key, scene.describe(a.key, [nobody, b.port, a.port]))
+    await scene.publish(b.key, scene.describe(b.key, [b.port]))
+    await until(() => scene.store!.probes().length >= 2 && scene.notReached.length === 3)
+    expect(scene.notReached.toSorted()).toEqual(
+      [liar, a.key, a.key].map(({ publicBytes }) => toHex(publicBytes)).toSorted(),
+    )
+    scene.pass(31)
+    const map = (await scene.fetchMap())!
+    expect(map.content.hubs).toHaveLength(2)
+    expect(map.hub(a.key.publicBytes)?.linkAddresses).toEqual([{ ip: HERE, port: a.port }])
+    expect(map.hub(liar.publicBytes)).toBeUndefined()
+  })
+
+  test('leaves out a hub that failed twice in a row, and takes it back when it answers', async () => {
+    await scene.start()
+    const [a, b] = [await scene.hub(), await scene.hub()]
+    for (const { key, port } of [a, b]) await scene.publish(key, scene.describe(key, [port]))
+    await until(() => scene.store!.probes().length === 2)
+    scene.pass(31)
+    expect((await scene.fetchMap())!.content.hubs).toHaveLength(2)
+    const failuresOf = (port: number): number =>
+      scene.store!.probes().find(({ address }) => address.port === port)!.failures
+    await b.node.close()
+    scene.pass(PROBE_S)
+    await until(() => failuresOf(b.port) === 1)
+    scene.pass(PROBE_S)
+    await until(() => failuresOf(b.port) === 2)
+    expect(failuresOf(a.port)).toBe(0)
+    scene.pass(EPOCH_S - 2 * PROBE_S)
+    const without = (await scene.fetchMap())!
+    expect(without.content.epoch).toBe(EPOCH + 1)
+    expect(without.content.hubs.map(({ id }) => id)).toEqual([a.key.publicBytes])
+  })
+
+  test('serves the map of before after a restart, and goes on with the chain of hashes', async () => {
+    await scene.start()
+    const hub = await scene.hub()
+    await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
+    await until(() => scene.store!.probes().length === 1)
+    scene.pass(31)
+    const before = (await scene.fetchMap())!
+    await scene.stop()
+    await scene.start()
+    expect((await scene.fetchMap())!.bytes).toEqual(before.bytes)
+    scene.pass(EPOCH_S)
+    expect((await scene.fetchMap())!.content.previousHash).toEqual(new Uint8Array(before.hash))
+  })
+
+  test('forgets hubs whose descriptor expired', async () => {
+    await scene.start()
+    const hub = await scene.hub()
+    await scene.publish(
+      hub.key,
+      scene.describe(hub.key, [hub.port], { expires: Math.floor(scene.nowMs / 1000) + EPOCH_S }),
+    )
+    await until(() => scene.store!.probes().length === 1)
+    scene.pass(31)
+    expect((await scene.fetchMap())!.content.hubs).toHaveLength(1)
+    scene.pass(EPOCH_S)
+    expect((await scene.fetchMap())!.content.hubs).toEqual([])
+  })
+
+  test('can be closed twice, and before it was started', async () => {
+    const directory = new Directory(scene.options(), scene.parts())
+    await Promise.all([directory.close(), directory.close()])
+  })
+})
+
+describe('a directory does not start', () => {
+  const mistakesOf = (options: Record<string, unknown>, parts: Partial<DirectoryParts>): string[] =>
+    String(faultOf(() => new Directory(scene.options(options), scene.parts(parts))).details.mistakes).split('\n')
+
+  test('with a key, a scope and an epoch that do not fit, and says so of all', () => {
+    const store = new Store(':memory:')
+    store.putMap({ epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) })
+    const network = { ...scene.network, testNetwork: false }
+    expect(mistakesOf({}, { key: DirectoryKey.generate(), network, store })).toEqual([
+      'networkFile: expected the key of this directory among its directories',
+      'addressScope: expected none, because the network file does not say "testNetwork": true',
+      expect.stringMatching(/^epochSeconds: /),
+    ])
+  })
+
+  test('with an epoch so long that the last map would never be followed by another', () => {
+    const store = new Store(':memory:')
+    store.putMap({ epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) })
+    expect(mistakesOf({ epochSeconds: EPOCH_S * 2 }, { store })).toHaveLength(1)
+    expect(() => new Directory(scene.options(), scene.parts({ store }))).not.toThrow()
+    expect(() => new Directory(scene.options({ epochSeconds: EPOCH_S / 2 }), scene.parts({ store }))).not.toThrow()
+  })
+
+  test('where its port is taken', async () => {
+    await scene.start()
+    const other = new Directory(scene.options(), scene.parts({ store: new Store(':memory:') }))
+    expect((await rejectionOf(other.start())).code).toBe('port-in-use')
+    await other.close()
+  })
+})

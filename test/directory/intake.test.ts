@@ -1,0 +1,214 @@
+import { describe, expect, test } from '@jest/globals'
+import { Intake, type IntakeOptions } from '../../directory/intake.ts'
+import { Store } from '../../directory/store.ts'
+import { type IpAddress, parseIp, parseRange } from '../../shared/base/ip-address.ts'
+import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
+import { HubKey } from '../../shared/crypto/hub-key.ts'
+import { type Descriptor, MAX_DESCRIPTOR_BYTES, signDescriptor } from '../../shared/map/descriptor.ts'
+import { faultOf } from '../support/fault-of.ts'
+import { flipBit } from '../support/hex.ts'
+import { LOW_ORDER_POINTS } from '../support/low-order-points.ts'
+import { descriptorOf, NETWORK_ID, NOW_MS, NOW_S } from '../support/map-fixtures.ts'
+import { join } from '../support/noble-primitives.ts'
+
+const key = HubKey.generate()
+const ip = (text: string): IpAddress => parseIp(text)!
+const sign = (changes: Partial<Descriptor> = {}, by = key): Uint8Array =>
+  signDescriptor(descriptorOf(by, changes), by, NETWORK_ID)
+
+function scene(options: Partial<IntakeOptions> = {}) {
+  const store = new Store(':memory:')
+  const intake = new Intake(
+    {
+      networkId: NETWORK_ID,
+      addressScope: [],
+      maxHubs: 100,
+      perMinutePerHub: 1_000,
+      perMinutePerSender: 1_000,
+      ...options,
+    },
+    store,
+  )
+  const take = (signed: Uint8Array, sender = '192.0.2.1', nowMs = NOW_MS) => intake.take(signed, sender, nowMs)
+  const codeOf = (...args: Parameters<typeof take>): string => faultOf(() => take(...args)).code
+  return { store, take, codeOf }
+}
+
+describe('a directory takes', () => {
+  test('a descriptor that is signed, new and sound, and keeps its very bytes', () => {
+    const { store, take } = scene()
+    const signed = sign()
+    expect(take(signed)).toMatchObject({ isNew: true, descriptor: { sequence: 1 } })
+    expect(store.descriptor(key.publicBytes)).toEqual({
+      hubId: key.publicBytes,
+      sequence: 1,
+      expires: NOW_S + 10_800,
+      signed,
+    })
+  })
+
+  test('the same one again, which changes nothing', () => {
+    const { take } = scene()
+    take(sign())
+    expect(take(sign()).isNew).toBe(false)
+  })
+
+  test('one with a larger sequence in place of the one before', () => {
+    const { store, take } = scene()
+    take(sign())
+    expect(take(sign({ sequence: 7, operator: 'other' })).isNew).toBe(true)
+    expect(store.descriptor(key.publicBytes)?.sequence).toBe(7)
+    expect(store.descriptors(NOW_S)).toHaveLength(1)
+  })
+})
+
+describe('a directory takes no descriptor', () => {
+  test('that is not signed by its hub, for this network, in these bytes', () => {
+    const { store, codeOf } = scene()
+    expect(codeOf(flipBit(sign(), 999))).toBe('signature-invalid')
+    expect(codeOf(signDescriptor(descriptorOf(key), key, flipBit(NETWORK_ID, 0)))).toBe('signature-invalid')
+    expect(codeOf(new Uint8Array(0))).toBe('encoding-invalid')
+    expect(codeOf(new Uint8Array(MAX_DESCRIPTOR_BYTES + 1))).toBe('document-too-large')
+    expect(store.descriptors(0)).toEqual([])
+  })
+
+  test('with a sequence that is not larger than the last', () => {
+    const { take, codeOf } = scene()
+    take(sign({ sequence: 5 }))
+    expect(codeOf(sign({ sequence: 4 }))).toBe('descriptor-older')
+    expect(codeOf(sign({ sequence: 5, operator: 'other' }))).toBe('descriptor-older')
+  })
+
+  test('with a sequence that is not larger than the last, also when that one has expired', () => {
+    const { take, codeOf } = scene()
+    take(sign({ sequence: 5 }))
+    const later = { published: NOW_S + 20_000, expires: NOW_S + 30_000 }
+    expect(codeOf(sign({ sequence: 5, ...later }), '192.0.2.1', NOW_MS + 20_000_000)).toBe('descriptor-older')
+  })
+
+  test.each([
+    ['ten minutes and a second old', { published: NOW_S - 601 }],
+    ['ten minutes and a second ahead', { published: NOW_S + 601 }],
+    ['expired', { published: NOW_S - 500, expires: NOW_S }],
+  ])('that is %s', (_, changes) => {
+    const { take, codeOf } = scene()
+    expect(codeOf(sign(changes))).toBe('descriptor-invalid')
+    for (const published of [NOW_S - 600, NOW_S + 600]) {
+      take(sign({ published, sequence: published }))
+    }
+    expect(take(sign({ published: NOW_S - 500, expires: NOW_S + 1, sequence: NOW_S * 2 })).isNew).toBe(true)
+  })
+
+  test.each([
+    '10.0.0.1',
+    '127.0.0.1',
+    '192.168.1.1',
+    '169.254.169.254',
+    '0.0.0.0',
+    '224.0.0.1',
+    '::1',
+    'fd00::1',
+    '2001:db8::1',
+    '198.18.0.1',
+  ])('with the address %s, which is not public, of either kind', (text) => {
+    const { codeOf } = scene()
+    const good = { ip: ip('9.9.9.9'), port: 443 }
+    const hidden = { ip: ip(text), port: 443 }
+    expect(codeOf(sign({ linkAddresses: [good, hidden] }))).toBe('descriptor-invalid')
+    expect(codeOf(sign({ noiseAddresses: [hidden] }))).toBe('descriptor-invalid')
+    const mapped = { ip: join(new Uint8Array(10), [0xff, 0xff], ip('9.9.9.9')), port: 443 }
+    expect(codeOf(sign({ linkAddresses: [mapped] }))).toBe('descriptor-invalid')
+  })
+
+  test('with other addresses than public ones, except those that its test network counts as such', () => {
+    const { take, codeOf } = scene({ addressScope: [parseRange('198.18.0.0/15')!] })
+    expect(take(sign({ linkAddresses: [{ ip: ip('198.19.0.1'), port: 443 }] })).isNew).toBe(true)
+    expect(codeOf(sign({ sequence: 2, linkAddresses: [{ ip: ip('10.0.0.1'), port: 443 }] }))).toBe('descriptor-invalid')
+  })
+
+  test('with a circuit key to which nobody can build, or a client that tried would be stopped by it', () => {
+    const { codeOf, take } = scene()
+    const good = CircuitKeyPair.generate().publicBytes
+    const noPoint = LOW_ORDER_POINTS.map((point) => join(point, good.subarray(32)))
+    const noKem = join(good.subarray(0, 32), new Uint8Array(1184).fill(0xff))
+    for (const circuitKey of [...noPoint, noKem]) expect(codeOf(sign({ circuitKey }))).toBe('descriptor-invalid')
+    expect(take(sign({ circuitKey: good })).isNew).toBe(true)
+  })
+
+  test('of a hub too many; those that are in it may still renew', () => {
+    const { take, codeOf } = scene({ maxHubs: 2 })
+    const [a, b, c] = [HubKey.generate(), HubKey.generate(), HubKey.generate()]
+    take(sign({}, a))
+    take(sign({}, b))
+    expect(codeOf(sign({}, c))).toBe('limit-reached')
+    expect(take(sign({ sequence: 2 }, a)).isNew).toBe(true)
+  })
+
+  test('of a hub too many, also if that one was there before and expired', () => {
+    const { take, codeOf } = scene({ maxHubs: 1 })
+    const [a, b] = [HubKey.generate(), HubKey.generate()]
+    take(sign({ expires: NOW_S + 60 }, a))
+    const later = { published: NOW_S + 100, expires: NOW_S + 5_000, sequence: 2 }
+    expect(take(sign(later, b), '192.0.2.1', NOW_MS + 100_000).isNew).toBe(true)
+    expect(codeOf(sign(later, a), '192.0.2.1', NOW_MS + 100_000)).toBe('limit-reached')
+  })
+})
+
+describe('the rate of a directory', () => {
+  test('holds for each hub, from wherever it sends, and fills up again', () => {
+    const { take, codeOf } = scene({ perMinutePerHub: 3 })
+    for (const sequence of [1, 2, 3]) take(sign({ sequence }), `192.0.2.${sequence}`)
+    expect(codeOf(sign({ sequence: 4 }), '192.0.2.9')).toBe('descriptor-rate')
+    expect(take(sign({}, HubKey.generate()), '192.0.2.9').isNew).toBe(true)
+    expect(take(sign({ sequence: 4 }), '192.0.2.9', NOW_MS + 20_000).isNew).toBe(true)
+  })
+
+  test('of a hub is not used up by others who repeat what it said before', () => {
+    const { take, codeOf } = scene({ perMinutePerHub: 3 })
+    const old = sign()
+    take(old)
+    take(sign({ sequence: 2 }))
+    for (let i = 0; i < 50; i++) expect(codeOf(old)).toBe('descriptor-older')
+    for (let i = 0; i < 50; i++) expect(take(sign({ sequence: 2 })).isNew).toBe(false)
+    expect(take(sign({ sequence: 3 })).isNew).toBe(true)
+  })
+
+  test('of a hub is not used up by who can not sign for it', () => {
+    const { take, codeOf } = scene({ perMinutePerHub: 1 })
+    for (let i = 0; i < 20; i++) expect(codeOf(flipBit(sign(), 300 + i))).toBe('signature-invalid')
+    expect(take(sign()).isNew).toBe(true)
+  })
+
+  test('holds for each sender, good descriptors or bad', () => {
+    const { take, codeOf } = scene({ perMinutePerSender: 3 })
+    for (let i = 0; i < 3; i++) expect(codeOf(new Uint8Array(5))).toBe('encoding-invalid')
+    expect(codeOf(sign())).toBe('descriptor-rate')
+    expect(take(sign(), '192.0.2.2').isNew).toBe(true)
+    expect(take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS + 20_000).isNew).toBe(true)
+  })
+
+  test('is one for the whole /64 of a sender, who has all addresses in it', () => {
+    const { codeOf } = scene({ perMinutePerSender: 2 })
+    expect(codeOf(new Uint8Array(5), '2001:db8:1:2::1')).toBe('encoding-invalid')
+    expect(codeOf(new Uint8Array(5), '2001:db8:1:2:ffff::9')).toBe('encoding-invalid')
+    expect(codeOf(new Uint8Array(5), '2001:db8:1:2:3:4:5:6')).toBe('descriptor-rate')
+    expect(codeOf(new Uint8Array(5), '2001:db8:1:3::1')).toBe('encoding-invalid')
+    expect(codeOf(new Uint8Array(5), '192.0.2.1')).toBe('encoding-invalid')
+  })
+
+  test('goes on when the clock of the directory is set back', () => {
+    const { take } = scene({ perMinutePerSender: 2 })
+    take(sign({ published: NOW_S + 500, expires: NOW_S + 5_000 }), '192.0.2.1', NOW_MS + 500_000)
+    expect(take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS).isNew).toBe(true)
+  })
+
+  test('is remembered for 50,000 senders, of whom the first are forgotten first', () => {
+    const { codeOf } = scene({ perMinutePerSender: 1 })
+    const sender = (i: number): string => `9.${i >> 16}.${(i >> 8) & 0xff}.${i & 0xff}`
+    for (let i = 0; i < 50_000; i++) codeOf(new Uint8Array(5), sender(i))
+    expect(codeOf(new Uint8Array(5), sender(0))).toBe('descriptor-rate')
+    expect(codeOf(new Uint8Array(5), sender(50_000))).toBe('encoding-invalid')
+    expect(codeOf(new Uint8Array(5), sender(1))).toBe('descriptor-rate')
+    expect(codeOf(new Uint8Array(5), sender(0))).toBe('encoding-invalid')
+  })
+})

@@ -1,0 +1,83 @@
+import { describe, expect, test } from '@jest/globals'
+import { buildMap, type ReachedHub } from '../../directory/map-builder.ts'
+import { toHex } from '../../shared/base/bytes.ts'
+import { formatIp, parseIp, parseRange } from '../../shared/base/ip-address.ts'
+import { HubKey } from '../../shared/crypto/hub-key.ts'
+import { type Locator, NOWHERE } from '../../shared/geo/locator.ts'
+import type { Descriptor } from '../../shared/map/descriptor.ts'
+import type { MapContent } from '../../shared/map/hub-map.ts'
+import { encodeMapBody } from '../../shared/map/signed-map.ts'
+import { descriptorOf, NETWORK_ID } from '../support/map-fixtures.ts'
+
+const TIMES = { epochSeconds: 100, lifeEpochs: 3 }
+const [A, B] = ['9.9.9.9', '8.8.8.8'].map((text) => ({ ip: parseIp(text)!, port: 443 })) as [
+  { ip: Uint8Array; port: number },
+  { ip: Uint8Array; port: number },
+]
+const TOKYO = { place: { latitude: 35.68, longitude: 139.69, country: 'JP', city: 'Tokyo' }, asn: 64_501 }
+const NO_ROLES = { home: false, relay: false, exit4: false, exit6: false }
+
+function hub(changes: Partial<Descriptor> = {}, reached: ReachedHub['reached'] = [A]): ReachedHub {
+  return { descriptor: descriptorOf(HubKey.generate(), { linkAddresses: [A, B], ...changes }), reached }
+}
+
+function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapContent {
+  return buildMap(hubs, 42, TIMES, new Uint8Array(32).fill(6), [parseRange('198.18.0.0/15')!], locator)
+}
+
+describe('the map of an epoch', () => {
+  test('is valid from the beginning of its epoch, fresh to its end, and usable for some more', () => {
+    expect(build([])).toEqual({
+      ...{ epoch: 42, validAfter: 4_200, freshUntil: 4_300, validUntil: 4_500 },
+      previousHash: new Uint8Array(32).fill(6),
+      parameters: { addressScope: [parseRange('198.18.0.0/15')] },
+      hubs: [],
+    })
+  })
+
+  test('has the hubs that were reached, by the addresses at which they were, in the order of their ids', () => {
+    const hubs = [hub({}, [A]), hub({}, [A, B]), hub({}, []), hub({}, [B])]
+    const map = build(hubs)
+    const ids = hubs.filter(({ reached }) => reached.length > 0).map(({ descriptor }) => toHex(descriptor.hubId))
+    expect(map.hubs.map(({ key }) => key)).toEqual(ids.toSorted())
+    for (const { id, linkAddresses } of map.hubs) {
+      expect(linkAddresses).toEqual(hubs.find(({ descriptor }) => descriptor.hubId === id)?.reached)
+    }
+  })
+
+  test('has what a hub says of itself, without what is not for everybody', () => {
+    const one = hub({ operator: 'op', family: 'fam', contact: 'me@example.org', version: '9', capacityKbits: 77 })
+    const { circuitKey, ...rest } = build([one]).hubs[0]!
+    expect(circuitKey.bytes).toEqual(one.descriptor.circuitKey)
+    expect(rest).toMatchObject({
+      operator: 'op',
+      family: 'fam',
+      version: '9',
+      capacityKbits: 77,
+      roles: one.descriptor.roles,
+    })
+    expect(rest).not.toHaveProperty('contact')
+    expect(rest).not.toHaveProperty('noiseAddresses')
+  })
+
+  test('leaves out a hub that does nothing', () => {
+    expect(build([hub({ roles: NO_ROLES })]).hubs).toEqual([])
+    for (const role of ['home', 'relay', 'exit4', 'exit6'] as const) {
+      expect(build([hub({ roles: { ...NO_ROLES, [role]: true } })]).hubs).toHaveLength(1)
+    }
+  })
+
+  test('says where the first address is of which that is known, whatever the hub says of itself', () => {
+    const locator: Locator = { locate: (ip) => (formatIp(ip) === '8.8.8.8' ? TOKYO : undefined) }
+    expect(build([hub({}, [A, B])], locator).hubs[0]!.location).toEqual(TOKYO)
+    const declared = hub({}, [A])
+    expect(build([declared], locator).hubs[0]!.location).toEqual({ place: declared.descriptor.place, asn: 0 })
+    const nowhere = { latitude: 0, longitude: 0, country: '', city: '' }
+    expect(build([hub({ place: undefined }, [A])]).hubs[0]!.location).toEqual({ place: nowhere, asn: 0 })
+  })
+
+  test('is the same bytes for the same hubs in any order', () => {
+    const hubs = [hub(), hub(), hub()]
+    expect(encodeMapBody(build(hubs), NETWORK_ID)).toEqual(encodeMapBody(build(hubs.toReversed()), NETWORK_ID))
+  })
+})

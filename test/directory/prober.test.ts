@@ -1,0 +1,115 @@
+import { describe, expect, test } from '@jest/globals'
+import { type ProbeResult, Prober } from '../../directory/prober.ts'
+import { toHex } from '../../shared/base/bytes.ts'
+import { HubKey } from '../../shared/crypto/hub-key.ts'
+import type { LinkNode } from '../../shared/link/link-node.ts'
+import type { Descriptor } from '../../shared/map/descriptor.ts'
+import type { LinkAddress } from '../../shared/map/link-address.ts'
+import { descriptorOf } from '../support/map-fixtures.ts'
+
+const address = (last: number): LinkAddress => ({ ip: Uint8Array.of(9, 9, 9, last), port: 443 })
+
+/** A node that reaches a hub by the addresses that are true, and has the link until it hangs up, as real nodes have. */
+class FakeNode {
+  readonly dials: string[] = []
+  readonly trueAddresses = new Set<number>()
+  atOnce = 0
+  mostAtOnce = 0
+  readonly #linked = new Set<string>()
+
+  async dial(hubId: Uint8Array, [to]: readonly LinkAddress[], signal: AbortSignal): Promise<void> {
+    const hub = toHex(hubId)
+    this.dials.push(`${hub.slice(0, 4)} ${to!.ip[3]}`)
+    if (this.#linked.has(hub)) return
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce)
+    await new Promise((resolve) => setImmediate(resolve))
+    this.atOnce--
+    signal.throwIfAborted()
+    if (!this.trueAddresses.has(to!.ip[3] as number)) throw new Error('not reached')
+    this.#linked.add(hub)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  async hangUp(hubId: Uint8Array): Promise<void> {
+    await Promise.resolve()
+    this.#linked.delete(toHex(hubId))
+  }
+}
+
+function scene(...trueAddresses: number[]) {
+  const node = new FakeNode()
+  for (const last of trueAddresses) node.trueAddresses.add(last)
+  const results: ProbeResult[] = []
+  const prober = new Prober(node as unknown as LinkNode, (result) => results.push(result))
+  const found = (): string[] => results.map(({ address: { ip }, reached }) => `${ip[3]} ${reached}`)
+  return { node, results, prober, found }
+}
+
+function hub(...addresses: number[]): Descriptor {
+  return descriptorOf(HubKey.generate(), { linkAddresses: addresses.map(address) })
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 500; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('a prober', () => {
+  test('tells of every address of a hub whether it was reached there', async () => {
+    const { prober, results, found } = scene(1, 3)
+    const one = hub(1, 2, 3)
+    prober.add(one)
+    await settle()
+    expect(found()).toEqual(['1 true', '2 false', '3 true'])
+    expect(results.map(({ hubId }) => hubId)).toEqual([one.hubId, one.hubId, one.hubId])
+  })
+
+  test('never takes the link to one address of a hub for another address of it', async () => {
+    const { prober, found, node } = scene(1)
+    const one = hub(1, 2, 2, 2)
+    prober.add(one)
+    await new Promise((resolve) => setImmediate(resolve))
+    prober.add(one)
+    prober.add(hub(1))
+    await settle()
+    expect(found().filter((result) => result === '2 true')).toEqual([])
+    expect(found().filter((result) => result === '1 true')).toHaveLength(3)
+    expect(node.dials).toHaveLength(9)
+  })
+
+  test('probes a hub once that is named often while it waits', async () => {
+    const { prober, node } = scene(1)
+    const hubs = Array.from({ length: 20 }, () => hub(1))
+    for (let i = 0; i < 3; i++) for (const one of hubs) prober.add(one)
+    await settle()
+    expect(node.dials.length).toBeGreaterThanOrEqual(20)
+    expect(node.dials.length).toBeLessThanOrEqual(40)
+  })
+
+  test('uses the newest descriptor of a hub that waits', async () => {
+    const { prober, found } = scene(7)
+    const key = HubKey.generate()
+    for (let i = 0; i < 16; i++) prober.add(hub(1))
+    prober.add(descriptorOf(key, { linkAddresses: [address(6)] }))
+    prober.add(descriptorOf(key, { linkAddresses: [address(7)] }))
+    await settle()
+    expect(found()).toContain('7 true')
+    expect(found().some((result) => result.startsWith('6'))).toBe(false)
+  })
+
+  test('probes sixteen hubs at once and not one more', async () => {
+    const { prober, node, results } = scene(1)
+    for (let i = 0; i < 50; i++) prober.add(hub(1))
+    await settle()
+    expect([node.mostAtOnce, results.length]).toEqual([16, 50])
+  })
+
+  test('tells nothing any more once it was closed', async () => {
+    const { prober, node, results } = scene(1)
+    for (let i = 0; i < 50; i++) prober.add(hub(1, 2))
+    prober.close()
+    prober.add(hub(1))
+    await settle()
+    expect(results).toEqual([])
+    expect(node.dials).toHaveLength(16)
+  })
+})

@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { Store } from '../../directory/store.ts'
+import { faultOf } from '../support/fault-of.ts'
+
+let folder: string
+let file: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spn-store-'))
+  file = join(folder, 'state', 'directory.sqlite')
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const id = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
+const descriptor = (fill: number, expires = 1_000, sequence = 1) => ({
+  ...{ hubId: id(fill), sequence, expires },
+  signed: Uint8Array.of(fill, sequence),
+})
+const address = (last: number, port = 443) => ({ ip: Uint8Array.of(9, 9, 9, last), port })
+const map = (epoch: number) => ({ epoch, hash: id(epoch & 0xff), signed: Uint8Array.of(epoch & 0xff, 7) })
+
+describe('what a directory keeps', () => {
+  test('is there after a restart: descriptors, probes and maps', () => {
+    const store = new Store(file)
+    store.putDescriptor(descriptor(1))
+    store.putReached(id(1), address(1), 500)
+    store.putFailed(id(1), address(1))
+    store.putMap(map(5))
+    store.close()
+    const again = new Store(file)
+    expect(again.descriptor(id(1))).toEqual(descriptor(1))
+    expect(again.probes()).toEqual([{ hubId: id(1), address: address(1), reachedAt: 500, failures: 1 }])
+    expect(again.latestMap()).toEqual(map(5))
+    again.close()
+    expect(statSync(join(folder, 'state')).mode & 0o777).toBe(0o700)
+  })
+
+  test.each(['this is no database, but text that is long enough to be a page of one'.repeat(100), '\0'.repeat(4096)])(
+    'is not touched if the file is something else',
+    (content) => {
+      const other = join(folder, 'other.sqlite')
+      writeFileSync(other, content)
+      expect(faultOf(() => new Store(other))).toMatchObject({ code: 'state-corrupt', details: { file: other } })
+      expect(statSync(other).size).toBe(content.length)
+    },
+  )
+})
+
+describe('the descriptors of a directory', () => {
+  test('are one for each hub, in the order of the ids, until they expire', () => {
+    const store = new Store(':memory:')
+    for (const one of [descriptor(3), descriptor(1), descriptor(2, 500), descriptor(3, 900, 2)])
+      store.putDescriptor(one)
+    expect(store.descriptors(499).map(({ hubId }) => hubId[0])).toEqual([1, 2, 3])
+    expect(store.descriptors(500).map(({ hubId }) => hubId[0])).toEqual([1, 3])
+    expect([store.hubCount(499), store.hubCount(500), store.hubCount(1_000)]).toEqual([3, 2, 0])
+    expect(store.descriptor(id(3))).toEqual(descriptor(3, 900, 2))
+    expect(store.descriptor(id(9))).toBeUndefined()
+    store.close()
+  })
+
+  test('are forgotten long after they expired, with what the probes found', () => {
+    const store = new Store(':memory:')
+    store.putDescriptor(descriptor(1, 100))
+    store.putDescriptor(descriptor(2, 200))
+    for (const fill of [1, 2, 3]) store.putReached(id(fill), address(fill), 50)
+    store.prune(200)
+    expect(store.descriptor(id(1))).toBeUndefined()
+    expect(store.descriptor(id(2))).toBeDefined()
+    expect(store.probes().map(({ hubId }) => hubId[0])).toEqual([2])
+    store.close()
+  })
+})
+
+describe('the probes of a directory', () => {
+  test('are counted for each address of each hub, and a success forgives all failures', () => {
+    const store = new Store(':memory:')
+    store.putReached(id(1), address(1), 10)
+    store.putReached(id(1), address(1, 444), 10)
+    store.putReached(id(2), address(1), 10)
+    store.putFailed(id(1), address(1))
+    store.putFailed(id(1), address(1))
+    const failures = (): number[] => store.probes().map((probe) => probe.failures)
+    expect(failures()).toEqual([2, 0, 0])
+    store.putReached(id(1), address(1), 20)
+    expect(store.probes().filter(({ reachedAt }) => reachedAt === 20)).toMatchObject([{ failures: 0 }])
+    store.close()
+  })
+
+  test('know nothing of an address that was never reached', () => {
+    const store = new Store(':memory:')
+    store.putFailed(id(1), address(1))
+    expect(store.probes()).toEqual([])
+    store.close()
+  })
+})
+
+describe('the maps of a directory', () => {
+  test('are one for each epoch for ever: a second one is refused', () => {
+    const store = new Store(':memory:')
+    store.putMap(map(5))
+    expect(() => store.putMap({ ...map(5), signed: Uint8Array.of(0) })).toThrow()
+    expect(store.latestMap()).toEqual(map(5))
+    store.close()
+  })
+
+  test('are told by the newest epoch, not by the order in which they came', () => {
+    const store = new Store(':memory:')
+    expect(store.latestMap()).toBeUndefined()
+    store.putMap(map(6))
+    store.putMap(map(5))
+    expect(store.latestMap()).toEqual(map(6))
+    store.close()
+  })
+})
