@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { Fault } from '../shared/base/fault.ts'
-import type { Log } from '../shared/base/log.ts'
+import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
 import { sha256 } from '../shared/crypto/kdf.ts'
@@ -63,7 +63,7 @@ export class Directory {
       },
       { clock: parts.clock, onCircuit: (_handle, end) => end.abort() },
     )
-    this.#prober = new Prober(this.#node, (result) => this.#probed(result))
+    this.#prober = new Prober(this.#node, (result) => this.#attempt('probe not kept', () => this.#probed(result)))
     const { hubs, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
     this.#intake = new Intake(
       {
@@ -92,9 +92,10 @@ export class Directory {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
     this.#probeAll()
+    const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
-      setInterval(() => this.#probeAll(), this.#options.probeSeconds * 1000),
-      setInterval(() => this.#publish(), Math.min(1000, this.#options.epochSeconds * 250)),
+      setInterval(() => this.#attempt('hubs not probed', () => this.#probeAll()), probeSeconds * 1000),
+      setInterval(() => this.#attempt('map not published', () => this.#publish()), Math.min(1000, epochSeconds * 250)),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
   }
@@ -111,6 +112,15 @@ export class Directory {
     await this.#node.close()
     this.#parts.store.close()
     this.#parts.log.info('directory stopped')
+  }
+
+  /** A disk that is full must not end the program, which goes on to hand out the map that is there. */
+  #attempt(failure: string, action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#parts.log.error(failure, faultFields(error))
+    }
   }
 
   /** Seconds of network time. */

@@ -13,26 +13,32 @@ export interface NameResolver {
 }
 
 /**
- * Asks the name servers of the system, and nothing else: no hosts file, no search domains. A resolver of its own for
- * each look-up, so that no cache is shared between circuits whose timing could tell what others asked.
+ * Asks name servers, and nothing else: no hosts file, no search domains. A resolver of its own for each look-up, so that
+ * no cache is shared between circuits whose timing could tell what others asked.
+ * @param servers `ADDRESS:PORT`; those of the system if not given
  */
-export const systemResolver: NameResolver = {
-  async resolve(name) {
-    const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES })
-    const [v6, v4] = await Promise.allSettled([resolver.resolve6(name), resolver.resolve4(name)])
-    const found6 = v6.status === 'fulfilled' ? v6.value : []
-    const found4 = v4.status === 'fulfilled' ? v4.value : []
-    if (found6.length + found4.length === 0) throw faultOf([v6, v4])
-    const addresses: IpAddress[] = []
-    for (let i = 0; i < Math.max(found6.length, found4.length); i++) {
-      for (const text of [found6[i], found4[i]]) {
-        const address = text === undefined ? undefined : parseIp(text)
-        if (address !== undefined) addresses.push(address)
+export function dnsResolver(servers?: readonly string[]): NameResolver {
+  return {
+    async resolve(name) {
+      const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES })
+      if (servers !== undefined) resolver.setServers(servers)
+      const [v6, v4] = await Promise.allSettled([resolver.resolve6(name), resolver.resolve4(name)])
+      const found6 = v6.status === 'fulfilled' ? v6.value : []
+      const found4 = v4.status === 'fulfilled' ? v4.value : []
+      if (found6.length + found4.length === 0) throw faultOf([v6, v4])
+      const addresses: IpAddress[] = []
+      for (let i = 0; i < Math.max(found6.length, found4.length); i++) {
+        for (const text of [found6[i], found4[i]]) {
+          const address = text === undefined ? undefined : parseIp(text)
+          if (address !== undefined) addresses.push(address)
+        }
       }
-    }
-    return addresses
-  },
+      return addresses
+    },
+  }
 }
+
+export const systemResolver = dnsResolver()
 
 /** A name without addresses is not found; a server that does not answer is a failure. */
 function faultOf(results: readonly PromiseSettledResult<string[]>[]): Fault {

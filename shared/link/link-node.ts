@@ -16,10 +16,11 @@ import type { Link } from './link.ts'
 import { linkMultiaddr, tcpMultiaddr } from './link-multiaddr.ts'
 import { LinkMuxerFactory } from './link-muxer.ts'
 import { libp2pKeyFromSeed, peerOfPublicBytes } from './peer.ts'
+import type { SecuredPeer } from './secured-peer.ts'
 import { silentLogger } from './silent-logger.ts'
 import { SocketPipe } from './socket-pipe.ts'
 import type { TlsConnection } from './tls-connection.ts'
-import { type SecuredPeer, TlsTransport } from './tls-transport.ts'
+import { TlsTransport } from './tls-transport.ts'
 
 /** One live link, and who is on its other end. */
 export interface LinkHandle {

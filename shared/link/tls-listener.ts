@@ -6,9 +6,10 @@ import { Fault } from '../base/fault.ts'
 import { formatIp } from '../base/ip-address.ts'
 import { listenFault } from '../base/listen-fault.ts'
 import { linkMultiaddr, parseLinkMultiaddr } from './link-multiaddr.ts'
+import { securePeer } from './secured-peer.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { LINK_TLS_OPTIONS } from './tls-parameters.ts'
-import { securePeer, type TlsTransportParts } from './tls-transport.ts'
+import type { TlsTransportParts } from './tls-transport.ts'
 
 /** A connection that has not finished its TLS handshake after this time is dropped. */
 const HANDSHAKE_TIMEOUT_MS = 3_000

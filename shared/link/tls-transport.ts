@@ -6,7 +6,6 @@ import {
   type DialTransportOptions,
   type Listener,
   type Logger,
-  type PeerId,
   type PrivateKey,
   type StreamMuxerFactory,
   serviceCapabilities,
@@ -14,26 +13,15 @@ import {
   transportSymbol,
 } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { verifyPeerCertificate } from '@libp2p/tls/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { Fault } from '../base/fault.ts'
 import { formatIp } from '../base/ip-address.ts'
 import { createLinkCertificate } from './link-certificate.ts'
 import { parseLinkMultiaddr } from './link-multiaddr.ts'
-import { publicBytesOfPeer } from './peer.ts'
+import { type SecuredPeer, securePeer } from './secured-peer.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { TlsListener } from './tls-listener.ts'
-import { checkTlsParameters, exportBinding, LINK_TLS_OPTIONS } from './tls-parameters.ts'
-
-/** Who is on the other end of a finished TLS handshake. */
-export interface SecuredPeer {
-  readonly peerId: PeerId
-  /** Its Ed25519 public key, 32 bytes: a hub's id, or what a client shows for this one link. */
-  readonly publicBytes: Uint8Array
-  /** The TLS exporter value, 32 bytes, the same on both ends and on no other connection. */
-  readonly binding: Uint8Array
-  readonly initiator: boolean
-}
+import { LINK_TLS_OPTIONS } from './tls-parameters.ts'
 
 export interface TlsTransportParts {
   /** The muxer for one secured connection. */
@@ -107,28 +95,6 @@ export class TlsTransport implements Transport {
     this.#certificate ??= createLinkCertificate(this.#components.privateKey)
     return this.#certificate
   }
-}
-
-/**
- * Checks a finished handshake: parameters, then the identity in the certificate.
- * @throws Fault tls-parameters, peer-identity, link-closed
- */
-export async function securePeer(
-  socket: TLSSocket,
-  isServer: boolean,
-  expected: PeerId | undefined,
-): Promise<SecuredPeer> {
-  checkTlsParameters(socket, isServer)
-  const certificate: Buffer | undefined = socket.getPeerCertificate().raw
-  if (certificate === undefined) throw new Fault('peer-identity', { certificate: false })
-  const binding = exportBinding(socket)
-  const peerId = await verifyPeerCertificate(certificate, expected).catch((cause) => {
-    throw new Fault('peer-identity', {}, cause)
-  })
-  const publicBytes = publicBytesOfPeer(peerId)
-  if (publicBytes === undefined) throw new Fault('peer-identity', { kind: peerId.type })
-  if (socket.destroyed) throw new Fault('link-closed') // meanwhile; nobody would tell the connection of it
-  return { peerId, publicBytes, binding, initiator: !isServer }
 }
 
 function connectTls(
