@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Directory, type DirectoryParts } from '../../directory/directory.ts'
 import { directoryOptionsSchema } from '../../directory/options.ts'
 import { Store } from '../../directory/store.ts'
+import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { silentLog } from '../../shared/base/log.ts'
 import { systemRandom } from '../../shared/base/random.ts'
@@ -18,25 +18,13 @@ import { directHttp } from '../../shared/map/direct-http.ts'
 import { DirectoryClient } from '../../shared/map/directory-client.ts'
 import type { Network } from '../../shared/map/network.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
+import { freePort } from '../net/loopback-network.ts'
 import { faultOf, rejectionOf } from '../support/fault-of.ts'
 import { descriptorOf, EPOCH, EPOCH_S, NETWORK_ID, networkWith } from '../support/map-fixtures.ts'
+import { until } from '../support/until.ts'
 
 const HERE = Uint8Array.of(127, 0, 0, 1)
 const PROBE_S = 600
-const signal = AbortSignal.timeout(60_000)
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** Gives way to sockets until this is so. The test's own time limit is the only one. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve))
-}
 
 /** One directory and real hubs on loopback. Intervals and the wall clock move when the test says so. */
 class Scene {
@@ -47,6 +35,7 @@ class Scene {
   readonly hubs: LinkNode[] = []
   /** Hubs that did not answer at one of their addresses, as the log says. */
   readonly notReached: string[] = []
+  readonly errors: string[] = []
   nowMs = EPOCH * EPOCH_S * 1000
   directory: Directory | undefined
   store: Store | undefined
@@ -75,9 +64,13 @@ class Scene {
         locator: NOWHERE,
         clock: systemClock,
         random: systemRandom,
-        log: silentLog,
       },
       store: this.store ?? new Store(':memory:'),
+      log: {
+        ...silentLog,
+        warn: (_, fields) => void this.notReached.push(String(fields?.hub)),
+        error: (message) => void this.errors.push(message),
+      },
       wallClock: () => this.nowMs,
       ...changes,
     }
@@ -95,7 +88,7 @@ class Scene {
   }
 
   async hub(key = HubKey.generate()): Promise<{ key: HubKey; port: number; node: LinkNode }> {
-    const port = await freePort()
+    const port = await freePort('127.0.0.1')
     const node = new LinkNode(
       {
         ...{ seed: key.toSeed(), networkId: NETWORK_ID, listen: [{ ip: HERE, port }], listenNoise: [] },
@@ -115,11 +108,11 @@ class Scene {
   }
 
   async publish(key: HubKey, descriptor: Descriptor): Promise<void> {
-    await this.#client().publish(directHttp, signDescriptor(descriptor, key, NETWORK_ID), signal)
+    await this.#client().publish(directHttp, signDescriptor(descriptor, key, NETWORK_ID), AbortSignal.timeout(20_000))
   }
 
   fetchMap(): Promise<HubMap | undefined> {
-    return this.#client().fetchMap(directHttp, this.nowMs, undefined, signal)
+    return this.#client().fetchMap(directHttp, this.nowMs, undefined, AbortSignal.timeout(20_000))
   }
 
   /** Time passes: the wall clock, and the intervals of the directory. */
@@ -147,7 +140,7 @@ beforeEach(async () => {
     'Date',
   ] as const
   jest.useFakeTimers({ doNotFake: [...real, 'performance', 'hrtime'] })
-  scene = new Scene(await freePort())
+  scene = new Scene(await freePort('127.0.0.1'))
 })
 afterEach(async () => {
   await scene.stop()
@@ -184,7 +177,7 @@ describe('a directory', () => {
     await scene.start()
     const [a, b] = [await scene.hub(), await scene.hub()]
     const liar = HubKey.generate()
-    const nobody = await freePort()
+    const nobody = await freePort('127.0.0.1')
     await scene.publish(liar, scene.describe(liar, [b.port]))
     await scene.publish(a.key, scene.describe(a.key, [nobody, b.port, a.port]))
     await scene.publish(b.key, scene.describe(b.key, [b.port]))
@@ -246,6 +239,25 @@ describe('a directory', () => {
     expect((await scene.fetchMap())!.content.hubs).toHaveLength(1)
     scene.pass(EPOCH_S)
     expect((await scene.fetchMap())!.content.hubs).toEqual([])
+  })
+
+  test('goes on with the map that it has while its disk is full, says so, and publishes again afterwards', async () => {
+    await scene.start()
+    const hub = await scene.hub()
+    await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
+    await until(() => scene.store!.probes().length === 1)
+    scene.pass(31)
+    const before = (await scene.fetchMap())!
+    const { store } = scene
+    store!.putMap = () => {
+      throw new Error('database or disk is full')
+    }
+    scene.pass(EPOCH_S)
+    expect(scene.errors).toContain('map not published')
+    expect((await scene.fetchMap())!.bytes).toEqual(before.bytes)
+    Reflect.deleteProperty(store!, 'putMap')
+    scene.pass(2)
+    expect((await scene.fetchMap())!.content.epoch).toBe(EPOCH + 1)
   })
 
   test('can be closed twice, and before it was started', async () => {

@@ -9,6 +9,9 @@ import { ADDRESSES, whyNoHosts } from './support/two-hosts.ts'
 const { server: SERVER, direct: DIRECT } = ADDRESSES
 const FAMILIES = [4, 6] as const
 
+/** So many connections and datagrams are tried during one start. */
+const MAX_ATTEMPTS = 1_000
+
 const impossible = whyNoHosts()
 const describeHosts = impossible === undefined ? describe : describe.skip
 if (impossible !== undefined) console.warn(`the tests of starting and ending interception are skipped: ${impossible}`)
@@ -166,14 +169,19 @@ describeHosts('interception', () => {
 
     let again: Awaited<ReturnType<typeof lab.intercept>> | undefined
     const sent = await lab.sentByClient(async () => {
-      const attempts = setInterval(() => {
-        for (const family of FAMILIES) {
-          void lab.tcp(SERVER[family], DRIVER_PORTS.drop, { timeoutMs: 500 })
-          void lab.udp(SERVER[family], DRIVER_PORTS.relay)
+      const attempts: Promise<unknown>[] = []
+      const trying = setInterval(() => {
+        for (const family of attempts.length < MAX_ATTEMPTS ? FAMILIES : []) {
+          attempts.push(lab.tcp(SERVER[family], DRIVER_PORTS.drop, { timeoutMs: 500 }))
+          attempts.push(lab.udp(SERVER[family], DRIVER_PORTS.relay))
         }
-      }, 2)
-      again = await lab.intercept()
-      clearInterval(attempts)
+      }, 5)
+      try {
+        again = await lab.intercept()
+      } finally {
+        clearInterval(trying)
+        await Promise.all(attempts)
+      }
     })
     expect(sent).toEqual([])
     expect(again?.first).toEqual({ started: true })

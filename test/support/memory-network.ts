@@ -18,6 +18,8 @@ import { ManualClock } from './manual-clock.ts'
 
 export const NETWORK_ID = new Uint8Array(32).fill(7)
 export const START_MS = Date.UTC(2026, 0, 1)
+/** As long as nothing is heard on a link for less than this, nobody takes it for dead. */
+const STEP_MS = 10_000
 
 /** Frames may be changed, dropped or multiplied on their way: what an evil relay or wire does. */
 export type Tamper = (header: FrameHeader, frame: Uint8Array, from: string, to: string) => Uint8Array[]
@@ -213,8 +215,12 @@ export class MemoryNetwork {
     throw new Error('the network does not come to rest')
   }
 
-  /** Time passes, and every part is told. */
+  /** Time passes, in steps in which links stay alive, and every part is told. */
   async pass(ms: number, clients: readonly ClientRecord[] = []): Promise<void> {
+    for (let left = ms; left > 0; left -= STEP_MS) await this.#step(Math.min(left, STEP_MS), clients)
+  }
+
+  async #step(ms: number, clients: readonly ClientRecord[]): Promise<void> {
     this.clock.advance(ms)
     const now = this.clock.now()
     for (const { links } of this.#wires) for (const link of links) link.tick(now)

@@ -131,11 +131,11 @@ export class InterceptionLab {
     return wire.messages.map(({ text }) => String(text)).filter((line) => !line.includes(`.${MARKER_PORT}: UDP`))
   }
 
-  /** Everything that the client host sends, apart from neighbour discovery. */
+  /** Everything that the client host sends, apart from neighbour discovery of both families. */
   sentByClient(during: () => Promise<unknown>): Promise<string[]> {
     const discovery = '(icmp6 and ip6[40] >= 130 and ip6[40] <= 143)'
     return this.onTheWire(
-      `(src host ${ADDRESSES.client[4]} or src host ${ADDRESSES.client[6]} or dst host 127.0.0.1) and not ${discovery}`,
+      `(src host ${ADDRESSES.client[4]} or src host ${ADDRESSES.client[6]} or dst host 127.0.0.1) and not arp and not ${discovery}`,
       during,
     )
   }

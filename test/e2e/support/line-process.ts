@@ -28,9 +28,12 @@ export class LineProcess {
 
   /** The first message, from number `from` on, that passes. Fails when the program ends without it. */
   async next(passes: (message: Message) => boolean, from = 0): Promise<Message> {
+    let seen = from
     for (;;) {
-      const found = this.messages.slice(from).find(passes)
-      if (found !== undefined) return found
+      for (; seen < this.messages.length; seen++) {
+        const message = this.messages[seen]
+        if (message !== undefined && passes(message)) return message
+      }
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
         throw new Error(`the program ended without the message: ${JSON.stringify(this.messages)} ${this.errors}`)
       }

@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals'
+import { GRANULES_AHEAD, GRANULES_BEHIND, ReplayStore } from '../../hub/replay-store.ts'
+import { GRANULE_MS } from '../../shared/base/network-time.ts'
+import { CELL_TYPES } from '../../shared/cell/cell.ts'
+import type { CircuitEnd } from '../../shared/link/circuit-end.ts'
+import { RecordingHandler } from '../support/link-pair.ts'
+import { MemoryNetwork } from '../support/memory-network.ts'
+
+/*
+ * A CREATE that was seen before is sent again: by the client's wire, by an evil relay, at once, later, and after the hub was
+ * restarted. It must not make the exit connect a second time, ever.
+ */
+
+const PATH = ['a', 'b']
+
+/** Opens a circuit and keeps its CREATE as it crossed this wire. */
+async function recorded(wire: 'client>a' | 'a>b', granulesAhead = 0) {
+  const network = new MemoryNetwork(PATH)
+  let create: Uint8Array | undefined
+  network.tamper = (header, frame, from, to) => {
+    if (header.type === CELL_TYPES.create && `${from}>${to}` === wire) create ??= frame.slice()
+    return [frame]
+  }
+  const granule = network.time.granuleAt(network.clock.now()) + granulesAhead
+  const client = network.open('client', PATH, { granule })
+  client.circuit.write(Uint8Array.of(1))
+  await network.run()
+  expect([create !== undefined, client.events]).toEqual([true, ['opened 4']])
+  return { network, create: create as Uint8Array }
+}
+
+async function replay(
+  network: MemoryNetwork,
+  wire: string,
+  create: Uint8Array,
+): Promise<{ end: CircuitEnd; handler: RecordingHandler }> {
+  const [from, to] = wire.split('>') as [string, string]
+  const end = network.link(from, to).openCircuit()
+  const handler = new RecordingHandler()
+  end.attach(handler)
+  end.send(CELL_TYPES.create, create.slice())
+  await network.run()
+  return { end, handler }
+}
+
+const targets = (network: MemoryNetwork): number =>
+  [...network.hubs.values()].reduce(
+    (sum, hub) => sum + hub.exits.reduce((inner, exit) => inner + exit.target.length, 0),
+    0,
+  )
+
+describe.each(['client>a', 'a>b'] as const)('a CREATE that is sent again on %s', (wire) => {
+  test('is closed without an answer, however often it comes', async () => {
+    const { network, create } = await recorded(wire)
+    for (let i = 0; i < 5; i++) {
+      const { handler } = await replay(network, wire, create)
+      expect([handler.cells.length, handler.closes]).toEqual([0, 1])
+    }
+    expect(targets(network)).toBe(1)
+  })
+
+  test('is refused as long as its time is accepted, and after that because of its time', async () => {
+    const { network, create } = await recorded(wire)
+    for (let granule = 0; granule <= GRANULES_BEHIND + 3; granule++) {
+      await replay(network, wire, create)
+      await network.pass(GRANULE_MS)
+    }
+    expect(targets(network)).toBe(1)
+  })
+
+  test.each([0, GRANULES_AHEAD])(
+    'is refused after a restart of the hub, also if it was %i granules ahead of its time',
+    async (ahead) => {
+      for (const restartedAfter of [0, 1, 2]) {
+        const { network, create } = await recorded(wire, ahead)
+        await network.pass(restartedAfter * GRANULE_MS)
+        const name = wire.split('>')[1] as string
+        const before = targets(network)
+        const hub = network.addHub(name, network.hub(name))
+        for (let granule = 0; granule <= GRANULES_BEHIND + GRANULES_AHEAD + 2; granule++) {
+          await replay(network, wire, create)
+          await network.pass(GRANULE_MS)
+        }
+        expect([hub.exits, hub.service.circuitCount, hub.metrics.createsAccepted.total]).toEqual([[], 0, 0])
+        expect(before).toBe(1)
+      }
+    },
+  )
+
+  test('with another circuit id, or with other zeros behind it, is the same CREATE', async () => {
+    const { network, create } = await recorded(wire)
+    const changed = create.slice()
+    changed[changed.length - 1] = wire === 'a>b' ? 1 : (changed[changed.length - 1] as number)
+    await replay(network, wire, changed)
+    expect(targets(network)).toBe(1)
+  })
+})
+
+describe('the store of seen CREATEs', () => {
+  test('is bounded: when it is full, circuits are refused and nothing is forgotten', () => {
+    const store = new ReplayStore(100)
+    const tag = (n: number): Uint8Array => new Uint8Array(16).fill(n)
+    for (let i = 0; i < 100; i++) expect(store.check(tag(i), 10, 10, 0)).toBe('fresh')
+    const { bytes } = store
+    for (let i = 100; i < 250; i++) expect(store.check(tag(i), 10, 10, 0)).toBe('full')
+    for (let i = 0; i < 100; i++) expect(store.check(tag(i), 10, 10, 0)).toBe('seen')
+    expect(store.bytes).toBe(bytes)
+  })
+})

@@ -1,0 +1,256 @@
+import { describe, expect, test } from '@jest/globals'
+import { describeTarget, MAX_TRIES } from '../../client/connector.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
+import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
+import { CELL_TYPES } from '../../shared/cell/cell.ts'
+import type { Target } from '../../shared/cell/target.ts'
+import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
+import { ConnectorScene } from '../support/connector-scene.ts'
+import { concatAll, MemoryNetwork } from '../support/memory-network.ts'
+import { cellOf, RawExit, WEB } from '../support/raw-circuit.ts'
+
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+const ip = (text: string, port = 443): Target => ({ kind: 'ip', address: parseIp(text) as Uint8Array, port })
+
+type Options = ConstructorParameters<typeof MemoryNetwork>[1]
+const sceneWith = (options: Options = {}, hops = 3, names = NAMES): ConnectorScene =>
+  new ConnectorScene(new MemoryNetwork(names, options), { hops })
+
+/** How many circuits were tried, by counting the CREATEs that the client sends, and to whom. */
+function countCreates(scene: ConnectorScene): { homes: string[] } {
+  const counts = { homes: [] as string[] }
+  scene.network.tamper = (header, frame, from, to) => {
+    if (header.type === CELL_TYPES.create && from === 'client') counts.homes.push(to)
+    return [frame]
+  }
+  return counts
+}
+
+describe('a connection', () => {
+  test('takes a path that begins at home, and carries bytes both ways', async () => {
+    const scene = sceneWith()
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.events).toEqual(['opened 4'])
+    expect(scene.paths[0]).toMatch(/^a>[b-h]>[b-h]$/)
+    const exit = scene.network.hub(scene.paths[0]?.at(-1) as string).exits[0]!
+    opened.tunnel.write(Uint8Array.of(1, 2, 3))
+    exit.circuit().write(Uint8Array.of(4, 5))
+    opened.tunnel.finish()
+    exit.circuit().finish()
+    await scene.settle()
+    expect([concatAll(exit.received), concatAll(opened.received)]).toEqual([
+      Uint8Array.of(1, 2, 3),
+      Uint8Array.of(4, 5),
+    ])
+    expect([opened.events.at(-1), scene.network.remains, scene.connector.circuitCount]).toEqual([
+      'closed cleanly',
+      [],
+      0,
+    ])
+    expect(scene.connections.all()[0]).toMatchObject({ state: 'ended', target: '93.184.216.34:443', fault: undefined })
+  })
+
+  test('has a path of its own, and so has the next', async () => {
+    const scene = sceneWith()
+    for (let i = 0; i < 20; i++) scene.open(WEB)
+    await scene.settle()
+    expect(new Set(scene.paths).size).toBeGreaterThan(5)
+    expect(scene.connector.circuitCount).toBe(20)
+  })
+
+  test.each([1, 2, 3, 4])('has as many hops as wished: %i', async (hops) => {
+    const scene = sceneWith({}, hops)
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, scene.paths[0]?.split('>').length]).toEqual([['opened 4'], hops])
+  })
+
+  test.each([
+    ['198.51.100.1:443', ip('198.51.100.1')],
+    ['[2001:db8::1]:80', ip('2001:db8::1', 80)],
+    ['example.com:443', { kind: 'name', name: 'example.com', port: 443 }],
+  ] as const)('is shown to the user as %s', (text, target) => {
+    expect(describeTarget(target)).toBe(text)
+  })
+})
+
+describe('a destination that is no public address', () => {
+  test.each(['10.0.0.1', '127.0.0.1', '169.254.169.254', '192.168.1.1', '224.0.0.1', '0.0.0.0', '::1', 'fe80::1'])(
+    '%s is refused here, and nothing is sent',
+    async (text) => {
+      const scene = sceneWith()
+      const { homes } = countCreates(scene)
+      const opened = scene.open(ip(text))
+      await scene.settle()
+      expect([opened.fault?.code, homes, scene.network.remains]).toEqual(['destination-forbidden', [], []])
+      expect(scene.connections.all()[0]).toMatchObject({ state: 'failed', path: [] })
+    },
+  )
+
+  test('is carried where the map of a test network calls it public', async () => {
+    const scene = sceneWith()
+    scene.scope = [parseRange('198.18.0.0/15') as NonNullable<ReturnType<typeof parseRange>>]
+    const [inside, outside] = [scene.open(ip('198.18.5.1')), scene.open(ip('10.0.0.1'))]
+    await scene.settle()
+    expect([inside.events, outside.fault?.code]).toEqual([['opened 4'], 'destination-forbidden'])
+  })
+})
+
+const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused']
+const DESTINATION_FAULTS = (Object.keys(FAULTS) as FaultCode[]).filter(
+  (code) => FAULTS[code].wire >= 0x20 && !WAY_FAULTS.includes(code),
+)
+
+describe('another way', () => {
+  test.each(WAY_FAULTS)(
+    'is taken when the exit says %s: at most three in all, by the same home, never by that exit',
+    async (code) => {
+      const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse(code) })
+      const { homes } = countCreates(scene)
+      const opened = scene.open(WEB)
+      await scene.settle()
+      expect([opened.fault?.code, homes]).toEqual([code, Array(MAX_TRIES).fill('a')])
+      const used = [...scene.network.hubs.values()].filter(({ exits: seen }) => seen.length > 0)
+      expect(used.map(({ exits: seen }) => seen.length)).toEqual([1, 1, 1])
+      expect(scene.network.remains).toEqual([])
+    },
+  )
+
+  test.each(DESTINATION_FAULTS)('is not taken when the destination is to blame: %s', async (code) => {
+    const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse(code) })
+    const { homes } = countCreates(scene)
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, homes]).toEqual([[`closed ${code}`], ['a']])
+  })
+
+  test('is found around hubs that can not be reached', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c', 'd'])
+    for (const name of ['b', 'c']) {
+      const failed = Promise.reject(new Fault('next-unreachable'))
+      failed.catch(() => {})
+      scene.network.dialling.set(name, failed)
+    }
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, scene.paths[0]]).toEqual([['opened 4'], 'a>d'])
+  })
+
+  test('is found around a hub whose circuit key is none', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c'])
+    const bad = scene.hubs.get('b')!
+    const key = bad.circuitKey.bytes.slice()
+    key.fill(0, 0, 32)
+    scene.hubs.set('b', { ...bad, circuitKey: new CircuitPublicKey(key) })
+    for (let i = 0; i < 10; i++) scene.open(WEB)
+    await scene.settle()
+    expect(scene.paths).toEqual(Array(10).fill('a>c'))
+    expect(scene.network.join('client', 'a').link.circuitCount).toBe(10)
+  })
+
+  test('does not hide why the first one failed, when there is no other', async () => {
+    const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse('exit-busy') }, 2, ['a', 'b'])
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.fault?.code).toBe('exit-busy')
+  })
+
+  test('is never taken once the connection was open: bytes may have arrived', async () => {
+    const scene = sceneWith()
+    const { homes } = countCreates(scene)
+    const opened = scene.open(WEB)
+    await scene.settle()
+    const exit = scene.paths[0]?.at(-1) as string
+    scene.network.hub(exit).service.close()
+    await scene.settle()
+    expect([opened.events, homes]).toEqual([['opened 4', 'closed circuit-closed'], ['a']])
+  })
+
+  test('is not taken for an app that does not want the connection any more', async () => {
+    const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse('exit-busy') })
+    const { homes } = countCreates(scene)
+    const opened = scene.open(WEB)
+    await new Promise((resolve) => setImmediate(resolve))
+    opened.tunnel.reset()
+    await scene.settle()
+    expect([opened.events, homes.length <= 1, scene.network.remains]).toEqual([['closed cancelled'], true, []])
+  })
+
+  test('begins anew: nothing of an exit before it reaches the app', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c'])
+    const evil = new RawExit(scene.network.hub('b'))
+    for (let i = 0; i < 20; i++) {
+      evil.end = undefined
+      const opened = scene.open(WEB)
+      await scene.settle()
+      evil.send(cellOf({ type: 'fin', total: 0n }))
+      await scene.settle()
+      expect([opened.events, scene.paths.at(-1)]).toEqual([['opened 4'], 'a>c'])
+    }
+  })
+})
+
+describe('a connection that can not even be tried', () => {
+  test('says so when there is no home hub in time', async () => {
+    const scene = sceneWith()
+    scene.home = () => Promise.reject(new Fault('cancelled'))
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.events).toEqual(['closed cancelled'])
+  })
+
+  test('says so when the map has expired', async () => {
+    const scene = sceneWith()
+    scene.map = () => {
+      throw new Fault('map-expired')
+    }
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.events).toEqual(['closed map-expired'])
+  })
+
+  test('tries again on a new link when the old one broke under it, and gives up after three', async () => {
+    const scene = sceneWith()
+    scene.network.join('client', 'a').link.fail(new Fault('link-closed'))
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.events).toEqual(['closed link-closed'])
+  })
+
+  test('is an internal fault for anything else that is thrown, and ends nothing but itself', async () => {
+    const scene = sceneWith()
+    scene.map = () => {
+      throw new RangeError('a bug')
+    }
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.events).toEqual(['closed internal'])
+  })
+})
+
+describe('the end of the connector', () => {
+  test('ends all connections, also those that are being built, and leaves nothing', async () => {
+    const scene = sceneWith({ onConnect: () => {} })
+    const opened = Array.from({ length: 5 }, () => scene.open(WEB))
+    await scene.settle()
+    opened.push(scene.open(WEB))
+    scene.connector.close()
+    await scene.settle()
+    for (const { closed } of opened.slice(0, 5)) expect(closed).toBe(true)
+    opened.at(-1)?.tunnel.reset()
+    await scene.settle()
+    expect([scene.network.remains, scene.connector.circuitCount]).toEqual([[], 0])
+  })
+
+  test('a reset before anything else costs nothing', async () => {
+    const scene = sceneWith()
+    for (let i = 0; i < 50; i++) scene.open(WEB).tunnel.reset()
+    await scene.settle()
+    expect([scene.network.remains, scene.connections.all().map(({ state }) => state)]).toEqual([
+      [],
+      Array(50).fill('failed'),
+    ])
+  })
+})

@@ -1,0 +1,232 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import type net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tls from 'node:tls'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { type Home, HomeLink } from '../../client/home-link.ts'
+import { HomeStore } from '../../client/home-store.ts'
+import { toHex } from '../../shared/base/bytes.ts'
+import { systemClock } from '../../shared/base/clock.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import { silentLog } from '../../shared/base/log.ts'
+import { CELL_TYPES, newFrame } from '../../shared/cell/cell.ts'
+import { encodeFrame, FRAME_TYPES } from '../../shared/link/frame.ts'
+import { createLinkCertificate } from '../../shared/link/link-certificate.ts'
+import { libp2pKeyFromSeed } from '../../shared/link/peer.ts'
+import { LINK_TLS_OPTIONS } from '../../shared/link/tls-parameters.ts'
+import { type MapHub, sortHubs } from '../../shared/map/hub-map.ts'
+import type { LinkAddress } from '../../shared/map/link-address.ts'
+import type { HubMap } from '../../shared/map/signed-map.ts'
+import { rejectionOf } from '../support/fault-of.ts'
+import { LOOPBACK, NODE_NETWORK_ID, type TestNode, TestNodes } from '../support/link-nodes.ts'
+import { mapHubOf } from '../support/map-fixtures.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { until } from '../support/until.ts'
+
+let folder: string
+let hubs: MapHub[]
+let homeLink: HomeLink
+let ups: number
+const nodes = new TestNodes()
+const cleanUp: (() => unknown)[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spn-home-'))
+  hubs = []
+  ups = 0
+  homeLink = make()
+})
+
+afterEach(async () => {
+  await homeLink.close()
+  for (const step of cleanUp.splice(0)) await step()
+  await nodes.close()
+  rmSync(folder, { recursive: true })
+})
+
+function make(): HomeLink {
+  return new HomeLink({
+    ...{ networkId: NODE_NETWORK_ID, clock: systemClock, random: seededRandom('home link'), log: silentLog },
+    homes: new HomeStore(folder),
+    ownLocation: () => undefined,
+    map: () => {
+      if (hubs.length === 0) throw new Fault('map-expired')
+      const sorted = sortHubs(hubs)
+      return {
+        content: { hubs: sorted },
+        hub: (id: Uint8Array) => sorted.find(({ key }) => key === toHex(id)),
+      } as unknown as HubMap
+    },
+    onUp: () => {
+      ups++
+    },
+  })
+}
+
+const inMap = (id: Uint8Array, address: LinkAddress): MapHub => mapHubOf(id, { linkAddresses: [address] })
+const soon = (): AbortSignal => AbortSignal.timeout(20_000)
+
+async function hub(): Promise<TestNode> {
+  const node = await nodes.start()
+  hubs.push(inMap(node.id, node.address))
+  return node
+}
+
+describe('the home link', () => {
+  test('comes up when it is told to connect, and says to what', async () => {
+    const node = await hub()
+    homeLink.connect()
+    homeLink.connect()
+    const home = await homeLink.ready(soon())
+    expect([home.hub.key, home.handle.link.closed, ups]).toEqual([toHex(node.id), false, 1])
+    expect(homeLink.home).toBe(home)
+    await until(() => node.links.length === 1)
+  })
+
+  test('is made again when it breaks, to the same hub, by another identity', async () => {
+    const node = await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    await until(() => node.links.length === 1)
+    node.links[0]?.close()
+    await until(() => homeLink.home !== first)
+    const second = await homeLink.ready(soon())
+    expect(second.hub.key).toBe(first.hub.key)
+    expect(second.handle.ownKey).not.toEqual(first.handle.ownKey)
+    expect(second.handle.binding).not.toEqual(first.handle.binding)
+  })
+
+  test('goes to a home that is known, over a restart, before any other', async () => {
+    for (let i = 0; i < 5; i++) await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    for (let i = 0; i < 3; i++) {
+      await homeLink.close()
+      homeLink = make()
+      homeLink.connect()
+      expect((await homeLink.ready(soon())).hub.key).toBe(first.hub.key)
+    }
+  })
+
+  test('goes on to another when the known one is gone, and comes back to it later', async () => {
+    const old = await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    await homeLink.close()
+    const known = hubs[0] as MapHub
+    hubs = [inMap(old.id, { ip: LOOPBACK, port: 1 })]
+    const other = await hub()
+    homeLink = make()
+    homeLink.connect()
+    expect((await homeLink.ready(soon())).hub.key).toBe(toHex(other.id))
+    await homeLink.close()
+    hubs[0] = known
+    homeLink = make()
+    homeLink.connect()
+    expect((await homeLink.ready(soon())).hub.key).toBe(known.key)
+  })
+
+  test('forgets homes that are in the map no more, and that take no clients', async () => {
+    const old = await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    await homeLink.close()
+    const [first] = hubs as [MapHub]
+    hubs = [{ ...first, roles: { ...first.roles, home: false } }]
+    const other = await hub()
+    homeLink = make()
+    homeLink.connect()
+    expect((await homeLink.ready(soon())).hub.key).toBe(toHex(other.id))
+    expect(old.links.length).toBe(1)
+  })
+
+  test('tries again as long as there is no map and no hub', async () => {
+    homeLink.connect()
+    const home = homeLink.ready(soon())
+    await new Promise((resolve) => setImmediate(resolve))
+    await hub()
+    expect((await home).handle.link.closed).toBe(false)
+  })
+
+  test('lets no hub open circuits on it', async () => {
+    const node = await hub()
+    homeLink.connect()
+    const home = await homeLink.ready(soon())
+    const handle = await until(() => node.links[0])
+    handle.link.openCircuit().send(CELL_TYPES.create, newFrame(3))
+    await until(() => home.handle.link.closed)
+  })
+})
+
+describe('waiting for the home link', () => {
+  test('ends with the signal, also if that was aborted before', async () => {
+    expect((await rejectionOf(homeLink.ready(AbortSignal.abort()))).code).toBe('cancelled')
+    const giveUp = new AbortController()
+    const waiting = rejectionOf(homeLink.ready(giveUp.signal))
+    giveUp.abort()
+    expect((await waiting).code).toBe('cancelled')
+  })
+
+  test('ends when it is closed, and is refused from then on', async () => {
+    await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    const other = make()
+    const waiting = rejectionOf(other.ready(soon()))
+    await Promise.all([homeLink.close(), other.close()])
+    expect((await waiting).code).toBe('cancelled')
+    for (const closed of [homeLink, other]) {
+      expect((await rejectionOf(closed.ready(AbortSignal.timeout(2_000)))).code).toBe('cancelled')
+      closed.connect()
+    }
+    expect(homeLink.home).toBeUndefined()
+  })
+})
+
+describe('an evil home hub', () => {
+  /** A TLS server with the identity of a hub that says this, and nothing else. */
+  async function evilHub(bytes: Uint8Array): Promise<{ connections: () => number }> {
+    const key = await libp2pKeyFromSeed(new Uint8Array(32).fill(66))
+    let connections = 0
+    const sockets = new Set<net.Socket>()
+    const options = { ...LINK_TLS_OPTIONS, ...(await createLinkCertificate(key)), requestCert: true }
+    const server = tls.createServer(options, (socket) => {
+      connections++
+      socket.on('error', () => {})
+      socket.write(bytes)
+    })
+    server.on('connection', (socket: net.Socket) => sockets.add(socket))
+    server.on('tlsClientError', () => {})
+    await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+    cleanUp.push(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    hubs.push(inMap(key.publicKey.raw, { ip: LOOPBACK, port: (server.address() as net.AddressInfo).port }))
+    return { connections: () => connections }
+  }
+
+  const hello = encodeFrame(FRAME_TYPES.hello, 0, Uint8Array.from([1, ...NODE_NETWORK_ID]))
+
+  test('that greets and breaks the rules in one breath does not stop the client from finding another', async () => {
+    const evil = await evilHub(Uint8Array.from([...hello, ...new Uint8Array(16).fill(255)]))
+    homeLink.connect()
+    await until(() => evil.connections() > 0)
+    const honest = await hub()
+    const home = await until<Home>(() => {
+      const { home: now } = homeLink
+      return now !== undefined && !now.handle.link.closed && now
+    })
+    expect(home.hub.key).toBe(toHex(honest.id))
+    expect(new HomeStore(folder).ids.map(toHex)).toEqual([toHex(honest.id)])
+  })
+
+  test('of another network is no home', async () => {
+    const evil = await evilHub(encodeFrame(FRAME_TYPES.hello, 0, new Uint8Array(33).fill(1)))
+    homeLink.connect()
+    await until(() => evil.connections() > 0)
+    await hub()
+    expect((await homeLink.ready(soon())).handle.link.closed).toBe(false)
+  })
+})

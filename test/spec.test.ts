@@ -1,0 +1,225 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { FAULTS } from '../shared/base/fault-codes.ts'
+import { SPECIAL_RANGES } from '../shared/base/ip-scope.ts'
+import { bodyBytesOf, CELL_CLASSES, type CellClass, capacityOf, FRAME_HEADER_BYTES } from '../shared/cell/cell.ts'
+import { possibleHops } from '../shared/cell/create.ts'
+import { DIRECTIONS, PHASES } from '../shared/cell/layer.ts'
+import { CIRCUIT_KINDS, MESSAGE_TYPES } from '../shared/cell/message.ts'
+import { ADDRESS_KINDS } from '../shared/cell/target.ts'
+import { HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM } from '../shared/crypto/handshake.ts'
+import { FRAME_TYPES, LINK_VERSION } from '../shared/link/frame.ts'
+import { DESCRIPTOR_VERSION, rolesValue } from '../shared/map/descriptor.ts'
+import { DEFAULT_REJECTED_PORTS } from '../shared/map/exit-policy.ts'
+import { MAP_VERSION } from '../shared/map/hub-map.ts'
+import { networkSchema } from '../shared/map/network.ts'
+import { ROOT } from './support/program.ts'
+import { sourceFiles } from './support/source-files.ts'
+
+const SPEC = readFileSync(join(ROOT, 'shared', 'SPEC.md'), 'utf8')
+const code = sourceFiles().filter(({ path }) => !path.startsWith('test/'))
+
+interface Section {
+  readonly number: string
+  readonly text: string
+}
+
+/** The SPEC cut at its numbered headings. What stands before the first is section 0. */
+const sections: readonly Section[] = SPEC.split(/^#{2,3} (?=\d)/m).map((text, i) => ({
+  number: i === 0 ? '0' : (/^\d+(\.\d+)?/.exec(text)?.[0] ?? ''),
+  text,
+}))
+const numbers = new Set(sections.map(({ number }) => number))
+
+function section(number: string): string {
+  const found = sections.find((one) => one.number === number)
+  if (found === undefined) throw new Error(`the SPEC has no section ${number}`)
+  return found.text
+}
+
+/** The tables of a section: rows of cells, without the head and the line below it, without backticks. */
+function tables(number: string): string[][][] {
+  const blocks = section(number).match(/(?:^\|.*\|$\n?)+/gm) ?? []
+  return blocks.map((block) => rowsOf(block).slice(2))
+}
+
+function rowsOf(block: string): string[][] {
+  return block
+    .trim()
+    .split('\n')
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim().replaceAll('`', '')),
+    )
+}
+
+const table = (number: string): string[][] => tables(number)[0] ?? []
+const named = (rows: readonly string[][]): Record<string, number> =>
+  Object.fromEntries(rows.map(([value, name]) => [name, Number(value)]))
+
+/** Every constant that a file exports, with the file. */
+const constants = new Map<string, string[]>()
+for (const { path, code: text } of code) {
+  for (const [, name = ''] of text.matchAll(/^export const ([A-Z][A-Z0-9_]*)\b/gm)) {
+    constants.set(name, [...(constants.get(name) ?? []), path])
+  }
+}
+
+async function valueOfConstant(name: string): Promise<unknown> {
+  const paths = constants.get(name) ?? []
+  if (paths.length !== 1) throw new Error(`${name} is exported by ${paths.length} files: ${paths.join(', ')}`)
+  const module = (await import(pathToFileURL(join(ROOT, paths[0] as string)).href)) as Record<string, unknown>
+  return module[name]
+}
+
+describe('every constant of the SPEC', () => {
+  const rows = sections.flatMap(({ number, text }) =>
+    [...text.matchAll(/^\| `([A-Z][A-Z0-9_]*)` \| ([^|]*) \|/gm)].map(
+      ([, name = '', value = '']) => [number, name, value] as const,
+    ),
+  )
+
+  test.each(rows)('section %s: %s is %s', async (_, name, value) => {
+    expect(await valueOfConstant(name)).toBe(Number(value))
+  })
+
+  test('stands there once, and there are as many as there ever were', () => {
+    const names = rows.map(([, name]) => name)
+    expect(new Set(names).size).toBe(names.length)
+    expect(names.length).toBeGreaterThanOrEqual(37)
+  })
+
+  test('that the text names exists in the code', () => {
+    const inText = [...SPEC.matchAll(/`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`/g)].map(([, name]) => name as string)
+    expect(inText.filter((name) => constants.get(name)?.length !== 1)).toEqual([])
+  })
+})
+
+describe('the tables of the SPEC are those of the code', () => {
+  test('cells (5)', () => {
+    const classes = Object.keys(CELL_CLASSES).map((key) => Number(key) as CellClass)
+    expect(table('5').map((row) => row.map(Number))).toEqual(
+      classes.map((cellClass) => [cellClass, CELL_CLASSES[cellClass], bodyBytesOf(cellClass), capacityOf(cellClass)]),
+    )
+  })
+
+  test('directions and phases (5.2)', () => {
+    const rows = table('5.2').map(([name, value]) => [name, Number(value)])
+    expect(rows).toEqual([
+      ...Object.entries(DIRECTIONS).map(([name, value]) => [`direction ${name}`, value]),
+      ...Object.entries(PHASES).map(([name, value]) => [`phase ${name}`, value]),
+    ])
+  })
+
+  test('what a CREATE can be (7.2)', () => {
+    const senders = ['client', 'hub'] as const
+    const expected = [3, 4].flatMap((cellClass) =>
+      senders.map((sender) => [
+        String(cellClass),
+        sender,
+        possibleHops(cellClass as CellClass, sender === 'hub')
+          .map(({ place, role }) => `${place} ${role}`)
+          .join(', '),
+      ]),
+    )
+    expect(table('7.2')).toEqual(expected)
+  })
+
+  test('messages (8) and targets (8.1)', () => {
+    expect(named(table('8'))).toEqual(MESSAGE_TYPES)
+    expect(named(table('8.1'))).toEqual(ADDRESS_KINDS)
+    expect(section('8')).toContain(`Kind ${CIRCUIT_KINDS.tcp} is TCP; there are no others yet.`)
+    expect(Object.keys(CIRCUIT_KINDS)).toEqual(['tcp'])
+  })
+
+  test('special ranges (9.6), in the same order, because the first match counts', () => {
+    expect(tables('9.6')[0]).toEqual(SPECIAL_RANGES)
+  })
+
+  test('ports that exits reject by themselves (9.6)', () => {
+    expect(tables('9.6')[1]?.map((row) => row.map(Number))).toEqual(DEFAULT_REJECTED_PORTS)
+  })
+
+  test('frames (10.1)', () => {
+    expect(named(table('10.1'))).toEqual(FRAME_TYPES)
+    expect(Object.keys(named(table('10.1')))).toEqual(Object.keys(FRAME_TYPES))
+    expect(section('5')).toContain(`header of ${FRAME_HEADER_BYTES} bytes`)
+  })
+
+  test('roles (11.2)', () => {
+    const none = { home: false, relay: false, exit4: false, exit6: false }
+    const bits = Object.keys(none).map((role) => [role, rolesValue({ ...none, [role]: true })])
+    expect(named(table('11.2'))).toEqual(Object.fromEntries(bits))
+  })
+
+  test('the network file (11.5)', () => {
+    const [fields = '', inner = ''] = section('11.5').split('each ')
+    const names = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name as string)
+    const [ofDirectory = '', rest = ''] = inner.split(')')
+    expect([...names(fields), ...names(rest)].toSorted()).toEqual(Object.keys(networkSchema.shape).toSorted())
+    expect(names(ofDirectory)).toEqual(Object.keys(networkSchema.shape.directories.element.shape))
+  })
+
+  test('faults (12), in the same order', () => {
+    const expected = Object.entries(FAULTS).map(([name, { wire, blame, text }]) => [
+      name,
+      wire === 0 ? '' : `0x${wire.toString(16).padStart(2, '0')}`,
+      blame,
+      text,
+    ])
+    expect(table('12')).toEqual(expected)
+  })
+
+  test('versions and the suite', () => {
+    expect(section('6.2')).toContain(
+      `version u8 = ${HANDSHAKE_VERSION} ‖ suite u8 = ${SUITE_X25519_MLKEM768_AES256GCM}`,
+    )
+    expect(section('10.1')).toContain(`version u8 = ${LINK_VERSION}`)
+    expect(section('11.2')).toContain(`version = ${DESCRIPTOR_VERSION}`)
+    expect(section('11.3')).toContain(`version = ${MAP_VERSION}`)
+  })
+
+  test('labels, all of them and no others', () => {
+    const inSpec = new Set(SPEC.match(/spn\/1 [a-z]+( key)?/g))
+    const inCode = new Set(code.flatMap((file) => file.code.match(/(?<=')spn\/1 [a-z]+( key)?(?=')/g) ?? []))
+    expect([...inCode].toSorted()).toEqual([...inSpec].toSorted())
+    expect(inSpec.size).toBe(8)
+  })
+})
+
+describe('a section that is cited', () => {
+  const CITED = /SPEC sections? (\d+(?:\.\d+)?)(?:(?:,| and| to) (\d+(?:\.\d+)?))?/g
+
+  test('by the code exists', () => {
+    const cited = sourceFiles().flatMap(({ path, text }) =>
+      [...text.matchAll(CITED)].flatMap(([, first, second]) =>
+        [first, second].map((number) => [path, number] as const),
+      ),
+    )
+    expect(cited.filter(([, number]) => number !== undefined && !numbers.has(number))).toEqual([])
+    expect(cited.length).toBeGreaterThan(40)
+  })
+
+  test('by the SPEC itself exists', () => {
+    const cited = [...SPEC.matchAll(/(?:section |sections |\()(\d+\.\d+(?!\.\d))/g)].map(
+      ([, number]) => number as string,
+    )
+    expect(cited.filter((number) => !numbers.has(number))).toEqual([])
+    expect(cited.length).toBeGreaterThan(15)
+  })
+
+  test('has a number that follows the one before', () => {
+    const order = sections.slice(1).map(({ number }) => number)
+    for (const [i, number] of order.entries()) {
+      const [major, minor] = number.split('.').map(Number)
+      const [majorBefore = 0, minorBefore = 0] = (order[i - 1] ?? '0').split('.').map(Number)
+      const follows =
+        minor === undefined ? major === majorBefore + 1 : major === majorBefore && minor === minorBefore + 1
+      expect([number, follows]).toEqual([number, true])
+    }
+  })
+})

@@ -1,0 +1,111 @@
+import { ConnectionList } from '../../client/connection-list.ts'
+import { Connector, type Tunnel } from '../../client/connector.ts'
+import type { Home, HomeLink } from '../../client/home-link.ts'
+import type { Fault } from '../../shared/base/fault.ts'
+import type { IpRange } from '../../shared/base/ip-address.ts'
+import { Sensitive } from '../../shared/base/sensitive.ts'
+import type { Target } from '../../shared/cell/target.ts'
+import { NOWHERE } from '../../shared/geo/locator.ts'
+import type { LinkHandle } from '../../shared/link/link-node.ts'
+import { type MapHub, sortHubs } from '../../shared/map/hub-map.ts'
+import type { HubMap } from '../../shared/map/signed-map.ts'
+import { mapHubOf, mapOf } from './map-fixtures.ts'
+import type { MemoryNetwork } from './memory-network.ts'
+import { seededRandom } from './seeded-random.ts'
+
+/** What the opener of a connection was told. */
+export interface Opened {
+  readonly tunnel: Tunnel
+  readonly events: string[]
+  readonly received: Uint8Array[]
+  fault: Fault | undefined
+  closed: boolean
+}
+
+/** A connector of a client in a network without sockets; the first hub is its home. */
+export class ConnectorScene {
+  readonly network: MemoryNetwork
+  readonly connections = new ConnectionList()
+  readonly connector: Connector
+  /** By name; may be changed before a connection is opened. */
+  readonly hubs = new Map<string, MapHub>()
+  scope: readonly IpRange[] = []
+  /** Asked for each way. */
+  home: () => Promise<Home>
+  map: () => HubMap
+
+  constructor(network: MemoryNetwork, options: { hops?: number; seed?: string; targetAfterAnswer?: boolean } = {}) {
+    const { hops = 3, seed = 'connector', targetAfterAnswer = false } = options
+    this.network = network
+    for (const [name, hub] of network.hubs) {
+      const roles = { home: true, relay: true, exit4: true, exit6: true }
+      this.hubs.set(name, mapHubOf(hub.id, { circuitKey: network.pathHop(name).key, operator: name, roles }))
+    }
+    this.home = () => Promise.resolve(this.homeNow())
+    this.map = () => this.mapNow()
+    this.connector = new Connector(
+      { wish: { hops }, targetAfterAnswer },
+      {
+        networkId: new Uint8Array(32).fill(7),
+        ...{ clock: network.clock, time: network.time, random: seededRandom(seed), locator: NOWHERE },
+        connections: this.connections,
+        homeLink: { ready: () => this.home() } as unknown as HomeLink,
+        map: () => this.map(),
+      },
+    )
+  }
+
+  get homeName(): string {
+    return [...this.hubs.keys()][0] as string
+  }
+
+  homeNow(): Home {
+    const { link, clientKey, linkBinding } = this.network.join('client', this.homeName)
+    const handle: LinkHandle = {
+      link,
+      ...{ peerKey: this.network.hub(this.homeName).id, ownKey: clientKey, binding: linkBinding, initiator: true },
+      remoteAddress: new Sensitive(''),
+      close: () => {},
+    }
+    return { hub: this.hubs.get(this.homeName) as MapHub, handle }
+  }
+
+  mapNow(): HubMap {
+    const hubs = sortHubs([...this.hubs.values()])
+    const content = mapOf({ hubs, parameters: { addressScope: this.scope } })
+    return { content, hub: (id: Uint8Array) => hubs.find((one) => Buffer.compare(one.id, id) === 0) } as HubMap
+  }
+
+  open(target: Target): Opened {
+    const opened: Omit<Opened, 'tunnel'> = { events: [], received: [], fault: undefined, closed: false }
+    const tunnel = this.connector.open(target, 'socks', {
+      opened: (family) => opened.events.push(`opened ${family}`),
+      data: (bytes, cost) => {
+        opened.received.push(bytes)
+        tunnel.release(cost)
+      },
+      finished: () => opened.events.push('finished'),
+      writable: () => {},
+      closed: (fault) => {
+        opened.fault = fault
+        opened.closed = true
+        opened.events.push(`closed ${fault?.code ?? 'cleanly'}`)
+      },
+    })
+    return Object.assign(opened, { tunnel })
+  }
+
+  /** Runs the network and lets promises settle until both are at rest. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await this.network.run()
+    }
+  }
+
+  /** The paths of all connections so far, by the names of the hubs. */
+  get paths(): string[] {
+    const names = new Map([...this.hubs].map(([name, { key }]) => [key, name]))
+    return this.connections.all().map(({ path }) => path.map(({ hub }) => names.get(hub)).join('>'))
+  }
+}
