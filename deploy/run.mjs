@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { bringAddon } from './setup/addon.mjs'
+import { bringAddons } from './setup/addon.mjs'
 import { bringGeoTable } from './setup/geo.mjs'
 import { bringNodePackages, projectNode } from './setup/node-packages.mjs'
 import { bringSystemPackages } from './setup/system-packages.mjs'
@@ -22,7 +22,7 @@ try {
   bringNodePackages(root)
   if (!NEEDS_NO_SYSTEM.includes(script)) {
     bringSystemPackages()
-    bringAddon(root)
+    bringAddons(root)
     bringGeoTable(root)
   }
 } catch (error) {

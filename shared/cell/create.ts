@@ -1,7 +1,7 @@
 import { ByteReader } from '../base/byte-reader.ts'
 import { ByteWriter } from '../base/byte-writer.ts'
 import { concatBytes } from '../base/bytes.ts'
-import { AeadKey, NONCE_BYTES, TAG_BYTES } from '../crypto/aead.ts'
+import { createAead, NONCE_BYTES, TAG_BYTES } from '../crypto/aead.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { CIRCUIT_KEY_ID_BYTES } from '../crypto/circuit-key.ts'
 import type { EarlySecrets, HopContext, HopRole, Initiated, Offer } from '../crypto/handshake.ts'
@@ -126,13 +126,15 @@ export function openCreate(
   fromHub: boolean,
   received: Received,
 ): OpenedCreate | undefined {
+  if (body.length !== bodyBytesOf(cellClass)) return undefined
   for (const { place, role } of possibleHops(cellClass, fromHub)) {
     const early = received.early(place, role)
-    const sealed = body.subarray(OFFER_BYTES, createBytes(body.length, place))
-    const key = new AeadKey(early.createKey)
-    const plain = key.open(sealed, CREATE_NONCE, createAad(cellClass, place))
+    const sealedBytes = createBytes(body.length, place) - OFFER_BYTES
+    const plain = new Uint8Array(sealedBytes - TAG_BYTES)
+    const key = createAead(early.createKey, CREATE_NONCE, createAad(cellClass, place))
+    const opened = key.open(body, OFFER_BYTES, sealedBytes, plain, 0)
     key.close()
-    if (plain === undefined) continue
+    if (!opened) continue
     const routing = readRouting(plain, role)
     return routing === undefined ? undefined : { place, early, routing }
   }
@@ -166,8 +168,8 @@ function createAad(cellClass: CellClass, place: number): Uint8Array {
 
 function sealPart(plain: Uint8Array, early: EarlySecrets, cellClass: CellClass, place: number): Uint8Array {
   const sealed = new Uint8Array(plain.length + TAG_BYTES)
-  const key = new AeadKey(early.createKey)
-  key.sealInto(sealed, 0, plain, CREATE_NONCE, createAad(cellClass, place))
+  const key = createAead(early.createKey, CREATE_NONCE, createAad(cellClass, place))
+  key.seal(plain, 0, plain.length, sealed, 0)
   key.close()
   return sealed
 }

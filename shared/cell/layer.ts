@@ -1,8 +1,8 @@
 import { EMPTY, wipe } from '../base/bytes.ts'
-import { AeadKey, KEY_BYTES, NONCE_BYTES } from '../crypto/aead.ts'
+import { type Aead, createAead, KEY_BYTES, NONCE_BYTES } from '../crypto/aead.ts'
 import type { DirectionSecrets } from '../crypto/handshake.ts'
 import { hkdf, labelled } from '../crypto/kdf.ts'
-import { type CellClass, type CellType, FRAME_HEADER_BYTES, LAYER_TAG_BYTES, layerBytes } from './cell.ts'
+import { bodyBytesOf, type CellClass, type CellType, FRAME_HEADER_BYTES, LAYER_TAG_BYTES, layerBytes } from './cell.ts'
 
 /** Forward is from the client towards the exit. */
 export const DIRECTIONS = { forward: 1, backward: 2 } as const
@@ -38,7 +38,7 @@ class LayerState {
   readonly aad = new Uint8Array(AAD_BYTES)
   readonly #nonceView = new DataView(this.nonce.buffer)
   readonly #aadView = new DataView(this.aad.buffer)
-  #key: AeadKey
+  #key: Aead
   #ratchet: Uint8Array
   #counter = 0
 
@@ -46,7 +46,7 @@ class LayerState {
     this.aad[0] = DIRECTIONS[where.direction]
     this.aad[1] = PHASES[where.phase]
     this.aad[4] = where.place
-    this.#key = new AeadKey(secrets.key)
+    this.#key = createAead(secrets.key, this.nonce, this.aad)
     this.#ratchet = secrets.ratchet
   }
 
@@ -54,7 +54,7 @@ class LayerState {
     return this.#counter
   }
 
-  get key(): AeadKey {
+  get key(): Aead {
     return this.#key
   }
 
@@ -77,7 +77,7 @@ class LayerState {
     const next = hkdf(this.#ratchet, EMPTY, labelled('spn/1 ratchet'), 2 * KEY_BYTES)
     this.#key.close()
     wipe(this.#ratchet)
-    this.#key = new AeadKey(next.subarray(0, KEY_BYTES))
+    this.#key = createAead(next.subarray(0, KEY_BYTES), this.nonce, this.aad)
     this.#ratchet = next.slice(KEY_BYTES)
     wipe(next)
   }
@@ -99,23 +99,31 @@ export class LayerSealer {
   }
 
   /**
-   * Seals `deeper`, the L - 16·place bytes of the layer below (at the exit: the plaintext), into the body of `frame`.
-   * `deeper` may lie in the frame itself, at the start of its body. The tail behind the layer is left as it is.
+   * Seals what is below this layer, the L - 16·place bytes of `from` at `at` (at the exit: the plaintext), into the body
+   * of `frame`. They may lie there already. The tail behind the layer is left as it is.
    */
-  seal(frame: Uint8Array, deeper: Uint8Array, cellClass: CellClass, type: CellType): void {
-    this.sealAt(frame, FRAME_HEADER_BYTES, deeper, cellClass, type)
+  seal(from: Uint8Array, at: number, frame: Uint8Array, cellClass: CellClass, type: CellType): void {
+    this.sealBytes(from, at, this.deeperBytes(cellClass), frame, FRAME_HEADER_BYTES, cellClass, type)
   }
 
-  /** The same at another offset of the frame; only an ANSWER needs it. */
-  sealAt(frame: Uint8Array, offset: number, deeper: Uint8Array, cellClass: CellClass, type: CellType): void {
+  /** The same for any number of bytes and any place to put them; only an ANSWER needs it. */
+  sealBytes(
+    from: Uint8Array,
+    at: number,
+    length: number,
+    into: Uint8Array,
+    to: number,
+    cellClass: CellClass,
+    type: CellType,
+  ): void {
     this.#state.prepare(cellClass, type)
-    this.#state.key.sealInto(frame, offset, deeper, this.#state.nonce, this.#state.aad)
+    this.#state.key.seal(from, at, length, into, to)
     this.#state.advance()
   }
 
-  /** How many bytes of a body of `bodyBytes` lie below this layer. */
-  deeperBytes(bodyBytes: number): number {
-    return layerBytes(bodyBytes, this.#place) - LAYER_TAG_BYTES
+  /** How many bytes of a body of this class lie below this layer. */
+  deeperBytes(cellClass: CellClass): number {
+    return deeperBytesOf(cellClass, this.#place)
   }
 
   close(): void {
@@ -138,20 +146,40 @@ export class LayerOpener {
     return this.#state.counter
   }
 
-  /** The layer below in a new array; undefined for a cell that was changed, repeated, reordered, or follows a lost one. */
-  open(body: Uint8Array, cellClass: CellClass, type: CellType): Uint8Array | undefined {
-    return this.openAt(body.subarray(0, layerBytes(body.length, this.#place)), cellClass, type)
+  /**
+   * Opens this layer's bytes of `from` at `at` to `into` at `to`; both may be the same place.
+   * @returns false for a cell that was changed, repeated, reordered, or follows a lost one
+   */
+  open(from: Uint8Array, at: number, into: Uint8Array, to: number, cellClass: CellClass, type: CellType): boolean {
+    return this.openBytes(from, at, this.deeperBytes(cellClass) + LAYER_TAG_BYTES, into, to, cellClass, type)
   }
 
-  /** The same for exactly these sealed bytes; only an ANSWER needs it. */
-  openAt(sealed: Uint8Array, cellClass: CellClass, type: CellType): Uint8Array | undefined {
+  /** The same for any number of bytes; only an ANSWER needs it. */
+  openBytes(
+    from: Uint8Array,
+    at: number,
+    length: number,
+    into: Uint8Array,
+    to: number,
+    cellClass: CellClass,
+    type: CellType,
+  ): boolean {
     this.#state.prepare(cellClass, type)
-    const deeper = this.#state.key.open(sealed, this.#state.nonce, this.#state.aad)
-    if (deeper !== undefined) this.#state.advance()
-    return deeper
+    const opened = this.#state.key.open(from, at, length, into, to)
+    if (opened) this.#state.advance()
+    return opened
+  }
+
+  /** How many bytes of a body of this class lie below this layer. */
+  deeperBytes(cellClass: CellClass): number {
+    return deeperBytesOf(cellClass, this.#place)
   }
 
   close(): void {
     this.#state.close()
   }
+}
+
+function deeperBytesOf(cellClass: CellClass, place: number): number {
+  return layerBytes(bodyBytesOf(cellClass), place) - LAYER_TAG_BYTES
 }

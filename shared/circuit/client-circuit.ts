@@ -3,7 +3,7 @@ import { Fault } from '../base/fault.ts'
 import { type FaultCode, faultFromWire } from '../base/fault-codes.ts'
 import { ANSWER_CLASS, readAnswer } from '../cell/answer.ts'
 import {
-  bodyOf,
+  bodyBytesOf,
   CELL_TYPES,
   type CellClass,
   type CellType,
@@ -21,6 +21,9 @@ import type { CircuitEnd } from '../link/circuit-end.ts'
 import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
 import { CircuitSender } from './sender.ts'
 import { BUILD_TIMEOUT_MS, OPEN_TIMEOUT_MS, PING_IDLE_MS } from './timers.ts'
+
+/** Plaintext of the cell that is being read: one at a time, so one place for all circuits. */
+const PLAIN = new Uint8Array(bodyBytesOf(4))
 
 /** One hub of the path, as the map gives it. */
 export interface PathHop {
@@ -159,13 +162,14 @@ export class ClientCircuit {
     if (cost > 0) this.#end.release(cost)
   }
 
+  /** Takes all layers off, the first from the body, the others where they lie. */
   #open(type: CellType, cellClass: CellClass, body: Uint8Array): Message[] | undefined {
-    let layer: Uint8Array | undefined = body
+    let from = body
     for (const opener of this.#backward) {
-      layer = opener.openAt(layer, cellClass, type)
-      if (layer === undefined) return undefined
+      if (!opener.open(from, 0, PLAIN, 0, cellClass, type)) return undefined
+      from = PLAIN
     }
-    return decodeMessages(layer.subarray(0, capacityOf(cellClass)))
+    return decodeMessages(PLAIN.subarray(0, capacityOf(cellClass)))
   }
 
   #answer(body: Uint8Array): void {
@@ -201,7 +205,7 @@ export class ClientCircuit {
       case 'data':
         if (!this.#step({ type: 'data' })) return
         this.#received += BigInt(message.bytes.length)
-        this.#sink.data(message.bytes, cost)
+        this.#sink.data(message.bytes.slice(), cost)
         return
       case 'fin':
         if (message.total !== this.#received) return this.#fail('cell-rejected')
@@ -246,10 +250,8 @@ export class ClientCircuit {
   /** Puts all layers on, the exit's first, in place. */
   #seal(frame: Uint8Array, cellClass: CellClass, type: CellType): boolean {
     this.#lastCellAt = this.#now
-    const body = bodyOf(frame)
     for (let i = this.#forward.length - 1; i >= 0; i--) {
-      const layer = this.#forward[i] as LayerSealer
-      layer.seal(frame, body.subarray(0, layer.deeperBytes(body.length)), cellClass, type)
+      this.#forward[i]?.seal(frame, FRAME_HEADER_BYTES, frame, cellClass, type)
     }
     return this.#end.send(type, frame)
   }

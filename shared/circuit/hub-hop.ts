@@ -1,6 +1,14 @@
 import { EMPTY } from '../base/bytes.ts'
 import { buildAnswer } from '../cell/answer.ts'
-import { bodyOf, CELL_TYPES, type CellClass, type CellType, FRAME_HEADER_BYTES, LAYER_TAG_BYTES } from '../cell/cell.ts'
+import {
+  bodyBytesOf,
+  CELL_TYPES,
+  type CellClass,
+  type CellType,
+  FRAME_HEADER_BYTES,
+  LAYER_TAG_BYTES,
+  layerBytes,
+} from '../cell/cell.ts'
 import type { OpenedCreate } from '../cell/create.ts'
 import { takeFrame } from '../cell/frame-pool.ts'
 import { LayerOpener, LayerSealer, MAX_EARLY_CELLS } from '../cell/layer.ts'
@@ -30,31 +38,33 @@ export class HubHop {
   }
 
   /**
-   * Takes this hub's layer off a cell of the client.
-   * @returns the layer below in a new array; undefined closes the circuit
+   * Takes this hub's layer off a cell of the client, to `into` at `to`.
+   * @returns false if it does not open, which closes the circuit
    */
-  openForward(type: CellType, cellClass: CellClass, body: Uint8Array): Uint8Array | undefined {
-    if (type === CELL_TYPES.switch) return this.#openSwitch(cellClass, body)
-    if (type !== CELL_TYPES.cell) return undefined
-    if (this.#early === undefined) return this.#full?.forward.open(body, cellClass, type)
-    return this.#early.count >= MAX_EARLY_CELLS ? undefined : this.#early.open(body, cellClass, type)
+  openForward(type: CellType, cellClass: CellClass, body: Uint8Array, into: Uint8Array, to: number): boolean {
+    if (type === CELL_TYPES.switch) return this.#openSwitch(cellClass, body, into, to)
+    if (type !== CELL_TYPES.cell) return false
+    const opener = this.#early ?? this.#full?.forward
+    if (opener === undefined || (opener === this.#early && opener.count >= MAX_EARLY_CELLS)) return false
+    return opener.open(body, 0, into, to, cellClass, type)
   }
 
-  /** Puts this hub's layer on a cell for the client. `deeper` is borrowed, of a body or of plaintext of that length. */
-  sealBackward(deeper: Uint8Array, cellClass: CellClass): Uint8Array {
+  /** Bytes of a body of this class that are left when this hub's layer is off. */
+  deeperBytes(cellClass: CellClass): number {
+    return layerBytes(bodyBytesOf(cellClass), this.place) - LAYER_TAG_BYTES
+  }
+
+  /** Puts this hub's layer on a body that came from the next hub: a frame for the client's side. */
+  sealBackward(body: Uint8Array, cellClass: CellClass): Uint8Array {
     const frame = takeFrame(cellClass)
-    const { backward } = this.#respond()
-    const below = deeper.subarray(0, backward.deeperBytes(bodyOf(frame).length))
-    backward.seal(frame, below, cellClass, CELL_TYPES.cell)
-    frame.fill(0, FRAME_HEADER_BYTES + below.length + LAYER_TAG_BYTES)
+    this.#respond().backward.seal(body, 0, frame, cellClass, CELL_TYPES.cell)
+    frame.fill(0, FRAME_HEADER_BYTES + this.deeperBytes(cellClass) + LAYER_TAG_BYTES)
     return frame
   }
 
   /** The same for plaintext that stands in the body of `frame` already. */
   sealInPlace(frame: Uint8Array, cellClass: CellClass): void {
-    const { backward } = this.#respond()
-    const body = bodyOf(frame)
-    backward.seal(frame, body.subarray(0, backward.deeperBytes(body.length)), cellClass, CELL_TYPES.cell)
+    this.#respond().backward.seal(frame, FRAME_HEADER_BYTES, frame, cellClass, CELL_TYPES.cell)
   }
 
   /** This hub's ANSWER, which is the first thing that goes backward. */
@@ -70,13 +80,12 @@ export class HubHop {
     this.#received.close()
   }
 
-  #openSwitch(cellClass: CellClass, body: Uint8Array): Uint8Array | undefined {
-    if (this.#early === undefined || this.#full === undefined) return undefined
-    const deeper = this.#full.forward.open(body, cellClass, CELL_TYPES.switch)
-    if (deeper === undefined) return undefined
+  #openSwitch(cellClass: CellClass, body: Uint8Array, into: Uint8Array, to: number): boolean {
+    if (this.#early === undefined || this.#full === undefined) return false
+    if (!this.#full.forward.open(body, 0, into, to, cellClass, CELL_TYPES.switch)) return false
     this.#early.close()
     this.#early = undefined
-    return deeper
+    return true
   }
 
   #respond(): { forward: LayerOpener; backward: LayerSealer; y: Uint8Array; confirm: Uint8Array } {

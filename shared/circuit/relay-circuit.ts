@@ -86,15 +86,11 @@ export class RelayCircuit {
   }
 
   #forward(type: CellType, cellClass: CellClass, body: Uint8Array): void {
-    const deeper = this.#hop.openForward(type, cellClass, body)
-    if (deeper === undefined || this.#step('forward-cell') === 'closed') {
-      this.#end('at once')
-      return
-    }
-    this.#lastCellAt = this.#now
     const frame = takeFrame(cellClass)
-    frame.set(deeper, FRAME_HEADER_BYTES)
-    frame.fill(0, FRAME_HEADER_BYTES + deeper.length)
+    const opened = this.#hop.openForward(type, cellClass, body, frame, FRAME_HEADER_BYTES)
+    if (!opened || this.#step('forward-cell') === 'closed') return this.#end('at once')
+    frame.fill(0, FRAME_HEADER_BYTES + this.#hop.deeperBytes(cellClass))
+    this.#lastCellAt = this.#now
     if (this.#next === undefined) this.#waiting.push({ type, frame })
     else this.#next.send(type, frame)
   }

@@ -1,52 +1,88 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { loadNativeCrypto } from '../native/native.ts'
 
 export const KEY_BYTES = 32
 export const NONCE_BYTES = 12
 export const TAG_BYTES = 16
 
-const ALGORITHM = 'aes-256-gcm'
+/**
+ * AES-256-GCM under one key, in one direction: it only ever seals or only ever opens. Nonce and associated data are two
+ * arrays that the caller changes in place before each call; that no nonce comes twice is the caller's duty (counters,
+ * see `cell/layer.ts`).
+ */
+export interface Aead {
+  /** `length` bytes of `from` at `at`, and 16 bytes of tag behind them, to `into` at `to`; both may be the same place. */
+  seal(from: Uint8Array, at: number, length: number, into: Uint8Array, to: number): void
+  /**
+   * `length` bytes (tag included) of `from` at `at` become `length - 16` in `into` at `to`; both may be the same place.
+   * False if anything about them was changed; what was written is zeros then.
+   */
+  open(from: Uint8Array, at: number, length: number, into: Uint8Array, to: number): boolean
+  /** Drops the key; any later use throws. Idempotent. */
+  close(): void
+}
+
+const native = loadNativeCrypto()
 
 /**
- * A key of AES-256-GCM. Held as a `KeyObject`: a raw key costs several times as much on every call in Node.
- * Nonces are the caller's duty; see `cell/layer.ts` for counters.
+ * By the addon where it is built: it takes an eighth of the time and makes no garbage. Otherwise by node:crypto.
+ * @param key 32 bytes, copied; the caller wipes its own
+ * @param nonce 12 bytes, read at each call
+ * @param aad at most 64 bytes, read at each call
  */
-export class AeadKey {
+export function createAead(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Aead {
+  return native === undefined ? new PortableAead(key, nonce, aad) : new native.AesGcm(key, nonce, aad)
+}
+
+function checkEnds(from: Uint8Array, fromEnd: number, into: Uint8Array, intoEnd: number): void {
+  if (fromEnd > from.length || intoEnd > into.length) throw new RangeError('beyond the end of a buffer')
+}
+
+const ALGORITHM = 'aes-256-gcm'
+
+/** With node:crypto. The key is a `KeyObject`: a raw one would cost several times as much on every call. */
+export class PortableAead implements Aead {
+  readonly #nonce: Uint8Array
+  readonly #aad: Uint8Array
   #key: KeyObject | undefined
 
-  /** Copies the 32 bytes; the caller wipes its own. */
-  constructor(bytes: Uint8Array) {
-    if (bytes.length !== KEY_BYTES) throw new RangeError('an AEAD key has 32 bytes')
-    this.#key = createSecretKey(bytes)
+  constructor(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array) {
+    if (key.length !== KEY_BYTES || nonce.length !== NONCE_BYTES)
+      throw new RangeError('expected a key of 32 and a nonce of 12 bytes')
+    this.#key = createSecretKey(key)
+    this.#nonce = nonce
+    this.#aad = aad
   }
 
-  /** Ciphertext and 16 bytes of tag over `plain`, written to `into` from `offset`; `plain` may be that same place. */
-  sealInto(into: Uint8Array, offset: number, plain: Uint8Array, nonce: Uint8Array, aad: Uint8Array): void {
-    const cipher = createCipheriv(ALGORITHM, this.#open(), nonce)
-    cipher.setAAD(aad)
-    const body = cipher.update(plain)
+  seal(from: Uint8Array, at: number, length: number, into: Uint8Array, to: number): void {
+    checkEnds(from, at + length, into, to + length + TAG_BYTES)
+    const cipher = createCipheriv(ALGORITHM, this.#open(), this.#nonce)
+    cipher.setAAD(this.#aad)
+    const body = cipher.update(from.subarray(at, at + length))
     cipher.final()
-    into.set(body, offset)
-    into.set(cipher.getAuthTag(), offset + body.length)
+    into.set(body, to)
+    into.set(cipher.getAuthTag(), to + length)
   }
 
-  /** The plaintext of `sealed` (ciphertext, then tag) in a new array; undefined if anything about it was changed. */
-  open(sealed: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Uint8Array | undefined {
-    const length = sealed.length - TAG_BYTES
-    if (length < 0) return undefined
-    const decipher = createDecipheriv(ALGORITHM, this.#open(), nonce)
-    decipher.setAAD(aad)
-    decipher.setAuthTag(sealed.subarray(length))
-    const plain = decipher.update(sealed.subarray(0, length))
+  open(from: Uint8Array, at: number, length: number, into: Uint8Array, to: number): boolean {
+    const bytes = length - TAG_BYTES
+    checkEnds(from, at + length, into, to + Math.max(0, bytes))
+    if (bytes < 0) return false
+    const decipher = createDecipheriv(ALGORITHM, this.#open(), this.#nonce)
+    decipher.setAAD(this.#aad)
+    decipher.setAuthTag(from.subarray(at + bytes, at + length))
+    const plain = decipher.update(from.subarray(at, at + bytes))
     try {
       decipher.final()
     } catch {
       plain.fill(0)
-      return undefined
+      into.fill(0, to, to + bytes)
+      return false
     }
-    return plain
+    into.set(plain, to)
+    return true
   }
 
-  /** Drops the key; any later use throws. */
   close(): void {
     this.#key = undefined
   }

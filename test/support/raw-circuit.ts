@@ -10,6 +10,7 @@ import type { Target } from '../../shared/cell/target.ts'
 import { HubHop } from '../../shared/circuit/hub-hop.ts'
 import { receive } from '../../shared/crypto/handshake.ts'
 import type { CircuitEnd } from '../../shared/link/circuit-end.ts'
+import { openLayerBytes, sealLayers } from './layers.ts'
 import { type MemoryHub, type MemoryNetwork, NETWORK_ID } from './memory-network.ts'
 
 export const WEB: Target = { kind: 'ip', address: Uint8Array.of(93, 184, 216, 34), port: 443 }
@@ -83,9 +84,7 @@ export class RawClient {
     const frame = newFrame(cellClass)
     const body = bodyOf(frame)
     body.set(application)
-    for (const layer of this.#forward.toReversed()) {
-      layer.seal(frame, body.subarray(0, layer.deeperBytes(body.length)), cellClass, type)
-    }
+    sealLayers(this.#forward, frame, cellClass, type)
     this.end.send(type, frame)
   }
 
@@ -96,7 +95,7 @@ export class RawClient {
 
   #open(type: CellType, cellClass: CellClass, body: Uint8Array): void {
     let layer: Uint8Array | undefined = body
-    for (const opener of this.#backward) layer = layer && opener.openAt(layer, cellClass, type)
+    for (const opener of this.#backward) layer = layer && openLayerBytes(opener, layer, cellClass, type)
     this.received.push(...((layer && decodeMessages(layer.subarray(0, capacityOf(cellClass)))) ?? []))
   }
 }
@@ -146,12 +145,14 @@ export class RawExit {
       const create = received && openCreate(body, cellClass, isHub, received)
       if (received === undefined || create === undefined) return end.abort()
       this.end = end
-      this.#hop = new HubHop(create, received)
+      const hop = new HubHop(create, received)
+      this.#hop = hop
       end.attach({
         ...{ onSent() {}, onRoom() {}, onClosed() {} },
         onCell: (type, cls, cell) => {
           end.release(cell.length + 8)
-          this.received.push({ type, plain: this.#hop?.openForward(type, cls, cell) })
+          const plain = new Uint8Array(hop.deeperBytes(cls))
+          this.received.push({ type, plain: hop.openForward(type, cls, cell, plain, 0) ? plain : undefined })
         },
       })
       if (this.#answers) end.send(CELL_TYPES.answer, this.answer())

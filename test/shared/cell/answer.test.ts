@@ -6,6 +6,7 @@ import { LayerSealer } from '../../../shared/cell/layer.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { type HopContext, type Initiated, initiate, receive } from '../../../shared/crypto/handshake.ts'
 import { flipBit } from '../../support/hex.ts'
+import { openLayerBytes } from '../../support/layers.ts'
 import { BACKWARD, NobleLayer, PHASE, TYPE } from '../../support/noble-cells.ts'
 import { nobleFull } from '../../support/noble-handshake.ts'
 import { join, noble } from '../../support/noble-primitives.ts'
@@ -142,7 +143,7 @@ describe('an ANSWER', () => {
     const read = readAnswer(body, client)!
     expect(read.failed).toBeUndefined()
     const next = layer.seal(Uint8Array.of(1, 2, 3), 1, TYPE.cell)
-    expect(read.hops[0]!.backward.openAt(next, 1, CELL_TYPES.cell)).toEqual(Buffer.of(1, 2, 3))
+    expect(openLayerBytes(read.hops[0]!.backward, next, 1, CELL_TYPES.cell)).toEqual(Uint8Array.of(1, 2, 3))
   })
 
   test('gets shorter by the same number of bytes at every hop, and has room for four', () => {

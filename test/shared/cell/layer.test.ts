@@ -22,6 +22,7 @@ import { HubHop } from '../../../shared/circuit/hub-hop.ts'
 import { CircuitKeyPair } from '../../../shared/crypto/circuit-key.ts'
 import { type DirectionSecrets, receive } from '../../../shared/crypto/handshake.ts'
 import { flipBit } from '../../support/hex.ts'
+import { openLayer, openLayerBytes, sealLayerBytes, sealLayers } from '../../support/layers.ts'
 import { FORWARD, NobleLayer, nobleForwarded, PHASE, TYPE } from '../../support/noble-cells.ts'
 import { NobleClient } from '../../support/noble-client.ts'
 import { noblePublicKey } from '../../support/noble-handshake.ts'
@@ -47,9 +48,7 @@ function sealForward(layers: readonly LayerSealer[], application: Uint8Array, ce
   const frame = newFrame(cellClass)
   const body = bodyOf(frame)
   body.set(application)
-  for (const layer of layers.toReversed()) {
-    layer.seal(frame, body.subarray(0, layer.deeperBytes(body.length)), cellClass, CELL_TYPES.cell)
-  }
+  sealLayers(layers, frame, cellClass, CELL_TYPES.cell)
   return body
 }
 
@@ -91,7 +90,7 @@ describe('the layers of a path of three hops', () => {
         const application = random.bytes(capacityOf(cellClass))
         let body = sealForward(client, application, cellClass)
         for (const hub of hubs) {
-          const deeper = hub.open(body, cellClass, CELL_TYPES.cell)!
+          const deeper = openLayer(hub, body, cellClass, CELL_TYPES.cell)!
           body = random.bytes(bodyBytesOf(cellClass)) // whatever an evil neighbour puts behind
           body.set(deeper)
         }
@@ -109,16 +108,16 @@ describe('the layers of a path of three hops', () => {
       let deeper: Uint8Array = plain
       for (const [i, hub] of [...hubs.entries()].toReversed()) {
         const place = i + 1
-        expect(hub.deeperBytes(bodyBytesOf(cellClass))).toBe(bodyBytesOf(cellClass) - 16 * place)
-        hub.seal(frame, deeper.slice(0, hub.deeperBytes(bodyBytesOf(cellClass))), cellClass, CELL_TYPES.cell)
+        expect(hub.deeperBytes(cellClass)).toBe(bodyBytesOf(cellClass) - 16 * place)
+        hub.seal(deeper, 0, frame, cellClass, CELL_TYPES.cell)
         expect(bodyOf(frame).subarray(bodyBytesOf(cellClass) - 16 * (place - 1))).toEqual(
           new Uint8Array(16 * (place - 1)),
         )
         deeper = bodyOf(frame)
       }
       let layer: Uint8Array = bodyOf(frame)
-      for (const opener of client) layer = opener.openAt(layer, cellClass, CELL_TYPES.cell)!
-      expect(layer).toEqual(Buffer.from(plain))
+      for (const opener of client) layer = openLayerBytes(opener, layer, cellClass, CELL_TYPES.cell)!
+      expect(layer).toEqual(plain)
     },
   )
 })
@@ -132,7 +131,7 @@ describe('a layer opens', () => {
     const sealer = new LayerSealer(where(PLACE), copy(secrets[1]!))
     return Array.from({ length: count }, () => {
       const frame = newFrame(1)
-      sealer.seal(frame, random.bytes(MINE - 16), 1, CELL_TYPES.cell)
+      sealLayerBytes(sealer, frame, random.bytes(MINE - 16), 1, CELL_TYPES.cell)
       return bodyOf(frame)
     })
   }
@@ -142,46 +141,55 @@ describe('a layer opens', () => {
   test('nothing of which any bit was changed that it covers: ciphertext and tag', () => {
     const layer = opener()
     for (let bit = 0; bit < MINE * 8; bit++) {
-      expect([bit, layer.open(flipBit(first, bit), 1, CELL_TYPES.cell)]).toEqual([bit, undefined])
+      expect([bit, openLayer(layer, flipBit(first, bit), 1, CELL_TYPES.cell)]).toEqual([bit, undefined])
     }
     expect(layer.count).toBe(0)
-    expect(layer.open(first, 1, CELL_TYPES.cell)).toBeDefined()
+    expect(openLayer(layer, first, 1, CELL_TYPES.cell)).toBeDefined()
   })
 
   test('the same whatever stands in the tail, which is not its own', () => {
-    const right = opener().open(first, 1, CELL_TYPES.cell)!
+    const right = openLayer(opener(), first, 1, CELL_TYPES.cell)!
     expect(right).toHaveLength(MINE - 16)
     for (let bit = MINE * 8; bit < BODY * 8; bit++) {
-      expect(opener().open(flipBit(first, bit), 1, CELL_TYPES.cell)).toEqual(right)
+      expect(openLayer(opener(), flipBit(first, bit), 1, CELL_TYPES.cell)).toEqual(right)
     }
   })
 
   const wrong: [string, () => Uint8Array | undefined][] = [
-    ['as another type', () => opener().open(first, 1, CELL_TYPES.switch)],
-    ['at a place nearer to the client', () => opener(where(1)).openAt(first.subarray(0, MINE), 1, CELL_TYPES.cell)],
-    ['at a place farther away', () => opener(where(3)).openAt(first.subarray(0, MINE), 1, CELL_TYPES.cell)],
-    ['in the other direction', () => opener(where(PLACE, 'backward')).open(first, 1, CELL_TYPES.cell)],
-    ['in the early phase', () => opener({ ...where(PLACE), phase: 'early' }).open(first, 1, CELL_TYPES.cell)],
-    ['in the phase of a CREATE', () => opener({ ...where(PLACE), phase: 'create' }).open(first, 1, CELL_TYPES.cell)],
-    ['as another class', () => opener().openAt(first.subarray(0, MINE), 2, CELL_TYPES.cell)],
-    ['with the key of another hop', () => opener(where(PLACE), copy(secrets[2]!)).open(first, 1, CELL_TYPES.cell)],
-    ['before the one ahead of it', () => opener().open(second, 1, CELL_TYPES.cell)],
-    ['cut by a byte', () => opener().openAt(first.subarray(0, MINE - 1), 1, CELL_TYPES.cell)],
-    ['with a byte more', () => opener().openAt(first.subarray(0, MINE + 1), 1, CELL_TYPES.cell)],
-    ['empty', () => opener().openAt(EMPTY, 1, CELL_TYPES.cell)],
+    ['as another type', () => openLayer(opener(), first, 1, CELL_TYPES.switch)],
+    [
+      'at a place nearer to the client',
+      () => openLayerBytes(opener(where(1)), first.subarray(0, MINE), 1, CELL_TYPES.cell),
+    ],
+    ['at a place farther away', () => openLayerBytes(opener(where(3)), first.subarray(0, MINE), 1, CELL_TYPES.cell)],
+    ['in the other direction', () => openLayer(opener(where(PLACE, 'backward')), first, 1, CELL_TYPES.cell)],
+    ['in the early phase', () => openLayer(opener({ ...where(PLACE), phase: 'early' }), first, 1, CELL_TYPES.cell)],
+    [
+      'in the phase of a CREATE',
+      () => openLayer(opener({ ...where(PLACE), phase: 'create' }), first, 1, CELL_TYPES.cell),
+    ],
+    ['as another class', () => openLayerBytes(opener(), first.subarray(0, MINE), 2, CELL_TYPES.cell)],
+    [
+      'with the key of another hop',
+      () => openLayer(opener(where(PLACE), copy(secrets[2]!)), first, 1, CELL_TYPES.cell),
+    ],
+    ['before the one ahead of it', () => openLayer(opener(), second, 1, CELL_TYPES.cell)],
+    ['cut by a byte', () => openLayerBytes(opener(), first.subarray(0, MINE - 1), 1, CELL_TYPES.cell)],
+    ['with a byte more', () => openLayerBytes(opener(), first.subarray(0, MINE + 1), 1, CELL_TYPES.cell)],
+    ['empty', () => openLayerBytes(opener(), EMPTY, 1, CELL_TYPES.cell)],
   ]
   test.each(wrong)('no cell %s', (_, open) => {
-    expect(opener().open(first, 1, CELL_TYPES.cell)).toBeDefined()
+    expect(openLayer(opener(), first, 1, CELL_TYPES.cell)).toBeDefined()
     expect(open()).toBeUndefined()
   })
 
   test('cells once, in order, without a gap', () => {
     const layer = opener()
-    expect(layer.open(first, 1, CELL_TYPES.cell)).toBeDefined()
-    expect(layer.open(first, 1, CELL_TYPES.cell)).toBeUndefined()
-    expect(layer.open(third, 1, CELL_TYPES.cell)).toBeUndefined()
-    expect(layer.open(second, 1, CELL_TYPES.cell)).toBeDefined()
-    expect(layer.open(third, 1, CELL_TYPES.cell)).toBeDefined()
+    expect(openLayer(layer, first, 1, CELL_TYPES.cell)).toBeDefined()
+    expect(openLayer(layer, first, 1, CELL_TYPES.cell)).toBeUndefined()
+    expect(openLayer(layer, third, 1, CELL_TYPES.cell)).toBeUndefined()
+    expect(openLayer(layer, second, 1, CELL_TYPES.cell)).toBeDefined()
+    expect(openLayer(layer, third, 1, CELL_TYPES.cell)).toBeDefined()
     expect(layer.count).toBe(3)
   })
 
@@ -189,18 +197,18 @@ describe('a layer opens', () => {
     const mine = copy(secrets[0]!)
     const layer = opener(where(1), mine)
     layer.close()
-    expect(() => layer.open(first, 1, CELL_TYPES.cell)).toThrow('closed')
+    expect(() => openLayer(layer, first, 1, CELL_TYPES.cell)).toThrow('closed')
     expect(mine.ratchet).toEqual(new Uint8Array(32))
     const sealer = new LayerSealer(where(1), copy(secrets[0]!))
     sealer.close()
-    expect(() => sealer.seal(newFrame(1), new Uint8Array(8), 1, CELL_TYPES.cell)).toThrow('closed')
+    expect(() => sealLayerBytes(sealer, newFrame(1), new Uint8Array(8), 1, CELL_TYPES.cell)).toThrow('closed')
   })
 })
 
 describe('the ratchet', () => {
   const sealSmall = (sealer: LayerSealer, plain: Uint8Array): Uint8Array => {
     const frame = new Uint8Array(FRAME_HEADER_BYTES + plain.length + 16)
-    sealer.seal(frame, plain, 1, CELL_TYPES.cell)
+    sealLayerBytes(sealer, frame, plain, 1, CELL_TYPES.cell)
     return bodyOf(frame)
   }
 
@@ -216,7 +224,8 @@ describe('the ratchet', () => {
         twin.skipTo(cell)
         expect([cell, sealed]).toEqual([cell, twin.seal(plain, 1, TYPE.cell)])
       }
-      if (opener.openAt(sealed, 1, CELL_TYPES.cell) === undefined) throw new Error(`cell ${cell} does not open`)
+      if (openLayerBytes(opener, sealed, 1, CELL_TYPES.cell) === undefined)
+        throw new Error(`cell ${cell} does not open`)
     }
     expect(opener.count).toBe(2 * RATCHET_CELLS + 2)
   })
@@ -248,10 +257,11 @@ describe('early cells', () => {
     const context = { networkId, hubId, previousId: clientKey, linkBinding: binding }
     const received = receive(context, pair, readOffer(client.create))!
     const hop = new HubHop(openCreate(client.create, createClass(1), false, received)!, received)
+    const plain = new Uint8Array(hop.deeperBytes(1))
     for (let cell = 0; cell < MAX_EARLY_CELLS; cell++) {
       const body = client.seal(Uint8Array.of(6, 0, 0), 1, TYPE.cell)
-      if (hop.openForward(CELL_TYPES.cell, 1, body) === undefined) throw new Error(`cell ${cell} does not open`)
+      if (!hop.openForward(CELL_TYPES.cell, 1, body, plain, 0)) throw new Error(`cell ${cell} does not open`)
     }
-    expect(hop.openForward(CELL_TYPES.cell, 1, client.seal(EMPTY, 1, TYPE.cell))).toBeUndefined()
+    expect(hop.openForward(CELL_TYPES.cell, 1, client.seal(EMPTY, 1, TYPE.cell), plain, 0)).toBe(false)
   })
 })
