@@ -57,6 +57,8 @@ interface Wire {
   readonly ends: readonly [string, string]
   readonly links: readonly [Link, Link]
   readonly readers: readonly [FrameReader, FrameReader]
+  /** Stands for the value of the TLS exporter: no other link ever has it. */
+  readonly binding: Uint8Array
 }
 
 export interface MemoryNetworkOptions {
@@ -73,6 +75,7 @@ export class MemoryNetwork {
   readonly hubs = new Map<string, MemoryHub>()
   readonly #options: MemoryNetworkOptions
   readonly #wires: Wire[] = []
+  #bindings = 0
   readonly #time = new NetworkTime()
   readonly #identities = new Map<string, Uint8Array>()
   tamper: Tamper = (_header, frame) => [frame]
@@ -89,8 +92,10 @@ export class MemoryNetwork {
     return this.#time
   }
 
+  /** With `restartOf` the keys of that hub are loaded by a new process: its links are gone, and its memory. */
   addHub(name: string, restartOf?: MemoryHub, options: Partial<CircuitServiceOptions> = {}): MemoryHub {
     const key = restartOf?.key ?? HubKey.generate()
+    if (restartOf !== undefined) this.#cut(name)
     const granule = this.#time.granuleAt(this.clock.now())
     const keys =
       restartOf === undefined
@@ -142,7 +147,9 @@ export class MemoryNetwork {
   join(client: string, home: string): { link: Link; clientKey: Uint8Array; linkBinding: Uint8Array } {
     const clientKey = this.#identities.get(client) ?? HubKey.generate().publicBytes
     this.#identities.set(client, clientKey)
-    return { link: this.#linkFrom(client, home), clientKey, linkBinding: bindingOf(client, home) }
+    const link = this.#linkFrom(client, home)
+    const wire = this.#wires.find(({ links }) => links.includes(link)) as Wire
+    return { link, clientKey, linkBinding: wire.binding }
   }
 
   /** A circuit of `client` over these hubs. */
@@ -261,13 +268,20 @@ export class MemoryNetwork {
     return this.#connect(from, to)
   }
 
+  #cut(name: string): void {
+    const left = this.#wires.filter(({ ends }) => !ends.includes(name))
+    this.#wires.splice(0, this.#wires.length, ...left)
+  }
+
   #connect(from: string, to: string): Link {
+    const binding = new Uint8Array(32)
+    new DataView(binding.buffer).setUint32(0, ++this.#bindings)
     const make = (self: string, peer: string, initiator: boolean): Link => {
       const peerOf: CircuitPeer = {
         get peerKey() {
           return identities.get(peer) as Uint8Array
         },
-        binding: bindingOf(from, to),
+        binding,
       }
       return new Link(
         { networkId: NETWORK_ID, initiator, maxCircuits: 10_000 },
@@ -287,7 +301,7 @@ export class MemoryNetwork {
     }
     const identities = this.#identities
     const links = [make(from, to, true), make(to, from, false)] as const
-    this.#wires.push({ ends: [from, to], links, readers: [new FrameReader(), new FrameReader()] })
+    this.#wires.push({ ends: [from, to], links, readers: [new FrameReader(), new FrameReader()], binding })
     return links[0]
   }
 
@@ -306,13 +320,6 @@ export class MemoryNetwork {
     }
     return moved
   }
-}
-
-function bindingOf(from: string, to: string): Uint8Array {
-  const binding = new Uint8Array(32)
-  for (const [i, char] of [...`${from}->${to}`].entries())
-    binding[i % 32] = (binding[i % 32] as number) ^ char.charCodeAt(0)
-  return binding
 }
 
 export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
