@@ -68,6 +68,7 @@ export class Client {
       { wish: { hops: options.hops }, targetAfterAnswer: options.privateTargets },
       {
         ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
+        checkTime: () => this.#maps.checkTime(),
         connections: this.#connections,
       },
     )
@@ -78,6 +79,7 @@ export class Client {
         ...{ time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
         directories: new DirectoryClient(network, { clock, random }),
         send: (held) => this.#wayToDirectories(held),
+        sendDirectly: parts.directHttp,
         onMap: () => this.#homeLink.connect(),
       },
     )

@@ -24,6 +24,8 @@ export interface ConnectorParts {
   readonly connections: ConnectionList
   /** @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
+  /** Resolves when the time of the network was asked for again, or cannot be. */
+  readonly checkTime: () => Promise<void>
 }
 
 /** What the opener of a connection gets told. */
@@ -119,6 +121,7 @@ export class Connector {
       // That there is no other way says less than why the one before failed.
       if (!again) return watched.closed(before !== undefined && NO_WAY.has(fault.code) ? before : fault)
       before = fault
+      if (fault.code === 'clock-skew' && fault.details.place === 1) await this.#parts.checkTime()
     }
   }
 

@@ -93,6 +93,7 @@ export class Hub {
       {
         ...{ directories, time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
         send: () => http,
+        sendDirectly: http,
         onMap: (map) => {
           this.#neighbours.useMaps(map, this.#maps.previousMap)
           this.#facts = undefined

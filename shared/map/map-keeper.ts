@@ -29,6 +29,8 @@ export interface MapKeeperParts {
   readonly log: Log
   /** How requests travel now; undefined if there is no way at the moment. */
   readonly send: (held: HubMap | undefined) => HttpSend | undefined
+  /** How the time is asked for when it is doubted. Not through circuits, which need a right one. */
+  readonly sendDirectly: HttpSend
   /** A new map was verified, or loaded at start. */
   readonly onMap: (map: HubMap) => void
 }
@@ -40,6 +42,9 @@ const MIN_POLL_MS = 500
 const LONGEST_WAIT_MS = 24 * 3_600_000
 /** The time is asked for again with the first fetch after so long. */
 const TIME_SYNC_MS = 3_600_000
+/** A doubted time is checked at most so often, and for so long. */
+const TIME_CHECK_MS = 60_000
+const TIME_CHECK_TIMEOUT_MS = 10_000
 
 /** Keeps the newest valid hub map: from the cache at start, then from the directories, again and again. */
 export class MapKeeper {
@@ -51,6 +56,7 @@ export class MapKeeper {
   #timer: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
   #syncedAt: number | undefined
+  #check: { readonly at: number; readonly done: Promise<void> } | undefined
   #first = Promise.withResolvers<HubMap>()
 
   constructor(options: MapKeeperOptions, parts: MapKeeperParts) {
@@ -96,6 +102,18 @@ export class MapKeeper {
     this.#schedule(0)
   }
 
+  /**
+   * A hub says that our time is wrong: the machine's clock was set while no program ran, or the machine slept. Resolves
+   * when the directories were asked, or cannot be; at most once a minute they are (SPEC section 3.3).
+   */
+  checkTime(): Promise<void> {
+    const now = this.#parts.clock.now()
+    if (this.#check === undefined || now - this.#check.at >= TIME_CHECK_MS) {
+      this.#check = { at: now, done: this.#checkTime() }
+    }
+    return this.#check.done
+  }
+
   close(): void {
     clearTimeout(this.#timer)
     this.#closing.abort(new Fault('cancelled'))
@@ -126,6 +144,19 @@ export class MapKeeper {
   #retry(): void {
     this.#schedule(this.#retryMs + this.#parts.random.below(this.#retryMs))
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
+  }
+
+  async #checkTime(): Promise<void> {
+    const { sendDirectly, log } = this.#parts
+    try {
+      this.#syncedAt = undefined
+      const limit = AbortSignal.timeout(TIME_CHECK_TIMEOUT_MS)
+      await this.#syncTime(sendDirectly, AbortSignal.any([this.#closing.signal, limit]))
+      log.info('time of the network asked for again')
+      this.refresh()
+    } catch (error) {
+      if (!this.#closing.signal.aborted) log.warn('time not known for sure', faultFields(error))
+    }
   }
 
   async #syncTime(send: HttpSend, signal: AbortSignal): Promise<void> {

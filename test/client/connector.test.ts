@@ -192,6 +192,42 @@ describe('another way', () => {
   })
 })
 
+describe('a client whose time is wrong', () => {
+  const HOUR_MS = 3_600_000
+
+  test.each([-HOUR_MS, HOUR_MS])('by %i ms: asks for it when its home refuses, and gets through', async (offBy) => {
+    const scene = sceneWith()
+    scene.setTime(offBy)
+    let asked = 0
+    scene.checkTime = async () => {
+      asked++
+      scene.setTime(0)
+    }
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, asked]).toEqual([['opened 4'], 1])
+    expect(scene.network.remains).not.toEqual([])
+  })
+
+  test('that cannot be asked for: the connection fails with that reason', async () => {
+    const scene = sceneWith()
+    scene.setTime(HOUR_MS)
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, scene.network.remains]).toEqual([['closed clock-skew'], []])
+  })
+
+  test('says a hub behind the home: then it is that hub’s time, and nobody is asked', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c'])
+    let asked = 0
+    scene.checkTime = async () => void asked++
+    for (const name of ['b', 'c']) scene.network.addHub(name, scene.network.hub(name)) // take nothing yet: restarted
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, asked]).toEqual([['closed clock-skew'], 0])
+  })
+})
+
 describe('a connection that can not even be tried', () => {
   test('says so when there is no home hub in time', async () => {
     const scene = sceneWith()

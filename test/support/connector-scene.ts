@@ -3,6 +3,7 @@ import { Connector, type Tunnel } from '../../client/connector.ts'
 import type { Home, HomeLink } from '../../client/home-link.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
+import { NetworkTime } from '../../shared/base/network-time.ts'
 import { Sensitive } from '../../shared/base/sensitive.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
@@ -26,6 +27,8 @@ export interface Opened {
 export class ConnectorScene {
   readonly network: MemoryNetwork
   readonly connections = new ConnectionList()
+  /** What the client takes for the time of the network. */
+  readonly time = new NetworkTime()
   readonly connector: Connector
   /** By name; may be changed before a connection is opened. */
   readonly hubs = new Map<string, MapHub>()
@@ -33,6 +36,7 @@ export class ConnectorScene {
   /** Asked for each way. */
   home: () => Promise<Home>
   map: () => HubMap
+  checkTime: () => Promise<void> = () => Promise.resolve()
 
   constructor(network: MemoryNetwork, options: { hops?: number; seed?: string; targetAfterAnswer?: boolean } = {}) {
     const { hops = 3, seed = 'connector', targetAfterAnswer = false } = options
@@ -43,16 +47,24 @@ export class ConnectorScene {
     }
     this.home = () => Promise.resolve(this.homeNow())
     this.map = () => this.mapNow()
+    this.setTime(0)
     this.connector = new Connector(
       { wish: { hops }, targetAfterAnswer },
       {
         networkId: new Uint8Array(32).fill(7),
-        ...{ clock: network.clock, time: network.time, random: seededRandom(seed), locator: NOWHERE },
+        ...{ clock: network.clock, time: this.time, random: seededRandom(seed), locator: NOWHERE },
         connections: this.connections,
         homeLink: { ready: () => this.home() } as unknown as HomeLink,
         map: () => this.map(),
+        checkTime: () => this.checkTime(),
       },
     )
+  }
+
+  /** The client's time is off by so many ms. */
+  setTime(offBy: number): void {
+    const now = this.network.clock.now()
+    this.time.set(this.network.time.at(now) + offBy, now)
   }
 
   get homeName(): string {

@@ -28,6 +28,7 @@ class Scene {
   readonly maps: number[] = []
   readonly logged: { message: string; fault?: string }[] = []
   readonly keepers: MapKeeper[] = []
+  readonly #times = new Map<MapKeeper, () => number>()
   wrongBy = 0
   hasWay = true
   /** What the directory answers to a request for the map. */
@@ -59,21 +60,29 @@ class Scene {
     const started = Date.now()
     const clock = { now: () => Date.now() - started + 7_000 }
     const random = seededRandom('keeper')
+    const time = new NetworkTime()
     const keeper = new MapKeeper(
       { network, cacheFile: this.cacheFile, fetchAfterEpochs: [0, 0.1], ...options },
       {
         directories: new DirectoryClient(network, { clock, random }),
-        time: new NetworkTime(),
+        time,
         clock,
         wallClock: () => this.trueMs + this.wrongBy,
         random,
         log: createLog('debug', { write: (line) => void this.logged.push(JSON.parse(line)) }),
         send: () => (this.hasWay ? this.directories.send : undefined),
+        sendDirectly: this.directories.send,
         onMap: (map: HubMap) => void this.maps.push(map.content.epoch),
       },
     )
     this.keepers.push(keeper)
+    this.#times.set(keeper, () => time.at(clock.now()))
     return keeper
+  }
+
+  /** What this keeper takes for the time of the network. */
+  timeOf(keeper: MapKeeper): number | undefined {
+    return this.#times.get(keeper)?.()
   }
 
   /** Time passes, and what is under way settles in between. */
@@ -279,6 +288,48 @@ describe('a map keeper that runs', () => {
     keeper.refresh()
     await scene.pass(10 * MINUTE_MS)
     expect(scene.directories.asked.length).toBe(asked)
+  })
+})
+
+describe('a time that is doubted', () => {
+  async function restartedWithClockSetBy(ms: number): Promise<MapKeeper> {
+    const first = scene.keeper()
+    first.start()
+    await scene.pass(10)
+    first.close()
+    scene.directories.asked.length = 0
+    scene.wrongBy = ms
+    scene.hasWay = false // circuits do not work now
+    const keeper = scene.keeper()
+    keeper.start()
+    return keeper
+  }
+
+  test('is asked for directly, and is right then', async () => {
+    const keeper = await restartedWithClockSetBy(40 * MINUTE_MS)
+    expect(scene.timeOf(keeper)).toBe(scene.trueMs + 40 * MINUTE_MS)
+    await keeper.checkTime()
+    expect(scene.directories.asked).toEqual(['d0/v1/time'])
+    expect(scene.timeOf(keeper)).toBe(scene.trueMs)
+    expect(keeper.map.content.epoch).toBe(EPOCH)
+  })
+
+  test('is asked for at most once a minute, however many circuits were refused', async () => {
+    const keeper = await restartedWithClockSetBy(40 * MINUTE_MS)
+    for (let i = 0; i < 10; i++) await keeper.checkTime()
+    await Promise.all([keeper.checkTime(), keeper.checkTime()])
+    expect(scene.timeRequests).toBe(1)
+    await scene.pass(MINUTE_MS)
+    await keeper.checkTime()
+    expect(scene.timeRequests).toBe(2)
+  })
+
+  test('stays as it is if no directory answers, which is said in the log', async () => {
+    const keeper = await restartedWithClockSetBy(40 * MINUTE_MS)
+    scene.directories.on('d0', () => undefined)
+    await keeper.checkTime()
+    expect(scene.timeOf(keeper)).toBe(scene.trueMs + 40 * MINUTE_MS)
+    expect(scene.logged.at(-1)).toMatchObject({ message: 'time not known for sure', fault: 'directory-unreachable' })
   })
 })
 
