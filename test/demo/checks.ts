@@ -81,28 +81,35 @@ export function tlsMistakes(packets: readonly Packet[], linkPort: number): strin
       ...(clientHello?.alpn === undefined ? [] : ['ALPN in the ClientHello']),
       ...(clientHello?.serverName === undefined ? [] : ['a server name in the ClientHello']),
       ...(clientHello?.resumes === false ? [] : ['a resumed session is offered']),
-      ...oddWrites(session.clientRecords, CLIENT_HANDSHAKE_RECORDS),
-      ...oddWrites(session.serverRecords, SERVER_HANDSHAKE_RECORDS),
+      ...oddWrites('the client', session.clientRecords, CLIENT_HANDSHAKE_RECORDS, 0),
+      ...oddWrites('the hub', session.serverRecords, SERVER_HANDSHAKE_RECORDS, TICKETS),
     ]
   })
 }
 
-/** Encrypted records before the first write: certificate, its proof, finished; the server also sends two tickets. */
+/** Encrypted records before the first write: certificate, its proof, finished; the server's extensions and request too. */
 const CLIENT_HANDSHAKE_RECORDS = 3
-const SERVER_HANDSHAKE_RECORDS = 7
+const SERVER_HANDSHAKE_RECORDS = 5
+/** The server sends two session tickets of one length, behind the handshake or behind its first writes. */
+const TICKETS = 2
+const TICKETS_WITHIN = 8
 /** Type byte and tag that TLS 1.3 adds to what is written. */
 const RECORD_OVERHEAD = 17
 /** The goodbye at the end of a session: two bytes. */
 const ALERT_RECORD = RECORD_OVERHEAD + 2
 
-function oddWrites(records: readonly TlsRecord[], handshake: number): string[] {
+function oddWrites(who: string, records: readonly TlsRecord[], handshake: number, tickets: number): string[] {
   const encrypted = records.filter(({ type }) => type === RECORD.applicationData).slice(handshake)
   const lengths = encrypted.map(({ fragment }) => fragment.length)
-  const odd = lengths.filter((length, i) => {
+  const isWhole = (length: number): boolean => (length - RECORD_OVERHEAD) % WRITE_UNIT_BYTES === 0
+  const ticket = lengths.slice(0, TICKETS_WITHIN).find((length) => !isWhole(length))
+  let ticketsLeft = tickets
+  return lengths.flatMap((length, i) => {
     const isGoodbye = i === lengths.length - 1 && length === ALERT_RECORD
-    return !isGoodbye && (length - RECORD_OVERHEAD) % WRITE_UNIT_BYTES !== 0
+    if (isGoodbye || isWhole(length)) return []
+    if (i < TICKETS_WITHIN && length === ticket && ticketsLeft-- > 0) return []
+    return [`record ${handshake + i + 1} of ${who} has ${length} bytes, which is no whole number of units`]
   })
-  return odd.map((length) => `a record of ${length} bytes, which is no whole number of units`)
 }
 
 function isDiscovery({ ip }: Packet): boolean {
