@@ -180,6 +180,7 @@ export class ClientCircuit {
       return this.#close(new Fault(faultOfAnswer(status), { place }), 'gracefully')
     }
     this.#end.release(body.length + FRAME_HEADER_BYTES)
+    for (const hop of this.#initiated) hop.close()
     for (const sealer of this.#forward) sealer.close()
     this.#backward = answer.hops.map(({ backward }) => backward)
     this.#forward = answer.hops.map(
@@ -243,6 +244,7 @@ export class ClientCircuit {
     this.#state = { at: 'closed', because: fault?.code }
     if (how === 'gracefully') this.#end.close()
     else this.#end.abort()
+    for (const hop of this.#initiated) hop.close()
     for (const layer of [...this.#forward, ...this.#backward]) layer.close()
     this.#sink.closed(fault)
   }

@@ -67,6 +67,8 @@ export interface Initiated {
   readonly early: EarlySecrets
   /** The full keys for the hub's Y; undefined if Y is no usable point. */
   finish(y: Uint8Array): FullSecrets | undefined
+  /** Drops x. To be called when the answer was read, or when none comes any more. Idempotent. */
+  close(): void
 }
 
 /**
@@ -89,7 +91,7 @@ export function initiate(context: HopContext, hubKey: CircuitPublicKey, place: n
     const xY = x.agree(new X25519PublicKey(Y))
     return xY === undefined ? undefined : fullSecrets(xY, Y, early.chain)
   }
-  return { offer: { keyId: hubKey.id, x: x.publicBytes, ciphertext: ct }, early, finish }
+  return { offer: { keyId: hubKey.id, x: x.publicBytes, ciphertext: ct }, early, finish, close: () => x.close() }
 }
 
 /**
@@ -126,6 +128,7 @@ export class Received {
   respond(early: EarlySecrets): { y: Uint8Array; full: FullSecrets } {
     const y = X25519PrivateKey.generate()
     const yX = y.agree(this.#x)
+    y.close()
     if (yX === undefined) throw new RangeError('X was usable a moment ago')
     return { y: y.publicBytes, full: fullSecrets(yX, y.publicBytes, early.chain) }
   }

@@ -1,61 +1,108 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  decapsulate,
-  encapsulate,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, decapsulate, encapsulate, type KeyObject, randomBytes } from 'node:crypto'
+import { loadNativeCrypto } from '../native/native.ts'
 
 export const ML_KEM_PUBLIC_BYTES = 1184
 export const ML_KEM_CIPHERTEXT_BYTES = 1088
 export const ML_KEM_SEED_BYTES = 64
 export const ML_KEM_SECRET_BYTES = 32
 
+const ALGORITHM = 'ml-kem-768'
+
+/** Public side with node:crypto, where the addon is not built. */
+export class PortableEncapsulator {
+  readonly #key: KeyObject
+
+  /** @throws if the bytes are no encoded key */
+  constructor(bytes: Uint8Array) {
+    this.#key = createPublicKey({ key: Buffer.from(bytes), format: 'raw-public', asymmetricKeyType: ALGORITHM })
+  }
+
+  encapsulate(secret: Uint8Array, ciphertext: Uint8Array): void {
+    const made = encapsulate(this.#key)
+    secret.set(made.sharedKey)
+    ciphertext.set(made.ciphertext)
+    made.sharedKey.fill(0)
+  }
+}
+
+/** Private side with node:crypto. */
+export class PortableDecapsulator {
+  readonly #key: KeyObject
+
+  constructor(seed: Uint8Array) {
+    this.#key = createPrivateKey({ key: Buffer.from(seed), format: 'raw-seed', asymmetricKeyType: ALGORITHM })
+  }
+
+  publicBytes(into: Uint8Array): void {
+    into.set(createPublicKey(this.#key).export({ format: 'raw-public' }))
+  }
+
+  decapsulate(ciphertext: Uint8Array, into: Uint8Array): void {
+    const secret = decapsulate(this.#key, ciphertext)
+    into.set(secret)
+    secret.fill(0)
+  }
+}
+
+const native = loadNativeCrypto()
+const Encapsulator = native?.MlKemPublicKey ?? PortableEncapsulator
+const Decapsulator = native?.MlKemPrivateKey ?? PortableDecapsulator
+
 /** A public (encapsulation) key of ML-KEM-768 (FIPS 203). */
 export class MlKemPublicKey {
   readonly bytes: Uint8Array
-  readonly #key: KeyObject
+  readonly #key: InstanceType<typeof Encapsulator>
 
   /** Copies the 1,184 bytes. @throws if they are not an encoded key */
   constructor(bytes: Uint8Array) {
     if (bytes.length !== ML_KEM_PUBLIC_BYTES) throw new RangeError('an ML-KEM-768 public key has 1184 bytes')
     this.bytes = bytes.slice()
-    this.#key = createPublicKey({ key: Buffer.from(bytes), format: 'raw-public', asymmetricKeyType: 'ml-kem-768' })
+    this.#key = new Encapsulator(this.bytes)
   }
 
   encapsulate(): { secret: Uint8Array; ciphertext: Uint8Array } {
-    const { sharedKey, ciphertext } = encapsulate(this.#key)
-    return { secret: sharedKey, ciphertext }
+    const secret = new Uint8Array(ML_KEM_SECRET_BYTES)
+    const ciphertext = new Uint8Array(ML_KEM_CIPHERTEXT_BYTES)
+    this.#key.encapsulate(secret, ciphertext)
+    return { secret, ciphertext }
   }
 }
 
 export class MlKemPrivateKey {
   readonly publicBytes: Uint8Array
-  readonly #key: KeyObject
+  readonly #seed: Uint8Array
+  readonly #key: InstanceType<typeof Decapsulator>
 
-  private constructor(key: KeyObject, publicKey: KeyObject) {
-    this.#key = key
-    this.publicBytes = new Uint8Array(publicKey.export({ format: 'raw-public' }))
+  private constructor(seed: Uint8Array) {
+    this.#seed = seed
+    this.#key = new Decapsulator(seed)
+    this.publicBytes = new Uint8Array(ML_KEM_PUBLIC_BYTES)
+    this.#key.publicBytes(this.publicBytes)
   }
 
   static generate(): MlKemPrivateKey {
-    const pair = generateKeyPairSync('ml-kem-768')
-    return new MlKemPrivateKey(pair.privateKey, pair.publicKey)
+    return new MlKemPrivateKey(new Uint8Array(randomBytes(ML_KEM_SEED_BYTES)))
   }
 
+  /** Copies the 64 bytes (d, z). */
   static fromSeed(seed: Uint8Array): MlKemPrivateKey {
-    const key = createPrivateKey({ key: Buffer.from(seed), format: 'raw-seed', asymmetricKeyType: 'ml-kem-768' })
-    return new MlKemPrivateKey(key, createPublicKey(key))
+    if (seed.length !== ML_KEM_SEED_BYTES) throw new RangeError('a seed of ML-KEM-768 has 64 bytes')
+    return new MlKemPrivateKey(seed.slice())
   }
 
   /** The 64 bytes (d, z) that the key grows from. */
   toSeed(): Uint8Array {
-    return new Uint8Array(this.#key.export({ format: 'raw-seed' }))
+    return this.#seed.slice()
   }
 
-  /** The shared secret; for a ciphertext that was tampered with, a secret that nobody else has (implicit rejection). */
+  /**
+   * The shared secret; for a ciphertext that was tampered with, a secret that nobody else has (implicit rejection).
+   * @throws RangeError if it has not 1,088 bytes
+   */
   decapsulate(ciphertext: Uint8Array): Uint8Array {
-    return decapsulate(this.#key, ciphertext)
+    if (ciphertext.length !== ML_KEM_CIPHERTEXT_BYTES) throw new RangeError('a ciphertext of ML-KEM-768 has 1088 bytes')
+    const secret = new Uint8Array(ML_KEM_SECRET_BYTES)
+    this.#key.decapsulate(ciphertext, secret)
+    return secret
   }
 }

@@ -1,5 +1,4 @@
-// AES-256-GCM from one buffer into another, through the OpenSSL that is part of Node itself. node:crypto makes a new
-// object and a new buffer for every call; here a key keeps its cipher, and nothing is allocated per cell.
+// AES-256-GCM from one buffer into another. A key keeps its cipher, and nothing is allocated per cell.
 //
 //   new AesGcm(key, nonce, aad)            the caller changes nonce (12 bytes) and aad in place before each call
 //   seal(from, at, length, into, to)       length bytes become length + 16
@@ -7,12 +6,11 @@
 //   close()
 //
 // `from` and `into` may be the same memory at the same place.
-#include <node_api.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <cstring>
-#include <memory>
+
+#include "binding.h"
 
 namespace {
 
@@ -41,26 +39,6 @@ struct AesGcm {
 
   ~AesGcm() { OPENSSL_cleanse(key, kKeyBytes); }
 };
-
-struct Bytes {
-  uint8_t* data = nullptr;
-  size_t length = 0;
-};
-
-bool bytesOf(napi_env env, napi_value value, Bytes& bytes) {
-  bool isTyped = false;
-  if (napi_is_typedarray(env, value, &isTyped) != napi_ok || !isTyped) return false;
-  napi_typedarray_type type;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &bytes.length, &data, nullptr, nullptr) != napi_ok) return false;
-  bytes.data = static_cast<uint8_t*>(data);
-  return type == napi_uint8_array;
-}
-
-napi_value fail(napi_env env, const char* what) {
-  napi_throw_range_error(env, nullptr, what);
-  return nullptr;
-}
 
 // The cipher with this key, set up once; false if OpenSSL will not.
 bool prepare(AesGcm& gcm, bool sealing) {
@@ -119,8 +97,7 @@ napi_value open(napi_env env, napi_callback_info info) {
   AesGcm* gcm = nullptr;
   Span span;
   if (!spanOf(env, info, &gcm, false, span)) return nullptr;
-  napi_value result;
-  if (span.length < kTagBytes) return napi_get_boolean(env, false, &result), result;
+  if (span.length < kTagBytes) return boolean(env, false);
   const size_t length = span.length - kTagBytes;
   uint8_t tag[kTagBytes];
   std::memcpy(tag, span.from + length, kTagBytes);
@@ -133,8 +110,7 @@ napi_value open(napi_env env, napi_callback_info info) {
   if (!ready) return fail(env, "opening failed");
   const bool authentic = EVP_DecryptFinal_ex(cipher, span.into + out, &out) == 1;
   if (!authentic) OPENSSL_cleanse(span.into, length);
-  napi_get_boolean(env, authentic, &result);
-  return result;
+  return boolean(env, authentic);
 }
 
 void release(napi_env env, AesGcm& gcm) {
@@ -187,18 +163,8 @@ napi_value construct(napi_env env, napi_callback_info info) {
   return self;
 }
 
-napi_value init(napi_env env, napi_value exports) {
-  const napi_property_descriptor methods[] = {
-      {"seal", nullptr, seal, nullptr, nullptr, nullptr, napi_default, nullptr},
-      {"open", nullptr, open, nullptr, nullptr, nullptr, napi_default, nullptr},
-      {"close", nullptr, close, nullptr, nullptr, nullptr, napi_default, nullptr},
-  };
-  napi_value type;
-  napi_define_class(env, "AesGcm", NAPI_AUTO_LENGTH, construct, nullptr, 3, methods, &type);
-  napi_set_named_property(env, exports, "AesGcm", type);
-  return exports;
-}
-
 }  // namespace
 
-NAPI_MODULE(spn_crypto, init)
+void defineAesGcm(napi_env env, napi_value exports) {
+  defineClass(env, exports, "AesGcm", construct, {method("seal", seal), method("open", open), method("close", close)});
+}
