@@ -125,6 +125,18 @@ describe('a bit turned over on its way back', () => {
   })
 })
 
+describe('where no layer covers the way back', () => {
+  test('a bit is gone on the next link', async () => {
+    const { network, exit } = await open(PATH)
+    const bit = (bodyBytesOf(1) - 1) * 8 // the tail behind the part of place 3
+    const seen = flipOnce(network, 'c>b', ({ type }) => type === CELL_TYPES.cell, bit)
+    exit()?.circuit().write(random.bytes(10))
+    await network.run()
+    const [onward] = (seen.frames.get('b>a') ?? []).filter(([type]) => type === CELL_TYPES.cell)
+    expect([seen.flipped, onward?.subarray(-LAYER_TAG_BYTES).every((byte) => byte === 0)]).toEqual([1, true])
+  })
+})
+
 describe('a bit turned over in the first flight', () => {
   test.each([1, 2, 3, 4])('of %i hops, in the CREATE: nobody connects anywhere', async (hops) => {
     const path = ['a', 'b', 'c', 'd'].slice(0, hops)

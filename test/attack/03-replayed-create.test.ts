@@ -1,10 +1,11 @@
-import { describe, expect, test } from '@jest/globals'
-import { GRANULES_AHEAD, GRANULES_BEHIND, ReplayStore } from '../../hub/replay-store.ts'
+import { describe, expect, jest, test } from '@jest/globals'
+import type { CircuitPeer } from '../../hub/circuit-service.ts'
+import { GENERATION_GRANULES, GRANULES_AHEAD, GRANULES_BEHIND, ReplayStore } from '../../hub/replay-store.ts'
 import { GRANULE_MS } from '../../shared/base/network-time.ts'
-import { CELL_TYPES } from '../../shared/cell/cell.ts'
-import type { CircuitEnd } from '../../shared/link/circuit-end.ts'
+import { bodyOf, CELL_TYPES } from '../../shared/cell/cell.ts'
+import { CircuitEnd } from '../../shared/link/circuit-end.ts'
 import { RecordingHandler } from '../support/link-pair.ts'
-import { MemoryNetwork } from '../support/memory-network.ts'
+import { type MemoryHub, MemoryNetwork } from '../support/memory-network.ts'
 
 /*
  * A CREATE that was seen before is sent again: by the client's wire, by an evil relay, at once, later, and after the hub was
@@ -61,7 +62,8 @@ describe.each(['client>a', 'a>b'] as const)('a CREATE that is sent again on %s',
 
   test('is refused as long as its time is accepted, and after that because of its time', async () => {
     const { network, create } = await recorded(wire)
-    for (let granule = 0; granule <= GRANULES_BEHIND + 3; granule++) {
+    // Until the last table that had the tag is dropped, and longer.
+    for (let granule = 0; granule <= 2 * GENERATION_GRANULES + 1; granule++) {
       await replay(network, wire, create)
       await network.pass(GRANULE_MS)
     }
@@ -96,7 +98,108 @@ describe.each(['client>a', 'a>b'] as const)('a CREATE that is sent again on %s',
   })
 })
 
+describe('a CREATE that is sent again', () => {
+  test.each(Array.from({ length: GENERATION_GRANULES + 1 }, (_, age) => age))(
+    'is refused wherever the tables of tags are in their turn (%i granules)',
+    async (age) => {
+      const network = new MemoryNetwork(PATH)
+      network.open('client', PATH)
+      await network.run() // from now on the first table is in use
+      await network.pass(age * GRANULE_MS)
+      const creates: Uint8Array[] = []
+      network.tamper = (header, frame, from) => {
+        if (header.type === CELL_TYPES.create && from === 'client') creates.push(frame.slice())
+        return [frame]
+      }
+      for (const ahead of [0, GRANULES_AHEAD]) {
+        network.open('client', PATH, { granule: network.time.granuleAt(network.clock.now()) + ahead })
+      }
+      await network.run()
+      expect([creates.length, targets(network)]).toEqual([2, 3])
+      for (let granule = 0; granule <= 2 * GENERATION_GRANULES; granule++) {
+        for (const create of creates.slice(0, 2)) await replay(network, 'client>a', create)
+        await network.pass(GRANULE_MS)
+      }
+      expect(targets(network)).toBe(3)
+    },
+  )
+
+  test.each([GRANULES_AHEAD + 1, 3 * GENERATION_GRANULES])(
+    'and is %i granules ahead of its time is not taken, so that it is not forgotten before its time comes',
+    async (ahead) => {
+      const network = new MemoryNetwork(['a'])
+      let create: Uint8Array | undefined
+      network.tamper = (header, frame) => {
+        if (header.type === CELL_TYPES.create) create ??= frame.slice()
+        return [frame]
+      }
+      const granule = network.time.granuleAt(network.clock.now()) + ahead
+      const client = network.open('client', ['a'], { granule })
+      await network.run()
+      expect([client.fault?.code, targets(network)]).toEqual(['clock-skew', 0])
+      for (let passed = 0; passed <= ahead + GRANULES_BEHIND + 1; passed++) {
+        await replay(network, 'client>a', create as Uint8Array)
+        await network.pass(GRANULE_MS)
+      }
+      expect(targets(network)).toBeLessThanOrEqual(1)
+    },
+  )
+})
+
+describe('a CREATE that was caught before it arrived', () => {
+  /** Hands it to a hub as if it came over a link to this peer. */
+  function handTo(hub: MemoryHub, peer: CircuitPeer, create: Uint8Array): string[] {
+    const end = new CircuitEnd(1, { ready() {}, credit() {}, closeNow() {}, forget() {} }, true)
+    hub.service.accept(peer, end, 3, bodyOf(create))
+    return [...hub.metrics.createsRefused.entries.keys(), ...hub.metrics.createsAccepted.entries.keys()]
+  }
+
+  async function caught() {
+    const network = new MemoryNetwork(['a'])
+    let create: Uint8Array | undefined
+    network.tamper = (header, frame) => {
+      if (header.type !== CELL_TYPES.create) return [frame]
+      create = frame.slice()
+      return []
+    }
+    const { clientKey, linkBinding } = network.join('client', 'a')
+    network.open('client', ['a'])
+    await network.run()
+    return { network, create: create as Uint8Array, peer: { peerKey: clientKey, binding: linkBinding } }
+  }
+  const other = new Uint8Array(32).fill(0xee)
+
+  test('opens on the link that it was made for', async () => {
+    const { network, create, peer } = await caught()
+    expect(handTo(network.hub('a'), peer, create)).toEqual(['exit'])
+  })
+
+  test.each(['peerKey', 'binding'] as const)('opens on no link with another %s', async (fact) => {
+    const { network, create, peer } = await caught()
+    expect(handTo(network.hub('a'), { ...peer, [fact]: other }, create)).toEqual(['create-unreadable'])
+    expect(network.hub('a').exits).toEqual([])
+  })
+
+  test.each(['hubId', 'networkId'] as const)(
+    'opens at no hub with another %s, even with the same key',
+    async (fact) => {
+      const { network, create, peer } = await caught()
+      const twin = network.addHub('twin', network.hub('a'), { [fact]: other })
+      expect(handTo(twin, peer, create)).toEqual(['create-unreadable'])
+      expect(twin.exits).toEqual([])
+    },
+  )
+})
+
 describe('the store of seen CREATEs', () => {
+  test('refuses circuits when it is full', async () => {
+    const network = new MemoryNetwork(['a'])
+    jest.spyOn(network.hub('a').replays, 'check').mockReturnValue('full')
+    const client = network.open('client', ['a'])
+    await network.run()
+    expect([client.fault?.code, network.hub('a').exits]).toEqual(['hub-busy', []])
+  })
+
   test('is bounded: when it is full, circuits are refused and nothing is forgotten', () => {
     const store = new ReplayStore(100)
     const tag = (n: number): Uint8Array => new Uint8Array(16).fill(n)

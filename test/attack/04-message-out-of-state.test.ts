@@ -26,6 +26,14 @@ const CONTENTS: Readonly<Record<string, Uint8Array>> = {
   'a type that does not exist': Uint8Array.of(9, 0, 0),
   'the highest type': Uint8Array.of(255, 0, 1, 0),
   'a length beyond the cell': Uint8Array.of(4, 255, 255, 1),
+  'a reset with more behind it': cellOf(
+    { type: 'reset' },
+    { type: 'ping', token: 1n },
+    { type: 'data', bytes: Uint8Array.of(1) },
+    { type: 'fin', total: 1n },
+    { type: 'open', target: WEB },
+  ),
+  'a FIN of more bytes than came': cellOf({ type: 'fin', total: 1n }),
   'a half header': Uint8Array.of(...cellOf({ type: 'data', bytes: new Uint8Array(434) }), 4, 0),
 }
 
@@ -146,6 +154,12 @@ describe('an evil exit, at the client', () => {
     'open reset': 'connection-reset',
     'open, FIN received reset': 'connection-reset',
     'open, FIN sent reset': 'connection-reset',
+    ...Object.fromEntries(
+      Object.keys(states).map((state) => [`${state} a reset with more behind it`, 'connection-reset']),
+    ),
+    ...Object.fromEntries(
+      Object.keys(states).map((state) => [`${state} a FIN of more bytes than came`, 'cell-rejected']),
+    ),
     'open, FIN sent fin': 'clean',
   }
 
@@ -208,14 +222,38 @@ describe('a cell of the wrong kind', () => {
         const exit = new RawExit(network.hub('c'), answers)
         const client = network.open('client', ['a', 'b', 'c'])
         await network.run()
+        const passed: number[] = []
+        network.tamper = (header, frame, from, to) => {
+          if (from === 'b' && to === 'a') passed.push(header.type)
+          return [frame]
+        }
         exit.sendFrame(type, newFrame(cellClass))
         await network.run()
+        const due = answers ? type === CELL_TYPES.cell : what === 'an ANSWER'
+        const isCell = (passedType: number): boolean =>
+          passedType >= CELL_TYPES.create && passedType <= CELL_TYPES.switch
+        if (type !== CELL_TYPES.create) expect([what, passed.filter(isCell)]).toEqual([what, due ? [type] : []])
         // What a relay can not look into it passes on, under its own layer: the client finds it.
         expect([client.closed, client.received.length, network.hub('a').service.circuitCount]).toEqual([true, 0, 0])
         expect([what, client.events.includes('opened 4')]).toEqual([what, false])
       }
     },
   )
+
+  test('an ANSWER from the client, under keys that are right, is no cell', async () => {
+    for (const path of [['a'], ['a', 'b']]) {
+      for (const switched of [false, true]) {
+        const network = new MemoryNetwork(path)
+        const client = new RawClient(network, path)
+        if (switched) await network.run()
+        if (switched) client.switch()
+        client.send(cellOf({ type: 'data', bytes: Uint8Array.of(1) }), CELL_TYPES.answer)
+        await network.run()
+        expect([client.closed, network.remains]).toEqual([true, []])
+        expect(network.hub(path.at(-1) as string).exits.flatMap(({ received }) => received)).toEqual([])
+      }
+    }
+  })
 
   test('a SWITCH that comes twice, or before the ANSWER, ends the circuit', async () => {
     const network = new MemoryNetwork(['a', 'b'])

@@ -179,6 +179,15 @@ describe('a frame of the link', () => {
     }
   })
 
+  test('that is a HELLO with more behind it, or less, ends the link', () => {
+    const hello = concatBytes(Uint8Array.of(1), LINK_NETWORK_ID)
+    for (const payload of [hello.subarray(0, 32), concatBytes(hello, new Uint8Array(1)), concatBytes(hello, hello)]) {
+      const side = linkSide({ initiator: false })
+      side.link.receive(encodeFrame(FRAME_TYPES.hello, 0, payload), 0)
+      expect([payload.length, side.link.closed, side.link.greeted]).toEqual([payload.length, true, false])
+    }
+  })
+
   test('that begins and never ends costs no more than the largest frame', () => {
     const side = linkSide({ initiator: false })
     side.link.receive(encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(1), LINK_NETWORK_ID)), 0)

@@ -50,6 +50,7 @@ describe('a circuit that is to go on', () => {
     await network.run()
     expect(client.answered?.failed).toEqual({ place: 2, status: FAULTS['next-unknown'].wire })
     expect([client.closed, stranger.exits, network.remains]).toEqual([true, [], []])
+    expect(network.hub('b').metrics.createsAccepted.total).toBe(0)
   })
 })
 

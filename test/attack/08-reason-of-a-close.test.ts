@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
+import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { CELL_TYPES } from '../../shared/cell/cell.ts'
 import { FRAME_TYPES } from '../../shared/link/frame.ts'
 import { flipBit } from '../support/hex.ts'
 import { type ClientRecord, MemoryNetwork } from '../support/memory-network.ts'
-import { cellOf, RawClient, RawExit } from '../support/raw-circuit.ts'
+import { RawExit } from '../support/raw-circuit.ts'
 
 /*
  * Why a circuit ends is told to nobody on the way: every CLOSE is the same eight bytes but for the id, and the answer that says
@@ -13,6 +14,9 @@ import { cellOf, RawClient, RawExit } from '../support/raw-circuit.ts'
  */
 
 const PATH = ['a', 'b', 'c']
+const FAULT_CODES = Object.keys(FAULTS) as FaultCode[]
+/** Reasons behind this one are an exit's (SPEC section 12). */
+const LAST_ANSWER_BYTE = 0x1f
 type Ending = (network: MemoryNetwork, client: ClientRecord) => Promise<void> | void
 
 const after =
@@ -107,23 +111,33 @@ describe('the end of a circuit', () => {
     for (const answer of answers) expect(answer).toBe('1 512')
   })
 
-  test.each(['refused', 'reset'] as const)(
-    'that the exit explains to the client (%s) looks like any small cell',
-    async (type) => {
-      const sizes = new Set<number>()
-      const network = new MemoryNetwork(['a', 'b'])
-      const exit = new RawExit(network.hub('b'))
-      new RawClient(network, ['a', 'b'])
-      await network.run()
-      network.tamper = (header, frame) => {
-        if (header.type === CELL_TYPES.cell) sizes.add(frame.length)
-        return [frame]
-      }
-      for (let reason = 0; reason < 256; reason++) {
-        exit.send(cellOf(type === 'refused' ? { type, reason } : { type }))
+  test.each(['a>client', 'b>a'])(
+    'that the exit explains to the client looks like any small cell (%s)',
+    async (wire) => {
+      const refusals = FAULT_CODES.filter((code) => FAULTS[code].wire > LAST_ANSWER_BYTE)
+      const seen = new Map<string, string>()
+      for (const because of [...refusals, 'a reset', 'data'] as const) {
+        const network = new MemoryNetwork(['a', 'b'], { onConnect: () => {} })
+        network.open('client', ['a', 'b'])
         await network.run()
+        const crossed: string[] = []
+        network.tamper = (header, frame, from, to) => {
+          if (`${from}>${to}` === wire) crossed.push(`${header.type} of ${frame.length}`)
+          return [frame]
+        }
+        const circuit = network.hub('b').exits[0]!.circuit()
+        if (because !== 'a reset' && because !== 'data') circuit.refuse(because)
+        else circuit.connected(4)
+        await network.run()
+        const [first] = crossed
+        if (because === 'a reset') circuit.reset()
+        if (because === 'data') circuit.write(Uint8Array.of(1))
+        await network.run()
+        const next = crossed.filter((one) => one.startsWith(`${CELL_TYPES.cell} `)).at(-1)
+        seen.set(because, [first, next].join(' and '))
       }
-      expect([...sizes]).toEqual([512])
+      expect(refusals.length).toBeGreaterThan(5)
+      expect(new Set(seen.values())).toEqual(new Set(['5 of 512 and 5 of 512']))
     },
   )
 })

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { CELL_TYPES, newFrame } from '../../shared/cell/cell.ts'
+import { concatBytes } from '../../shared/base/bytes.ts'
+import { CELL_TYPES, type CellClass, type CellType, newFrame } from '../../shared/cell/cell.ts'
 import { encodeFrame, FRAME_TYPES } from '../../shared/link/frame.ts'
-import { LinkPair, RecordingHandler } from '../support/link-pair.ts'
+import { LINK_NETWORK_ID, LinkPair, linkSide, RecordingHandler } from '../support/link-pair.ts'
 import { MemoryNetwork } from '../support/memory-network.ts'
 import { cellOf, RawExit } from '../support/raw-circuit.ts'
 
@@ -115,6 +116,42 @@ describe('an extension', () => {
     frame.set([CELL_TYPES.create, 3, 0, 0, 0, 0, 0, 1])
     network.link('a', 'client').receive(frame, network.clock.now())
     expect(network.link('a', 'client').closed).toBe(true)
+  })
+})
+
+describe('a circuit that nobody opened', () => {
+  const greeted = (): ReturnType<typeof linkSide> => {
+    const side = linkSide({ initiator: false })
+    side.link.receive(encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(1), LINK_NETWORK_ID)), 0)
+    return side
+  }
+  const frameOf = (type: CellType, cellClass: CellClass, id: number): Uint8Array => {
+    const frame = newFrame(cellClass)
+    frame.set([type, cellClass, 0, 0, 0, 0, 0, id])
+    return frame
+  }
+
+  test.each([
+    ['a cell', CELL_TYPES.cell, 1],
+    ['an answer', CELL_TYPES.answer, 1],
+    ['a SWITCH', CELL_TYPES.switch, 1],
+  ] as const)('%s of it ends the link', (_what, type, cellClass) => {
+    for (const id of [1, 2]) {
+      const side = greeted()
+      side.link.receive(frameOf(type, cellClass, id), 0)
+      expect([side.link.closed, side.circuits]).toEqual([true, []])
+    }
+  })
+
+  test('can not be opened under an id of ours', () => {
+    for (const [id, isOver] of [
+      [1, false],
+      [2, true],
+    ] as const) {
+      const side = greeted()
+      side.link.receive(frameOf(CELL_TYPES.create, 3, id), 0)
+      expect([side.link.closed, side.circuits.length]).toEqual([isOver, isOver ? 0 : 1])
+    }
   })
 })
 

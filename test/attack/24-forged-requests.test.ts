@@ -31,6 +31,9 @@ const FORBIDDEN: readonly string[] = [
     '198.19.255.255',
     '192.0.0.1',
     '192.88.99.1',
+    '192.31.196.1',
+    '192.52.193.1',
+    '192.175.48.1',
     'ff02::1',
     'ff0e::1',
     '2001:db8::1',
@@ -100,6 +103,7 @@ const NAMES = [
 ]
 
 let dialled: string[]
+const nameServers: LoopbackDns[] = []
 
 beforeEach(() => {
   dialled = []
@@ -112,8 +116,16 @@ beforeEach(() => {
 })
 
 afterEach(() => {
+  for (const server of nameServers.splice(0)) server.close()
   jest.restoreAllMocks()
 })
+
+/** A name server that is gone after the test, also if the test fails. */
+function nameServer(): LoopbackDns {
+  const server = new LoopbackDns()
+  nameServers.push(server)
+  return server
+}
 
 async function connect(scene: ExitScene, target: Target): Promise<string> {
   const { circuit, connection } = scene.open()
@@ -202,7 +214,7 @@ describe('a disguise', () => {
 
 describe('a name of this computer', () => {
   test.each(NAMES)('%s is asked of the name servers alone: no hosts file knows it', async (name) => {
-    const dns = new LoopbackDns()
+    const dns = nameServer()
     const resolver = dnsResolver([await dns.start()])
     expect(
       await connect(
@@ -219,7 +231,6 @@ describe('a name of this computer', () => {
         named(name),
       ),
     ).toBe('policy-refused')
-    dns.close()
     expect(dialled).toEqual([])
   })
 })
@@ -244,7 +255,7 @@ describe('a name that means something else the next time', () => {
   })
 
   test('is never handed to the system: every connect has an address, whatever the name server says', async () => {
-    const dns = new LoopbackDns()
+    const dns = nameServer()
     const resolver = dnsResolver([await dns.start()])
     dns.names = { 'many.test': ['93.184.216.34', '127.0.0.1', '8.8.4.4', '::1', '2606:4700::1111'] }
     dns.aaaa = { 'mapped.test': '::ffff:127.0.0.1' }
@@ -256,7 +267,6 @@ describe('a name that means something else the next time', () => {
       exit((name) => resolver.resolve(name)),
       named('mapped.test'),
     )
-    dns.close()
     expect([...dialled].sort()).toEqual(['2606:4700::1111', '8.8.4.4', '93.184.216.34'])
   })
 })

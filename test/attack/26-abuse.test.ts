@@ -68,6 +68,13 @@ describe('the policy of an exit whose operator said nothing', () => {
     expect(DEFAULT_REJECTED_PORTS.reduce((sum, [from, to]) => sum + to - from + 1, 0)).toBe(9)
   })
 
+  test('of an operator who named a few ports lets nothing else pass', async () => {
+    const scene = exit()
+    scene.facts = { ...scene.facts, policy: [{ action: 'accept', fromPort: 443, toPort: 443 }] }
+    expect(await attempt(scene, web(443))).toBe('dialled')
+    expect(await attempt(scene, web(80))).toBe('policy-refused')
+  })
+
   test('makes no exit of it: that has to be switched on', async () => {
     const scene = exit()
     scene.facts = { ...scene.facts, roles: options.roles }
