@@ -53,7 +53,16 @@ export function describeFailure(name: string, error: unknown): string {
     )
   if (fault.code === 'internal') {
     const bug = fault.cause instanceof Error ? fault.cause : fault
-    lines.push(`  ${bug.stack ?? bug}`)
+    lines.push(`  ${bug.name}${codeOf(bug)}`, ...framesOf(bug))
   }
   return lines.join('\n')
+}
+
+/** Of an error that nobody expected only this much: its message may hold where an app connects to. */
+function framesOf(error: Error): string[] {
+  return (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
 }

@@ -206,7 +206,7 @@ export class ClientCircuit {
       case 'data':
         if (!this.#step({ type: 'data' })) return
         this.#received += BigInt(message.bytes.length)
-        this.#sink.data(message.bytes.slice(), cost)
+        this.#sink.data(message.bytes, cost)
         return
       case 'fin':
         if (message.total !== this.#received) return this.#fail('cell-rejected')

@@ -144,7 +144,7 @@ export class ExitCircuit {
       case 'data':
         if (!this.#step({ type: 'data' })) return
         this.#received += BigInt(message.bytes.length)
-        this.#sink.data(message.bytes.slice(), cost)
+        this.#sink.data(message.bytes, cost)
         return
       case 'fin':
         if (message.total !== this.#received) return this.#fail('cell-rejected', 'at once')

@@ -24,8 +24,19 @@ describe('what is printed of a failure', () => {
     for (const bug of [error, new Fault('internal', {}, error), new Fault('internal')]) {
       const lines = describeFailure('spn', bug).split('\n')
       expect(lines[0]).toBe('spn: an unexpected error, which is a bug')
-      expect(lines[1]).toMatch(/^ {2}(TypeError: x is not a function|Fault: an unexpected error)/)
+      expect(lines[1]).toMatch(/^ {2}(TypeError|Fault \(internal\))$/)
       expect(lines[2]).toMatch(/^\s+at .*program\.test\.ts/)
+    }
+  })
+
+  test('never holds what an unexpected error says: that may be where an app connects to', () => {
+    const error = Object.assign(new Error('connect ECONNREFUSED 93.184.216.34:443\nfor shop.example'), {
+      code: 'ECONNREFUSED',
+    })
+    for (const failure of [error, new Fault('internal', {}, error)]) {
+      const text = describeFailure('spn-hub', failure)
+      expect(text).toContain('\n  Error (ECONNREFUSED)\n')
+      expect(text).not.toMatch(/93\.184|shop\.example/)
     }
   })
 
@@ -62,8 +73,8 @@ describe('a program', () => {
       'name: expected',
     ],
     ['another failure', `throw new Fault('port-in-use', { address: 'x' })`, 1, 'already in use (address: x)'],
-    ['a bug while it runs', `setTimeout(() => { throw new Error('oops') }); ${RUNS}`, 1, 'Error: oops'],
-    ['a promise that nobody waits for', `Promise.reject(new Error('oops')); ${RUNS}`, 1, 'Error: oops'],
+    ['a bug while it runs', `setTimeout(() => { throw new Error('oops') }); ${RUNS}`, 1, 'a bug\n  Error\n'],
+    ['a promise that nobody waits for', `Promise.reject(new Error('oops')); ${RUNS}`, 1, 'a bug\n  Error\n'],
   ])('ends by itself after %s, and says why', async (_, body, status, text) => {
     const program = start(body)
     expect(await program.exit()).toBe(status)
