@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import { isFault } from '../shared/base/fault.ts'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import type { IpAddress } from '../shared/base/ip-address.ts'
@@ -7,7 +6,7 @@ import type { ExitCircuit, ExitSink } from '../shared/circuit/exit-circuit.ts'
 import { SocketPump } from '../shared/circuit/socket-pump.ts'
 import type { ExitFacts } from './exit-guard.ts'
 import { exitRefusal } from './exit-guard.ts'
-import { connectFirst } from './happy-eyeballs.ts'
+import { connectFirst, type Dialled } from './happy-eyeballs.ts'
 import type { HubMetrics } from './metrics.ts'
 import type { NameResolver } from './resolver.ts'
 
@@ -95,14 +94,14 @@ export class ExitConnection implements ExitSink {
   async #dial(addresses: readonly IpAddress[], port: number): Promise<void> {
     try {
       const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
-      const socket = await connectFirst(addresses, port, AbortSignal.any([timeout, this.#closing.signal]))
-      this.#connected(socket)
+      const dialled = await connectFirst(addresses, port, AbortSignal.any([timeout, this.#closing.signal]))
+      this.#connected(dialled)
     } catch (error) {
       this.#refuse(faultOfConnect(error))
     }
   }
 
-  #connected(socket: Socket): void {
+  #connected({ socket, reads }: Dialled): void {
     socket.once('close', () => this.#release())
     if (this.#over) {
       socket.destroy()
@@ -110,7 +109,7 @@ export class ExitConnection implements ExitSink {
     }
     this.#parts.metrics.exitsConnected++
     this.#circuit().connected(socket.remoteFamily === 'IPv6' ? 6 : 4)
-    this.#pump = new SocketPump(socket, this.#circuit())
+    this.#pump = new SocketPump(socket, this.#circuit(), reads)
     for (const { bytes, cost } of this.#early) this.#pump.data(bytes, cost)
     this.#early = []
     if (this.#finishedEarly) this.#pump.finished()

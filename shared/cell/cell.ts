@@ -63,3 +63,11 @@ export function newFrame(cellClass: CellClass): Uint8Array {
 export function bodyOf(frame: Uint8Array): Uint8Array {
   return frame.subarray(FRAME_HEADER_BYTES)
 }
+
+/**
+ * Room for what is left of a body of this class when the first layer is off. Not zeroed: it is there to be written over.
+ * What is read out of it may be kept.
+ */
+export function newPlaintext(cellClass: CellClass): Uint8Array {
+  return Buffer.allocUnsafe(bodyBytesOf(cellClass) - LAYER_TAG_BYTES)
+}

@@ -67,7 +67,7 @@ export function encodeMessage(message: Message, writer: ByteWriter): void {
 
 /**
  * All messages of a cell's application bytes, in order; undefined if any of them is malformed or of an unknown type.
- * What follows the end mark is filler and ignored. DATA is a copy.
+ * What follows the end mark is filler and ignored. DATA are views of `application`.
  */
 export function decodeMessages(application: Uint8Array): Message[] | undefined {
   const messages: Message[] = []
@@ -135,7 +135,7 @@ function readPayload(type: number, reader: ByteReader): Message | undefined {
     case MESSAGE_TYPES.refused:
       return { type: 'refused', reason: reader.u8() }
     case MESSAGE_TYPES.data:
-      return reader.remaining === 0 ? undefined : { type: 'data', bytes: reader.rest().slice() }
+      return reader.remaining === 0 ? undefined : { type: 'data', bytes: reader.rest() }
     case MESSAGE_TYPES.fin:
       return { type: 'fin', total: reader.u64() }
     case MESSAGE_TYPES.reset:

@@ -3,13 +3,13 @@ import { Fault } from '../base/fault.ts'
 import { type FaultCode, faultFromWire } from '../base/fault-codes.ts'
 import { ANSWER_CLASS, readAnswer } from '../cell/answer.ts'
 import {
-  bodyBytesOf,
   CELL_TYPES,
   type CellClass,
   type CellType,
   capacityOf,
   FRAME_HEADER_BYTES,
   newFrame,
+  newPlaintext,
 } from '../cell/cell.ts'
 import { buildCreate } from '../cell/create.ts'
 import { type LayerOpener, LayerSealer } from '../cell/layer.ts'
@@ -21,9 +21,6 @@ import type { CircuitEnd } from '../link/circuit-end.ts'
 import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
 import { CircuitSender } from './sender.ts'
 import { BUILD_TIMEOUT_MS, OPEN_TIMEOUT_MS, PING_IDLE_MS } from './timers.ts'
-
-/** Plaintext of the cell that is being read: one at a time, so one place for all circuits. */
-const PLAIN = new Uint8Array(bodyBytesOf(4))
 
 /** One hub of the path, as the map gives it. */
 export interface PathHop {
@@ -164,12 +161,13 @@ export class ClientCircuit {
 
   /** Takes all layers off, the first from the body, the others where they lie. */
   #open(type: CellType, cellClass: CellClass, body: Uint8Array): Message[] | undefined {
+    const plain = newPlaintext(cellClass)
     let from = body
     for (const opener of this.#backward) {
-      if (!opener.open(from, 0, PLAIN, 0, cellClass, type)) return undefined
-      from = PLAIN
+      if (!opener.open(from, 0, plain, 0, cellClass, type)) return undefined
+      from = plain
     }
-    return decodeMessages(PLAIN.subarray(0, capacityOf(cellClass)))
+    return decodeMessages(plain.subarray(0, capacityOf(cellClass)))
   }
 
   #answer(body: Uint8Array): void {

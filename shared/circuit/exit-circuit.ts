@@ -1,6 +1,13 @@
 import { FAULTS, type FaultCode } from '../base/fault-codes.ts'
 import { STATUS_OK } from '../cell/answer.ts'
-import { bodyBytesOf, CELL_TYPES, type CellClass, type CellType, capacityOf, FRAME_HEADER_BYTES } from '../cell/cell.ts'
+import {
+  CELL_TYPES,
+  type CellClass,
+  type CellType,
+  capacityOf,
+  FRAME_HEADER_BYTES,
+  newPlaintext,
+} from '../cell/cell.ts'
 import { decodeMessages, type Message } from '../cell/message.ts'
 import type { Target } from '../cell/target.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
@@ -8,9 +15,6 @@ import { EXIT_START, type ExitEvent, type ExitState, nextExitState } from './exi
 import type { HubHop } from './hub-hop.ts'
 import { CircuitSender } from './sender.ts'
 import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
-
-/** Plaintext of the cell that is being read: one at a time, so one place for all circuits. */
-const PLAIN = new Uint8Array(bodyBytesOf(4))
 
 /** What the exit does in the world for a circuit. */
 export interface ExitSink {
@@ -115,8 +119,9 @@ export class ExitCircuit {
   }
 
   #cell(type: CellType, cellClass: CellClass, body: Uint8Array): void {
-    const opened = this.#hop.openForward(type, cellClass, body, PLAIN, 0)
-    const messages = opened ? decodeMessages(PLAIN.subarray(0, capacityOf(cellClass))) : undefined
+    const plain = newPlaintext(cellClass)
+    const opened = this.#hop.openForward(type, cellClass, body, plain, 0)
+    const messages = opened ? decodeMessages(plain.subarray(0, capacityOf(cellClass))) : undefined
     if (messages === undefined) return this.#fail('cell-rejected', 'at once')
     this.#lastCellAt = this.#now
     let cost = body.length + FRAME_HEADER_BYTES

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { DirectReads } from '../base/direct-reads.ts'
 
 /** After a clean end the socket gets so long for what it has not taken yet: its other side may never read. */
 const LINGER_MS = 60_000
@@ -23,13 +24,21 @@ export class SocketPump {
   #corked = false
   #over = false
 
-  /** @param socket connected, made with `allowHalfOpen`, and not read from so far */
-  constructor(socket: Socket, circuit: ByteCircuit) {
+  /**
+   * @param socket connected, made with `allowHalfOpen`, and not read from so far
+   * @param reads where its bytes come in, if it was made with them
+   */
+  constructor(socket: Socket, circuit: ByteCircuit, reads?: DirectReads) {
     this.#socket = socket
     this.#circuit = circuit
-    socket.on('data', (chunk) => {
+    const receive = (chunk: Uint8Array): void => {
       if (!this.#circuit.write(chunk)) socket.pause()
-    })
+    }
+    if (reads === undefined) socket.on('data', receive)
+    else {
+      reads.start(receive)
+      socket.resume()
+    }
     socket.on('end', () => this.#circuit.finish())
     socket.on('drain', () => this.#giveBack())
     socket.on('error', () => {})
@@ -48,7 +57,7 @@ export class SocketPump {
     if (this.#corked) return
     this.#corked = true
     this.#socket.cork()
-    process.nextTick(() => {
+    setImmediate(() => {
       this.#corked = false
       this.#socket.uncork()
     })

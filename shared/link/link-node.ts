@@ -209,7 +209,7 @@ export class LinkNode {
     let handle: LinkHandle | undefined
     return new LinkMuxerFactory({
       options: { networkId, initiator: peer.initiator, maxCircuits },
-      pipe: () => new SocketPipe(connection.socket),
+      pipe: () => new SocketPipe(connection.socket, connection.reads),
       clock,
       onStart: (link) => this.#links.add(link),
       onReady: (link) => {

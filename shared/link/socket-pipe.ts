@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls'
+import type { DirectReads } from '../base/direct-reads.ts'
 import type { BytePipe } from './byte-pipe.ts'
 
 /** What was written goes out before the end, if the peer takes it in this time. */
@@ -7,13 +8,21 @@ const FAREWELL_MS = 1_000
 /** The fast way: the native TLS socket itself, without a stream object of libp2p in between. */
 export class SocketPipe implements BytePipe {
   readonly #socket: TLSSocket
+  readonly #reads: DirectReads | undefined
 
-  constructor(socket: TLSSocket) {
+  /** @param reads where the socket's bytes come in, if it was made with them */
+  constructor(socket: TLSSocket, reads: DirectReads | undefined) {
     this.#socket = socket
+    this.#reads = reads
   }
 
   onData(receive: (chunk: Uint8Array) => void): void {
-    this.#socket.on('data', receive)
+    if (this.#reads === undefined) {
+      this.#socket.on('data', receive)
+      return
+    }
+    this.#reads.start(receive)
+    this.#socket.resume()
   }
 
   onEnd(ended: () => void): void {

@@ -95,7 +95,7 @@ export class TlsListener extends TypedEventEmitter<ListenerEvents> implements Li
     try {
       const remote = ipPortToMultiaddr(socket.remoteAddress ?? '', socket.remotePort ?? 0)
       const peer = await securePeer(socket, true, undefined)
-      const connection = new TlsConnection(socket, remote, 'inbound', this.#parts.log)
+      const connection = new TlsConnection(socket, undefined, remote, 'inbound', this.#parts.log)
       await this.#parts.upgrader.upgradeInbound(connection, {
         skipEncryption: true,
         skipProtection: true,

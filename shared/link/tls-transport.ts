@@ -1,3 +1,4 @@
+import type { OnReadOpts } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import {
   type ComponentLogger,
@@ -14,6 +15,7 @@ import {
 } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { DirectReads } from '../base/direct-reads.ts'
 import { Fault } from '../base/fault.ts'
 import { formatIp } from '../base/ip-address.ts'
 import { createLinkCertificate } from './link-certificate.ts'
@@ -22,6 +24,9 @@ import { type SecuredPeer, securePeer } from './secured-peer.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { TlsListener } from './tls-listener.ts'
 import { LINK_TLS_OPTIONS } from './tls-parameters.ts'
+
+/** TLS hands on one record at a time. */
+const RECORD_BYTES = 16 * 1024
 
 export interface TlsTransportParts {
   /** The muxer for one secured connection. */
@@ -55,11 +60,12 @@ export class TlsTransport implements Transport {
 
   /** @throws Fault peer-identity, tls-parameters */
   async dial(address: Multiaddr, options: DialTransportOptions): Promise<Connection> {
-    const socket = await connectTls(address, await this.certificate(), options.signal)
+    const reads = new DirectReads(new Uint8Array(RECORD_BYTES))
+    const socket = await connectTls(address, { ...(await this.certificate()), onread: reads.onread }, options.signal)
     try {
       const expected = address.getComponents().findLast(({ name }) => name === 'p2p')?.value
       const peer = await securePeer(socket, false, expected === undefined ? undefined : peerIdFromString(expected))
-      const connection = new TlsConnection(socket, address, 'outbound', this.#log)
+      const connection = new TlsConnection(socket, reads, address, 'outbound', this.#log)
       return await options.upgrader.upgradeOutbound(connection, {
         ...options,
         skipEncryption: true,
@@ -99,14 +105,14 @@ export class TlsTransport implements Transport {
 
 function connectTls(
   address: Multiaddr,
-  certificate: { cert: string; key: string },
+  own: { cert: string; key: string; onread: OnReadOpts },
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const where = parseLinkMultiaddr(address)
   if (where === undefined) throw new RangeError('not an address of a link')
   signal.throwIfAborted()
   return new Promise((resolve, reject) => {
-    const socket = tls.connect({ ...LINK_TLS_OPTIONS, ...certificate, host: formatIp(where.ip), port: where.port })
+    const socket = tls.connect({ ...LINK_TLS_OPTIONS, ...own, host: formatIp(where.ip), port: where.port })
     socket.setNoDelay(true)
     const stop = (error: Error): void => {
       socket.destroy()

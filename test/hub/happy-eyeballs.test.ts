@@ -32,7 +32,7 @@ describe('connecting to the first address that answers', () => {
   test('takes the first one where it answers', async () => {
     const one = await listen(1)
     const two = await listen(2, one.port)
-    const socket = await connectFirst([loopback(1), loopback(2)], one.port, never())
+    const { socket } = await connectFirst([loopback(1), loopback(2)], one.port, never())
     cleanUp.push(() => socket.destroy())
     await until(() => one.accepted.length === 1)
     expect([socket.remoteAddress, two.accepted.length, socket.allowHalfOpen]).toEqual(['127.0.0.1', 0, true])
@@ -41,7 +41,7 @@ describe('connecting to the first address that answers', () => {
   test('goes on to the next at once when one refuses', async () => {
     const two = await listen(2)
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] })
-    const socket = await connectFirst([loopback(1), loopback(2)], two.port, never())
+    const { socket } = await connectFirst([loopback(1), loopback(2)], two.port, never())
     cleanUp.push(() => socket.destroy())
     expect(socket.remoteAddress).toBe('127.0.0.2')
   })

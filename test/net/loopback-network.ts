@@ -49,8 +49,6 @@ const PLACES: readonly Place[] = [
   { latitude: -23.5505, longitude: -46.6333, country: 'BR', city: 'Sao Paulo' },
 ]
 
-const NODE = ['node', '--no-warnings']
-
 /**
  * A whole network of real processes on loopback: a directory, hubs on addresses of their own (127.1.0.1, .2, ...),
  * a client with a SOCKS proxy. No namespaces, no rights. 127.0.0.0/8 counts as public in it.
@@ -96,7 +94,7 @@ export class LoopbackNetwork {
       logLevel,
     }
     writeJson(this.#folder, 'client.json', config)
-    const client = this.#spawn('client', [...nodeFlags, 'client/main.ts', 'run', '--config', this.clientConfig])
+    const client = this.#spawn('client', ['deploy/bin/spn', 'run', '--config', this.clientConfig], nodeFlags)
     await client.line('home link up')
     return {
       directory: { pid: directory.pid, port: directoryPort },
@@ -120,7 +118,7 @@ export class LoopbackNetwork {
   async #startDirectory(port: number, networkFile: string, overridesFile: string): Promise<Program> {
     const stateDir = join(this.#folder, 'directory')
     const init = this.#spawn('directory init', [
-      ...['directory/main.ts', 'init', '--state-dir', stateDir, '--network-file', networkFile],
+      ...['deploy/bin/spn-directory', 'init', '--state-dir', stateDir, '--network-file', networkFile],
       ...['--network', 'loopback', '--name', 'directory', '--url', `http://127.0.0.1:${port}`, '--test-network', 'yes'],
     ])
     if ((await init.exit()) !== 0) throw new Error(`directory init failed:\n${init.output}`)
@@ -133,7 +131,7 @@ export class LoopbackNetwork {
       geo: { overridesFile, overridesOnly: true },
       logLevel: 'info',
     })
-    const directory = this.#spawn('directory', ['directory/main.ts', 'run', '--config', config])
+    const directory = this.#spawn('directory', ['deploy/bin/spn-directory', 'run', '--config', config])
     await directory.line('directory started')
     return directory
   }
@@ -151,11 +149,12 @@ export class LoopbackNetwork {
       logLevel: 'info',
     }
     const { nodeFlags = [] } = this.#options
-    return this.#spawn(name, [...nodeFlags, 'hub/main.ts', '--config', writeJson(this.#folder, `${name}.json`, config)])
+    const file = writeJson(this.#folder, `${name}.json`, config)
+    return this.#spawn(name, ['deploy/bin/spn-hub', '--config', file], nodeFlags)
   }
 
-  #spawn(name: string, args: readonly string[]): Program {
-    const program = new Program(name, [...NODE, ...args])
+  #spawn(name: string, command: readonly string[], nodeFlags: readonly string[] = []): Program {
+    const program = new Program(name, command, nodeFlags.length > 0 ? { NODE_OPTIONS: nodeFlags.join(' ') } : {})
     this.programs.push(program)
     return program
   }

@@ -103,11 +103,11 @@ export class SpnWorld {
 
   /** Starts the client on the user machine; it has its home link when this resolves. */
   async startClient(waitMs = 20_000): Promise<HostProcess> {
-    const args = ['--no-warnings', join(ROOT, 'client/main.ts'), 'run', '--config', this.clientConfig]
+    const args = ['run', '--config', this.clientConfig]
     const cgroup = this.#cgroup
     const identity =
       cgroup !== undefined ? { before: cgroup.enterCommand() } : this.intercepts ? { gid: CLIENT_GID } : {}
-    const client = this.user.spawn(process.execPath, args, identity)
+    const client = this.user.spawn(program('spn'), args, identity)
     this.client = client
     await client.line(/home link up/, waitMs)
     return client
@@ -131,8 +131,7 @@ export class SpnWorld {
   }
 
   async ask(command: 'status' | 'connections'): Promise<unknown> {
-    const args = ['--no-warnings', join(ROOT, 'client/main.ts'), command, '--config', this.clientConfig]
-    return JSON.parse(await this.user.mustRun(process.execPath, args))
+    return JSON.parse(await this.user.mustRun(program('spn'), [command, '--config', this.clientConfig]))
   }
 
   get clientConfig(): string {
@@ -162,9 +161,8 @@ export class SpnWorld {
   async #startDirectory(): Promise<void> {
     const { world, directory } = this
     const stateDir = this.#file('directory')
-    const script = join(ROOT, 'directory/main.ts')
-    await directory.mustRun(process.execPath, [
-      ...['--no-warnings', script, 'init', '--state-dir', stateDir, '--network-file', this.networkFile],
+    await directory.mustRun(program('spn-directory'), [
+      ...['init', '--state-dir', stateDir, '--network-file', this.networkFile],
       ...['--network', 'world', '--name', 'zurich', '--url', `http://${directory.ipv4}`, '--test-network', 'yes'],
     ])
     const overridesFile = writeJson(world.folder, 'places.json', world.overrides)
@@ -176,7 +174,7 @@ export class SpnWorld {
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
     })
-    this.directoryProcess = directory.node(script, ['run', '--config', config])
+    this.directoryProcess = directory.spawn(program('spn-directory'), ['run', '--config', config])
     await this.directoryProcess.line(/directory started/, 20_000)
   }
 
@@ -204,7 +202,7 @@ export class SpnWorld {
       ...this.#options.hub,
     }
     const file = writeJson(this.world.folder, `${host.name}.json`, config)
-    return host.node(join(ROOT, 'hub/main.ts'), ['--config', file])
+    return host.spawn(program('spn-hub'), ['--config', file])
   }
 
   #writeClientConfig(): void {
@@ -242,4 +240,9 @@ async function hasMapOf(hubs: number, program: HostProcess): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`no map with ${hubs} hubs:\n${program.lines.slice(-20).join('\n')}`)
+}
+
+/** A program of the network as its operators start it. */
+function program(name: 'spn' | 'spn-hub' | 'spn-directory'): string {
+  return join(ROOT, 'deploy/bin', name)
 }
