@@ -234,6 +234,7 @@ const EDGES: readonly Edge[] = [
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',
       'hub/hub.ts': 'gives its parts a tick a second, and waits for circuits to end',
+      'shared/circuit/socket-pump.ts': 'gives a socket what one turn brought together',
       'shared/link/link-driver.ts': 'writes at the end of a turn',
       'shared/link/link-node.ts': 'gives its links a tick a second',
       'shared/link/socket-pipe.ts': 'tells of an end that came before anybody listened',

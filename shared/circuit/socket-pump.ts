@@ -36,8 +36,8 @@ export class SocketPump {
     }
     if (reads === undefined) socket.on('data', receive)
     else {
-      reads.start(receive)
       socket.resume()
+      reads.start(receive)
     }
     socket.on('end', () => this.#circuit.finish())
     socket.on('drain', () => this.#giveBack())

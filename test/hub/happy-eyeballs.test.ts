@@ -91,7 +91,7 @@ describe('addresses that say nothing', () => {
     await jest.advanceTimersByTimeAsync(250)
     expect(hosts()).toEqual(['127.0.0.1', '127.0.0.2', '127.0.0.3'])
     sockets[0]?.emit('connect')
-    expect(await connecting).toBe(sockets[0])
+    expect((await connecting).socket).toBe(sockets[0])
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false, true, true])
     await jest.advanceTimersByTimeAsync(10_000)
     expect(hosts()).toHaveLength(3)

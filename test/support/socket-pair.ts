@@ -1,17 +1,20 @@
 import net, { type Server, type Socket } from 'node:net'
+import type { DirectReads } from '../../shared/base/direct-reads.ts'
 
 /** Two ends of a TCP connection on loopback, made with half open allowed. */
 export class SocketPairs {
   readonly #server: Server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
   readonly #sockets: Socket[] = []
 
-  async make(): Promise<{ near: Socket; far: Socket }> {
+  /** @param reads where the bytes of the near one shall come in */
+  async make(reads?: DirectReads): Promise<{ near: Socket; far: Socket }> {
     if (!this.#server.listening) {
       await new Promise<void>((resolve) => this.#server.listen({ host: '127.0.0.1', port: 0 }, resolve))
     }
     const { port } = this.#server.address() as net.AddressInfo
     const accepted = new Promise<Socket>((resolve) => this.#server.once('connection', resolve))
-    const near = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
+    const direct = reads === undefined ? {} : { onread: reads.onread }
+    const near = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true, ...direct })
     await new Promise<void>((resolve) => near.once('connect', () => resolve()))
     const far = await accepted
     this.#sockets.push(near, far)

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { concatBytes, utf8 } from '../../../shared/base/bytes.ts'
+import { DirectReads } from '../../../shared/base/direct-reads.ts'
 import { type ByteCircuit, SocketPump } from '../../../shared/circuit/socket-pump.ts'
 import { INITIAL_CREDIT_BYTES } from '../../../shared/link/credit.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
@@ -40,17 +41,26 @@ const pairs = new SocketPairs()
 
 afterEach(() => pairs.close())
 
-async function pumped(): Promise<{ pump: SocketPump; circuit: TestCircuit; near: Socket; far: Socket }> {
-  const { near, far } = await pairs.make()
-  const circuit = new TestCircuit()
-  return { pump: new SocketPump(near, circuit), circuit, near, far }
-}
+type Pumped = { pump: SocketPump; circuit: TestCircuit; near: Socket; far: Socket }
+
+/** A socket that was accepted is read by its events, one that was dialled directly. */
+const WAYS: readonly [string, () => DirectReads | undefined][] = [
+  ['read by events', () => undefined],
+  ['read directly', () => new DirectReads(new Uint8Array(4096))],
+]
 
 const turns = async (count = 20): Promise<void> => {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-describe('a socket pump', () => {
+describe.each(WAYS)('a socket pump, %s', (_, readsOf) => {
+  async function pumped(): Promise<Pumped> {
+    const reads = readsOf()
+    const { near, far } = await pairs.make(reads)
+    const circuit = new TestCircuit()
+    return { pump: new SocketPump(near, circuit, reads), circuit, near, far }
+  }
+
   test('carries bytes both ways, and gives back credit for what the socket took', async () => {
     const { pump, circuit, far } = await pumped()
     const log = new SocketLog(far)
