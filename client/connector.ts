@@ -135,9 +135,7 @@ export class Connector {
   ): Promise<Fault | undefined> {
     let path: MapHub[] = []
     try {
-      const home = await this.#parts.homeLink.ready(
-        AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]),
-      )
+      const home = this.#parts.homeLink.home ?? (await this.#waitForHome())
       path = this.#path(target, home, avoid)
       this.#parts.connections.update(id, { path: path.map(hopView) })
       return await this.#build(target, path, home, sink, tunnel)
@@ -146,6 +144,10 @@ export class Connector {
       avoidFailed(fault, path, avoid)
       return fault
     }
+  }
+
+  #waitForHome(): Promise<Home> {
+    return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
   }
 
   #path(target: Target, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {

@@ -6,7 +6,7 @@ import type { ExitCircuit, ExitSink } from '../shared/circuit/exit-circuit.ts'
 import { SocketPump } from '../shared/circuit/socket-pump.ts'
 import type { ExitFacts } from './exit-guard.ts'
 import { exitRefusal } from './exit-guard.ts'
-import { connectFirst, type Dialled } from './happy-eyeballs.ts'
+import { type Dialled, dialFirst } from './happy-eyeballs.ts'
 import type { HubMetrics } from './metrics.ts'
 import type { NameResolver } from './resolver.ts'
 
@@ -34,7 +34,8 @@ export class ExitConnection implements ExitSink {
   #finishedEarly = false
   #admitted = false
   #over = false
-  readonly #closing = new AbortController()
+  /** Ends the tries to connect, while there are any. */
+  #giveUp: (() => void) | undefined
 
   constructor(circuit: () => ExitCircuit, parts: ExitParts) {
     this.#circuit = circuit
@@ -63,7 +64,10 @@ export class ExitConnection implements ExitSink {
   closed(because: FaultCode | undefined): void {
     this.#over = true
     this.#early = []
-    this.#closing.abort()
+    if (this.#giveUp !== undefined) {
+      this.#giveUp()
+      this.#release()
+    }
     this.#pump?.closed(because === undefined)
   }
 
@@ -74,7 +78,7 @@ export class ExitConnection implements ExitSink {
     const addresses = await this.#allowedAddresses(target)
     if (this.#over) return this.#release()
     if (typeof addresses === 'string') return this.#refuse(addresses)
-    await this.#dial(addresses.slice(0, MAX_ADDRESSES_TRIED), target.port)
+    this.#dial(addresses.slice(0, MAX_ADDRESSES_TRIED), target.port)
   }
 
   /** The addresses of the target that may be connected to; the reason if there are none. */
@@ -91,22 +95,16 @@ export class ExitConnection implements ExitSink {
     }
   }
 
-  async #dial(addresses: readonly IpAddress[], port: number): Promise<void> {
-    try {
-      const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
-      const dialled = await connectFirst(addresses, port, AbortSignal.any([timeout, this.#closing.signal]))
-      this.#connected(dialled)
-    } catch (error) {
-      this.#refuse(faultOfConnect(error))
-    }
+  #dial(addresses: readonly IpAddress[], port: number): void {
+    this.#giveUp = dialFirst(addresses, port, CONNECT_TIMEOUT_MS, {
+      connected: (dialled) => this.#connected(dialled),
+      failed: (errors) => this.#refuse(faultOfConnect(errors)),
+    })
   }
 
   #connected({ socket, reads }: Dialled): void {
+    this.#giveUp = undefined
     socket.once('close', () => this.#release())
-    if (this.#over) {
-      socket.destroy()
-      return
-    }
     this.#parts.metrics.exitsConnected++
     this.#circuit().connected(socket.remoteFamily === 'IPv6' ? 6 : 4)
     this.#pump = new SocketPump(socket, this.#circuit(), reads)
@@ -144,8 +142,7 @@ const CONNECT_FAULTS: Readonly<Record<string, FaultCode>> = {
 }
 
 /** Of several addresses' errors the most telling: that somebody answered and refused says more than silence. */
-export function faultOfConnect(error: unknown): FaultCode {
-  const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
+export function faultOfConnect(errors: readonly unknown[]): FaultCode {
   const codes = errors.map((one) => CONNECT_FAULTS[String((one as { code?: unknown }).code)])
   return (
     codes.find((code) => code === 'connection-refused') ??

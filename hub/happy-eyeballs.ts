@@ -14,58 +14,62 @@ export interface Dialled {
   readonly reads: DirectReads
 }
 
+/** What becomes of the tries: exactly one of the two is called, unless they are given up before. */
+export interface DialSink {
+  connected(dialled: Dialled): void
+  /** The errors of all addresses; fewer than addresses if the time was over before. */
+  failed(errors: readonly unknown[]): void
+}
+
 /**
  * Connects to whichever address answers first; tries that are under way go on while later ones start.
- * @param signal ends all tries
- * @throws the errors of all addresses together, as an AggregateError
+ * @param limitMs for all tries together
+ * @returns gives all of them up
  */
-export function connectFirst(addresses: readonly IpAddress[], port: number, signal: AbortSignal): Promise<Dialled> {
-  return new Promise((resolve, reject) => {
-    const open = new Set<Socket>()
-    const errors: unknown[] = []
-    let next = 0
-    let timer: NodeJS.Timeout | undefined
+export function dialFirst(addresses: readonly IpAddress[], port: number, limitMs: number, sink: DialSink): () => void {
+  const open = new Set<Socket>()
+  const errors: unknown[] = []
+  let next = 0
+  let nextTimer: NodeJS.Timeout | undefined
 
-    const stop = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-      for (const socket of open) socket.destroy()
+  const stop = (): void => {
+    clearTimeout(nextTimer)
+    clearTimeout(limitTimer)
+    for (const socket of open) socket.destroy()
+    open.clear()
+  }
+  const fail = (): void => {
+    stop()
+    sink.failed(errors)
+  }
+  const tryNext = (): void => {
+    clearTimeout(nextTimer)
+    const address = addresses[next++]
+    if (address === undefined) {
+      if (open.size === 0) fail()
+      return
     }
-    const onAbort = (): void => {
+    if (next < addresses.length) nextTimer = setTimeout(tryNext, NEXT_ADDRESS_AFTER_MS)
+    const reads = new DirectReads(READ_BUFFER)
+    const host = formatIp(address)
+    const socket = net.connect({ host, port, allowHalfOpen: true, noDelay: true, onread: reads.onread })
+    open.add(socket)
+    // Not in `open` any more: it was given up in this very turn.
+    const onError = (error: Error): void => {
+      if (!open.delete(socket)) return
+      errors.push(error)
+      tryNext()
+    }
+    socket.once('error', onError)
+    socket.once('connect', () => {
+      if (!open.delete(socket)) return
+      socket.off('error', onError)
       stop()
-      reject(signal.reason)
-    }
-    const tryNext = (): void => {
-      clearTimeout(timer)
-      const address = addresses[next++]
-      if (address === undefined) {
-        if (open.size === 0) {
-          stop()
-          reject(new AggregateError(errors))
-        }
-        return
-      }
-      timer = setTimeout(tryNext, NEXT_ADDRESS_AFTER_MS)
-      const reads = new DirectReads(READ_BUFFER)
-      const host = formatIp(address)
-      const socket = net.connect({ host, port, allowHalfOpen: true, noDelay: true, onread: reads.onread })
-      open.add(socket)
-      const onError = (error: Error): void => {
-        open.delete(socket)
-        errors.push(error)
-        tryNext()
-      }
-      socket.once('error', onError)
-      socket.once('connect', () => {
-        open.delete(socket)
-        socket.off('error', onError)
-        stop()
-        resolve({ socket, reads })
-      })
-    }
+      sink.connected({ socket, reads })
+    })
+  }
 
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    tryNext()
-  })
+  const limitTimer = setTimeout(fail, limitMs)
+  tryNext()
+  return stop
 }

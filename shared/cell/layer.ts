@@ -25,28 +25,35 @@ export interface LayerPlace {
   readonly place: number
 }
 
+const RATCHET_LABEL = labelled('spn/1 ratchet')
 const AAD_BYTES = 13
 
-/**
+/*
  *     aad    direction u8 | phase u8 | class u8 | type u8 | place u8 | counter u64
  *     nonce  0 u32 | counter u64
  *
- * Written in place before each use: one cell at a time, so the two arrays are never seen by two cells.
+ * One of each for all layers of this process: both are written anew before each cell, and one cell is sealed or opened
+ * at a time.
  */
+const NONCE = new Uint8Array(NONCE_BYTES)
+const AAD = new Uint8Array(AAD_BYTES)
+const NONCE_VIEW = new DataView(NONCE.buffer)
+const AAD_VIEW = new DataView(AAD.buffer)
+
+/** Key, ratchet and counter of one layer in one direction. */
 class LayerState {
-  readonly nonce = new Uint8Array(NONCE_BYTES)
-  readonly aad = new Uint8Array(AAD_BYTES)
-  readonly #nonceView = new DataView(this.nonce.buffer)
-  readonly #aadView = new DataView(this.aad.buffer)
+  readonly #direction: number
+  readonly #phase: number
+  readonly #place: number
   #key: Aead
   #ratchet: Uint8Array
   #counter = 0
 
   constructor(where: LayerPlace, secrets: DirectionSecrets) {
-    this.aad[0] = DIRECTIONS[where.direction]
-    this.aad[1] = PHASES[where.phase]
-    this.aad[4] = where.place
-    this.#key = createAead(secrets.key, this.nonce, this.aad)
+    this.#direction = DIRECTIONS[where.direction]
+    this.#phase = PHASES[where.phase]
+    this.#place = where.place
+    this.#key = createAead(secrets.key, NONCE, AAD)
     this.#ratchet = secrets.ratchet
   }
 
@@ -60,13 +67,16 @@ class LayerState {
 
   /** Sets nonce and associated data for the next cell. */
   prepare(cellClass: CellClass, type: CellType): void {
-    this.aad[2] = cellClass
-    this.aad[3] = type
+    AAD[0] = this.#direction
+    AAD[1] = this.#phase
+    AAD[2] = cellClass
+    AAD[3] = type
+    AAD[4] = this.#place
     const high = Math.floor(this.#counter / 0x1_0000_0000)
-    this.#nonceView.setUint32(4, high)
-    this.#nonceView.setUint32(8, this.#counter)
-    this.#aadView.setUint32(5, high)
-    this.#aadView.setUint32(9, this.#counter)
+    NONCE_VIEW.setUint32(4, high)
+    NONCE_VIEW.setUint32(8, this.#counter)
+    AAD_VIEW.setUint32(5, high)
+    AAD_VIEW.setUint32(9, this.#counter)
   }
 
   /** After a cell: the next counter, and a new key when its time has come. */
@@ -74,10 +84,10 @@ class LayerState {
     this.#counter++
     if (this.#counter % RATCHET_CELLS !== 0) return
     if (this.#ratchet.length === 0) throw new RangeError('this layer has no keys beyond its first')
-    const next = hkdf(this.#ratchet, EMPTY, labelled('spn/1 ratchet'), 2 * KEY_BYTES)
+    const next = hkdf(this.#ratchet, EMPTY, RATCHET_LABEL, 2 * KEY_BYTES)
     this.#key.close()
     wipe(this.#ratchet)
-    this.#key = createAead(next.subarray(0, KEY_BYTES), this.nonce, this.aad)
+    this.#key = createAead(next.subarray(0, KEY_BYTES), NONCE, AAD)
     this.#ratchet = next.slice(KEY_BYTES)
     wipe(next)
   }

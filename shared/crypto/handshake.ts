@@ -3,6 +3,7 @@ import { Fault } from '../base/fault.ts'
 import { KEY_BYTES } from './aead.ts'
 import type { CircuitKeyPair, CircuitPublicKey } from './circuit-key.ts'
 import { hkdf, labelled, sha256 } from './kdf.ts'
+import { ML_KEM_CIPHERTEXT_BYTES } from './ml-kem.ts'
 import { X25519PrivateKey, X25519PublicKey } from './x25519.ts'
 
 /** Version and suite of the handshake; both are part of the transcript (SPEC section 6.2). */
@@ -138,15 +139,38 @@ export class Received {
   }
 }
 
+/*
+ *     label | version u8 | suite u8 | network id | hub id | key digest | X | ct | id before | link binding
+ *
+ * Written anew for each hash: a buffer of its own for each would be most of the garbage of a handshake.
+ */
+const TRANSCRIPT = labelled(
+  'spn/1 create',
+  Uint8Array.of(HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM),
+  new Uint8Array(6 * 32 + ML_KEM_CIPHERTEXT_BYTES),
+)
+const TRANSCRIPT_START = labelled('spn/1 create').length + 2
+
 function transcript(context: HopContext, keyDigest: Uint8Array, X: Uint8Array, ct: Uint8Array): Uint8Array {
   const { networkId, hubId, previousId, linkBinding } = context
-  const suite = Uint8Array.of(HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM)
-  return sha256(labelled('spn/1 create', suite, networkId, hubId, keyDigest, X, ct, previousId, linkBinding))
+  const parts = [networkId, hubId, keyDigest, X, ct, previousId, linkBinding]
+  let at = TRANSCRIPT_START
+  for (const part of parts) {
+    TRANSCRIPT.set(part, at)
+    at += part.length
+  }
+  if (at !== TRANSCRIPT.length) throw new RangeError('ids, digests and bindings have 32 bytes, a ciphertext 1088')
+  return sha256(TRANSCRIPT)
 }
 
+/** Place and role are written behind the label before each use. */
+const EARLY_INFO = labelled('spn/1 early', new Uint8Array(2))
+const FULL_INFO = labelled('spn/1 full')
+
 function earlySecrets(secret: Uint8Array, T: Uint8Array, place: number, role: HopRole): EarlySecrets {
-  const info = labelled('spn/1 early', Uint8Array.of(place, ROLE_BYTE[role]))
-  const out = hkdf(secret, T, info, 3 * KEY_BYTES + REPLAY_TAG_BYTES)
+  EARLY_INFO[EARLY_INFO.length - 2] = place
+  EARLY_INFO[EARLY_INFO.length - 1] = ROLE_BYTE[role]
+  const out = hkdf(secret, T, EARLY_INFO, 3 * KEY_BYTES + REPLAY_TAG_BYTES)
   return {
     createKey: out.subarray(0, 32),
     earlyKey: out.subarray(32, 64),
@@ -157,7 +181,7 @@ function earlySecrets(secret: Uint8Array, T: Uint8Array, place: number, role: Ho
 
 function fullSecrets(dh: Uint8Array, Y: Uint8Array, chain: Uint8Array): FullSecrets {
   const secret = concatBytes(dh, Y)
-  const out = hkdf(secret, chain, labelled('spn/1 full'), 4 * KEY_BYTES + CONFIRM_BYTES)
+  const out = hkdf(secret, chain, FULL_INFO, 4 * KEY_BYTES + CONFIRM_BYTES)
   wipe(dh, secret)
   return {
     forward: { key: out.subarray(0, 32), ratchet: out.subarray(32, 64) },

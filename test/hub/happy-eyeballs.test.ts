@@ -1,6 +1,6 @@
 import net, { type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
-import { connectFirst } from '../../hub/happy-eyeballs.ts'
+import { type Dialled, dialFirst } from '../../hub/happy-eyeballs.ts'
 import { formatIp } from '../../shared/base/ip-address.ts'
 import { until } from '../support/until.ts'
 
@@ -26,13 +26,23 @@ async function listen(last: number, port = 0): Promise<{ port: number; accepted:
   return { port: (server.address() as net.AddressInfo).port, accepted, server }
 }
 
-const never = (): AbortSignal => new AbortController().signal
+const LIMIT_MS = 10_000
+
+/** The same as a promise, which rejects with the errors. */
+function dial(lasts: readonly number[], port: number): { dialled: Promise<Dialled>; giveUp: () => void } {
+  const { promise, resolve, reject } = Promise.withResolvers<Dialled>()
+  promise.catch(() => {})
+  return {
+    dialled: promise,
+    giveUp: dialFirst(lasts.map(loopback), port, LIMIT_MS, { connected: resolve, failed: reject }),
+  }
+}
 
 describe('connecting to the first address that answers', () => {
   test('takes the first one where it answers', async () => {
     const one = await listen(1)
     const two = await listen(2, one.port)
-    const { socket } = await connectFirst([loopback(1), loopback(2)], one.port, never())
+    const { socket } = await dial([1, 2], one.port).dialled
     cleanUp.push(() => socket.destroy())
     await until(() => one.accepted.length === 1)
     expect([socket.remoteAddress, two.accepted.length, socket.allowHalfOpen]).toEqual(['127.0.0.1', 0, true])
@@ -41,7 +51,7 @@ describe('connecting to the first address that answers', () => {
   test('goes on to the next at once when one refuses', async () => {
     const two = await listen(2)
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] })
-    const { socket } = await connectFirst([loopback(1), loopback(2)], two.port, never())
+    const { socket } = await dial([1, 2], two.port).dialled
     cleanUp.push(() => socket.destroy())
     expect(socket.remoteAddress).toBe('127.0.0.2')
   })
@@ -49,18 +59,12 @@ describe('connecting to the first address that answers', () => {
   test('says of each address why it failed, when all do', async () => {
     const { port, server } = await listen(9)
     await new Promise((resolve) => server.close(resolve))
-    const failure = await connectFirst([loopback(1), loopback(2), loopback(3)], port, never()).catch((error) => error)
-    expect(failure.errors.map(({ code }: { code: string }) => code)).toEqual(Array(3).fill('ECONNREFUSED'))
+    const errors = await dial([1, 2, 3], port).dialled.catch((all) => all)
+    expect(errors.map(({ code }: { code: string }) => code)).toEqual(Array(3).fill('ECONNREFUSED'))
   })
 
   test('fails when there is no address', async () => {
-    await expect(connectFirst([], 80, never())).rejects.toMatchObject({ errors: [] })
-  })
-
-  test('is not begun when the signal says so before', async () => {
-    const connect = jest.spyOn(net, 'connect')
-    await expect(connectFirst([loopback(1)], 80, AbortSignal.abort(new Error('no')))).rejects.toThrow('no')
-    expect(connect).not.toHaveBeenCalled()
+    await expect(dial([], 80).dialled).rejects.toEqual([])
   })
 })
 
@@ -82,7 +86,7 @@ describe('addresses that say nothing', () => {
   test('are given a quarter of a second each, while those before go on', async () => {
     jest.useFakeTimers()
     const { sockets, hosts } = silentSockets()
-    const connecting = connectFirst([1, 2, 3].map(loopback), 80, never())
+    const { dialled } = dial([1, 2, 3], 80)
     expect(hosts()).toEqual(['127.0.0.1'])
     await jest.advanceTimersByTimeAsync(249)
     expect(hosts()).toHaveLength(1)
@@ -91,35 +95,47 @@ describe('addresses that say nothing', () => {
     await jest.advanceTimersByTimeAsync(250)
     expect(hosts()).toEqual(['127.0.0.1', '127.0.0.2', '127.0.0.3'])
     sockets[0]?.emit('connect')
-    expect((await connecting).socket).toBe(sockets[0])
+    expect((await dialled).socket).toBe(sockets[0])
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false, true, true])
     await jest.advanceTimersByTimeAsync(10_000)
     expect(hosts()).toHaveLength(3)
   })
 
-  test('are all given up by the signal', async () => {
+  test('are all given up by who asked, who is told nothing more', async () => {
     jest.useFakeTimers()
     const { sockets } = silentSockets()
-    const giveUp = new AbortController()
-    const connecting = connectFirst([1, 2, 3].map(loopback), 80, giveUp.signal)
-    connecting.catch(() => {})
+    const { dialled, giveUp } = dial([1, 2, 3], 80)
+    let told = false
+    dialled
+      .finally(() => {
+        told = true
+      })
+      .catch(() => {})
     await jest.advanceTimersByTimeAsync(300)
-    giveUp.abort(new Error('enough'))
-    await expect(connecting).rejects.toThrow('enough')
+    giveUp()
+    giveUp()
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true])
-    await jest.advanceTimersByTimeAsync(10_000)
-    expect(sockets).toHaveLength(2)
+    await jest.advanceTimersByTimeAsync(2 * LIMIT_MS)
+    expect([sockets.length, told]).toEqual([2, false])
+  })
+
+  test('are all given up when the time is over', async () => {
+    jest.useFakeTimers()
+    const { sockets } = silentSockets()
+    const { dialled } = dial([1, 2], 80)
+    await jest.advanceTimersByTimeAsync(LIMIT_MS)
+    await expect(dialled).rejects.toEqual([])
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true])
   })
 
   test('that fail one after the other, the last while nothing is left to try, end it', async () => {
     jest.useFakeTimers()
     const { sockets } = silentSockets()
-    const connecting = connectFirst([1, 2].map(loopback), 80, never())
-    connecting.catch(() => {})
+    const { dialled } = dial([1, 2], 80)
     await jest.advanceTimersByTimeAsync(1_000)
     sockets[1]?.emit('error', new Error('second'))
     await jest.advanceTimersByTimeAsync(1_000)
     sockets[0]?.emit('error', new Error('first'))
-    await expect(connecting).rejects.toMatchObject({ errors: [{ message: 'second' }, { message: 'first' }] })
+    await expect(dialled).rejects.toMatchObject([{ message: 'second' }, { message: 'first' }])
   })
 })

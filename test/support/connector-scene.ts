@@ -54,7 +54,7 @@ export class ConnectorScene {
         networkId: new Uint8Array(32).fill(7),
         ...{ clock: network.clock, time: this.time, random: seededRandom(seed), locator: NOWHERE },
         connections: this.connections,
-        homeLink: { ready: () => this.home() } as unknown as HomeLink,
+        homeLink: { home: undefined, ready: () => this.home() } as unknown as HomeLink,
         map: () => this.map(),
         checkTime: () => this.checkTime(),
       },
