@@ -192,7 +192,11 @@ async function mapWith(hubs: number, program: Program): Promise<void> {
 
 /** CPU seconds (user and system) that a process has used so far. */
 export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return parseCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}
+
+/** @param stat what /proc/PID/stat holds; the name in it may have spaces and brackets */
+export function parseCpuSeconds(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
