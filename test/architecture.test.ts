@@ -375,7 +375,7 @@ describe('files', () => {
     expect(all.map(({ path }) => path).filter((path) => EMPTY_NAMES.test(path))).toEqual([])
     const odd = all
       .map(({ path }) => path)
-      .filter((path) => !/^[a-z0-9-/]+(\.test|\.config|\.d)?\.(ts|mjs|js)$/.test(path))
+      .filter((path) => !/^[a-z0-9-/]+(\.test|\.config|\.d)?\.(ts|mts|mjs|js)$/.test(path))
     expect(odd).toEqual([])
   })
 

