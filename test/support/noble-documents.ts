@@ -1,0 +1,146 @@
+import { ascii, join, noble, nobleSign, u32, u64 } from './noble-primitives.ts'
+import { plainCanonical } from './plain-canonical.ts'
+
+/* Documents of directories and hubs, written from the text of SPEC sections 3 and 11. */
+
+/** Unsigned number, byte string, or list. */
+export type PlainValue = number | Uint8Array | readonly PlainValue[]
+
+export interface PlainAddress {
+  readonly ip: Uint8Array
+  readonly port: number
+}
+
+/** `ip` is empty for all addresses. */
+export interface PlainExitRule {
+  readonly accept: boolean
+  readonly ip: Uint8Array
+  readonly prefix: number
+  readonly fromPort: number
+  readonly toPort: number
+}
+
+export interface PlainPlace {
+  readonly latitude: number
+  readonly longitude: number
+  readonly country: string
+  readonly city: string
+}
+
+export interface PlainDescriptor {
+  readonly sequence: number
+  readonly published: number
+  readonly expires: number
+  readonly linkAddresses: readonly PlainAddress[]
+  readonly noiseAddresses: readonly PlainAddress[]
+  readonly circuitKey: Uint8Array
+  readonly roles: number
+  readonly exitPolicy: readonly PlainExitRule[]
+  readonly operator: string
+  readonly family: string
+  readonly contact: string
+  readonly programVersion: string
+  readonly capacityKbits: number
+  readonly place: PlainPlace | null
+}
+
+export interface PlainMapHub {
+  readonly id: Uint8Array
+  readonly linkAddresses: readonly PlainAddress[]
+  readonly circuitKey: Uint8Array
+  readonly roles: number
+  readonly exitPolicy: readonly PlainExitRule[]
+  readonly operator: string
+  readonly family: string
+  readonly programVersion: string
+  readonly capacityKbits: number
+  readonly place: PlainPlace
+  readonly asNumber: number
+}
+
+export interface PlainMap {
+  readonly epoch: number
+  readonly validAfter: number
+  readonly freshUntil: number
+  readonly validUntil: number
+  readonly hashBefore: Uint8Array
+  readonly addressScope: readonly { readonly ip: Uint8Array; readonly prefix: number }[]
+  readonly hubs: readonly PlainMapHub[]
+}
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+const addresses = (list: readonly PlainAddress[]): PlainValue => list.map(({ ip, port }) => [ip, port])
+const rules = (list: readonly PlainExitRule[]): PlainValue =>
+  list.map(({ accept, ip, prefix, fromPort, toPort }) => [accept ? 1 : 0, ip, prefix, fromPort, toPort])
+const place = ({ latitude, longitude, country, city }: PlainPlace): PlainValue => [
+  Math.round((latitude + 90) * 1000),
+  Math.round((longitude + 180) * 1000),
+  text(country),
+  text(city),
+]
+
+/** SPEC section 11.2: the body of a descriptor. */
+export function nobleDescriptorBody(d: PlainDescriptor): Uint8Array {
+  return plainCanonical([
+    1,
+    d.sequence,
+    d.published,
+    d.expires,
+    addresses(d.linkAddresses),
+    addresses(d.noiseAddresses),
+    d.circuitKey,
+    d.roles,
+    rules(d.exitPolicy),
+    text(d.operator),
+    text(d.family),
+    text(d.contact),
+    text(d.programVersion),
+    d.capacityKbits,
+    d.place === null ? [] : [place(d.place)],
+  ])
+}
+
+/** SPEC section 11.2: hub id ‖ signature ‖ body. */
+export function nobleDescriptor(body: Uint8Array, seed: Uint8Array, networkId: Uint8Array): Uint8Array {
+  return join(noble.ed25519.getPublicKey(seed), nobleSign('spn/1 descriptor', networkId, body, seed), body)
+}
+
+/** SPEC section 11.3: the body of a hub map. */
+export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
+  return plainCanonical([
+    1,
+    networkId,
+    map.epoch,
+    map.validAfter,
+    map.freshUntil,
+    map.validUntil,
+    map.hashBefore,
+    [map.addressScope.map(({ ip, prefix }) => [ip, prefix])],
+    map.hubs.map((hub) => [
+      hub.id,
+      addresses(hub.linkAddresses),
+      hub.circuitKey,
+      hub.roles,
+      rules(hub.exitPolicy),
+      text(hub.operator),
+      text(hub.family),
+      text(hub.programVersion),
+      hub.capacityKbits,
+      [place(hub.place), hub.asNumber],
+    ]),
+  ])
+}
+
+/** SPEC section 11.4: the signed map, by the directories with these seeds. */
+export function nobleSignedMap(body: Uint8Array, seeds: readonly Uint8Array[], networkId: Uint8Array): Uint8Array {
+  const signatures = seeds.flatMap((seed) => [
+    noble.ed25519.getPublicKey(seed),
+    nobleSign('spn/1 map', networkId, body, seed),
+  ])
+  return join(ascii('SPNM'), [1, seeds.length], u32(body.length), ...signatures, body)
+}
+
+/** SPEC section 3.2: what the signature of a time is over, without label and network id. */
+export function nobleTimeMessage(nonce: Uint8Array, timeMs: number): Uint8Array {
+  return join(nonce, u64(timeMs))
+}
