@@ -14,7 +14,7 @@ import { bringSystemPackages } from './setup/system-packages.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Programs that run with npm packages alone. */
-const NEEDS_NO_SYSTEM = ['test/net/net.ts']
+const NEEDS_NO_SYSTEM = ['test/net/net.ts', 'test/vectors/generate.ts']
 
 const [script, ...args] = process.argv.slice(2)
 
