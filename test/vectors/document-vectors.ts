@@ -129,7 +129,7 @@ export function mapVectors() {
       place: i === 0 ? VIENNA : { latitude: -33.868, longitude: -151.209, country: '', city: '' },
       asNumber: i === 0 ? 64_500 : 0,
     }))
-    .sort((one, other) => (hexOf(one.id) < hexOf(other.id) ? -1 : 1))
+    .sort((one, other) => Buffer.compare(one.id, other.id))
   const first: PlainMap = {
     epoch,
     validAfter: VECTOR_TIME_S,
@@ -176,10 +176,6 @@ export function mapVectors() {
       }
     }),
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 export function timeVectors() {
