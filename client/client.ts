@@ -15,11 +15,13 @@ import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
 import { HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
+import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
-import { SocksServer } from './socks/socks-server.ts'
+import { ProxyServer } from './proxy/proxy-server.ts'
+import { SOCKS_DIALECT } from './socks/socks-dialect.ts'
 
 export interface ClientParts {
   readonly network: Network
@@ -45,7 +47,8 @@ export class Client {
   readonly #maps: MapKeeper
   readonly #homeLink: HomeLink
   readonly #connector: Connector
-  readonly #socks: SocksServer | undefined
+  readonly #socks: ProxyServer | undefined
+  readonly #httpProxy: ProxyServer | undefined
   readonly #control: ControlServer
   readonly #interception: Interception | undefined
   readonly #throughCircuits: HttpSend
@@ -83,7 +86,9 @@ export class Client {
         onMap: () => this.#homeLink.connect(),
       },
     )
-    this.#socks = options.socks === null ? undefined : new SocksServer(options.socks, this.#connector)
+    const { socks, httpProxy } = options
+    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector)
+    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector)
     this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector))
     this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
   }
@@ -97,10 +102,11 @@ export class Client {
     const { clock, log } = this.#parts
     await this.#control.start()
     await this.#socks?.start()
+    await this.#httpProxy?.start()
     await this.#interception?.start()
     this.#maps.start()
     this.#timer = setInterval(() => this.#connector.tick(clock.now()), TICK_MS)
-    log.info('client started', { intercepts: this.#interception !== undefined, socksPort: this.#socks?.port })
+    log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
 
   /** The port of the SOCKS proxy that is really used. */
@@ -124,6 +130,7 @@ export class Client {
     this.#maps.close()
     this.#connector.close()
     await this.#socks?.close()
+    await this.#httpProxy?.close()
     await this.#homeLink.close()
     await this.#interception?.close()
     await this.#control.close()
@@ -155,7 +162,12 @@ export class Client {
       map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
-      socksPort: this.#socks?.port,
+      ...this.#ports(),
     }
+  }
+
+  /** Those of the proxies that there are. */
+  #ports(): { socksPort: number | undefined; httpProxyPort: number | undefined } {
+    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port }
   }
 }

@@ -15,7 +15,7 @@ export interface HopView {
 /** A connection of an app, for the user's own eyes: it never goes to a log or a file. */
 export interface ConnectionView {
   readonly id: number
-  readonly by: 'intercepted' | 'socks' | 'client'
+  readonly by: 'intercepted' | 'socks' | 'http' | 'client'
   /** `198.18.5.1:80`, `[2001:db8::1]:80`, `example.com:443`. */
   readonly target: string
   readonly path: readonly HopView[]

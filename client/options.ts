@@ -19,6 +19,8 @@ export const clientOptionsSchema = z.strictObject({
   stateDir: z.string().min(1),
   /** Where programs of this computer find a SOCKS 5 proxy; null for none. */
   socks: endpointSchema.nullable().default({ ip: Uint8Array.of(127, 0, 0, 1), port: 1080 }),
+  /** Where they find an HTTP proxy, which only does CONNECT; null for none. */
+  httpProxy: endpointSchema.nullable().default(null),
   /** Interception of every connection of this computer; null for none. Needs root or CAP_NET_ADMIN. */
   intercept: z
     .strictObject({

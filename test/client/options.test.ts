@@ -18,14 +18,17 @@ describe('the options of the client', () => {
     })
   })
 
-  test('can switch the proxy off', () => {
+  test('can switch the proxies off and on', () => {
     expect(parse({ ...LEAST, socks: null }).socks).toBeNull()
+    expect(parse(LEAST).httpProxy).toBeNull()
+    expect(parse({ ...LEAST, httpProxy: '[::1]:8118' }).httpProxy).toMatchObject({ port: 8118 })
   })
 
   test('that are wrong are told all at once, each with its place and what is expected', () => {
     const told = mistakes({
       networkFile: '',
       socks: 'localhost:1080',
+      httpProxy: '127.0.0.1',
       intercept: { queue: 70_000, port: 0, own: { gid: 1, cgroup: 'x' }, direct: ['10.0.0.1/8', '10.0.0.0/8'] },
       hops: 5,
       privateTargets: 'yes',
@@ -37,6 +40,7 @@ describe('the options of the client', () => {
       'networkFile: ',
       'stateDir: ',
       'socks: expected ADDRESS:PORT',
+      'httpProxy: expected ADDRESS:PORT',
       'intercept.queue: ',
       'intercept.port: ',
       'intercept.own: ',
@@ -49,7 +53,7 @@ describe('the options of the client', () => {
     ]) {
       expect(told.filter((mistake) => mistake.startsWith(beginning))).toHaveLength(1)
     }
-    expect(told).toHaveLength(12)
+    expect(told).toHaveLength(13)
   })
 
   test.each([

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ConnectionView } from '../../client/connection-list.ts'
-import { LoopbackNetwork } from '../net/loopback-network.ts'
+import { freePort, LoopbackNetwork } from '../net/loopback-network.ts'
 import { Program, ROOT } from '../support/program.ts'
 import { CITIES, type City } from '../world/cities.ts'
 import { nearestExits } from './checks.ts'
@@ -20,7 +20,9 @@ const CURL_PROXY_REFUSED = 97
 
 /** The tour without any rights: a network of plain processes on loopback, programs by SOCKS. True if all went well. */
 export async function runOnLoopback(once: boolean): Promise<boolean> {
+  const httpProxy = `127.0.0.1:${await freePort('127.0.0.1')}`
   const network = new LoopbackNetwork({
+    client: { httpProxy },
     ...{ hubs: 8, hops: 3, logLevel: 'info', socks: { host: '127.0.0.1', port: 0 } },
     places: DESTINATIONS.map(({ city, address }) => ({ range: `${address}/32`, ...city.place, asn: city.asn })),
   })
@@ -61,7 +63,7 @@ export async function runOnLoopback(once: boolean): Promise<boolean> {
     console.log(`A closed port gives curl's exit status ${closed} (${CURL_PROXY_REFUSED} is "refused by the proxy").`)
     const ok = closed === CURL_PROXY_REFUSED && lines.every(({ mistake }) => mistake === undefined)
     if (once) console.log(JSON.stringify({ ok, connections: lines.length, mode: 'loopback' }))
-    else await stayUp(proxy)
+    else await stayUp(proxy, httpProxy)
     return ok
   } finally {
     await server.stop()
@@ -75,8 +77,8 @@ async function lastConnection(config: string, address: string): Promise<Connecti
   return (JSON.parse(stdout) as ConnectionView[]).findLast(({ target }) => target.startsWith(`${address}:`))
 }
 
-function stayUp(proxy: string): Promise<void> {
-  console.log(`The network stays up, with SOCKS 5 at ${proxy}. Ctrl-C ends it.`)
+function stayUp(proxy: string, httpProxy: string): Promise<void> {
+  console.log(`The network stays up, with SOCKS 5 at ${proxy} and HTTP CONNECT at ${httpProxy}. Ctrl-C ends it.`)
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })

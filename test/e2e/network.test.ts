@@ -9,6 +9,8 @@ import { describeWorld } from '../world/support.ts'
 const HUBS = ['berlin', 'london', 'newYork', 'saoPaulo', 'tokyo', 'sydney'] as const
 const DESTINATIONS = ['paris', 'seoul'] as const
 
+const HTTP_PROXY_PORT = 8118
+
 /** curl's exit status: could not connect; the time was over. */
 const CURL_NO_CONNECT = 7
 const CURL_TIMEOUT = 28
@@ -32,7 +34,8 @@ async function home(): Promise<{ city: string; addresses: string[] }> {
 
 describeWorld(describe, 'a user machine that runs the client', () => {
   beforeAll(async () => {
-    spn = await SpnWorld.create({ hubs: HUBS, destinations: DESTINATIONS, userCity: 'warsaw' })
+    const client = { httpProxy: `127.0.0.1:${HTTP_PROXY_PORT}` }
+    spn = await SpnWorld.create({ hubs: HUBS, destinations: DESTINATIONS, userCity: 'warsaw', client })
     await Promise.all(DESTINATIONS.map((city) => serveHttp(spn.destination(city))))
   }, 90_000)
 
@@ -186,6 +189,16 @@ describeWorld(describe, 'a user machine that runs the client', () => {
     expect((await socks('no-such-name.test')).stderr).toContain('(4)') // host unreachable
     expect((await socks('10.1.2.3')).stderr).toContain('(2)') // not allowed
     expect((await socks(spn.hubs[0]!.host.ipv4)).stderr).toContain('(2)')
+  })
+
+  test('the HTTP proxy does the same', async () => {
+    const tunnel = (name: string) =>
+      curl('--proxytunnel', '-x', `http://127.0.0.1:${HTTP_PROXY_PORT}`, `http://${name}/address`)
+    const { stdout, code } = await tunnel('seoul.test')
+    expect([code, stdout.trim().length > 0]).toEqual([0, true])
+    expect((await tunnel('no-such-name.test')).stderr).toContain('502')
+    expect((await tunnel('10.1.2.3')).stderr).toContain('403')
+    expect((await tunnel(spn.hubs[0]!.host.ipv4)).stderr).toContain('403')
   }, 60_000)
 
   test('a hub that dies takes its connections with it; new ones take another way', async () => {

@@ -22,6 +22,9 @@ export interface LoopbackOptions {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug'
   /** Where other addresses of loopback are. */
   readonly places?: readonly OverrideLine[]
+  /** Further configuration of the client, and of every hub. */
+  readonly client?: Partial<ClientConfig>
+  readonly hub?: (address: string) => Partial<HubConfig>
   /** Flags for Node in hubs and client, for profiles. */
   readonly nodeFlags?: readonly string[]
 }
@@ -92,6 +95,7 @@ export class LoopbackNetwork {
       hops,
       geo: { overridesFile, overridesOnly: true },
       logLevel,
+      ...this.#options.client,
     }
     writeJson(this.#folder, 'client.json', config)
     const client = this.#spawn('client', ['deploy/bin/spn', 'run', '--config', this.clientConfig], nodeFlags)
@@ -147,6 +151,7 @@ export class LoopbackNetwork {
       limits: UNLIMITED_HUB,
       drainSeconds: 0,
       logLevel: 'info',
+      ...this.#options.hub?.(hubAddress(index)),
     }
     const { nodeFlags = [] } = this.#options
     const file = writeJson(this.#folder, `${name}.json`, config)

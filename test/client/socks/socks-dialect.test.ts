@@ -1,7 +1,8 @@
 import net, { type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { Connector } from '../../../client/connector.ts'
-import { SocksServer } from '../../../client/socks/socks-server.ts'
+import { ProxyServer } from '../../../client/proxy/proxy-server.ts'
+import { SOCKS_DIALECT } from '../../../client/socks/socks-dialect.ts'
 import { concatBytes, toHex, utf8 } from '../../../shared/base/bytes.ts'
 import { Fault } from '../../../shared/base/fault.ts'
 import { formatEndpoint } from '../../../shared/base/ip-address.ts'
@@ -15,14 +16,14 @@ const GREETING = hex('05 01 00')
 const REQUEST = hex('05 01 00 03 0b 6578616d706c652e636f6d 01bb')
 const LISTEN = { ip: Uint8Array.of(127, 0, 0, 1), port: 0 }
 
-let server: SocksServer
+let server: ProxyServer
 let tunnels: TestTunnel[]
 const sockets: Socket[] = []
 
 beforeEach(async () => {
   const connector = new TunnelConnector()
   tunnels = connector.tunnels
-  server = new SocksServer(LISTEN, connector.connector)
+  server = new ProxyServer(LISTEN, SOCKS_DIALECT, connector.connector)
   await server.start()
 })
 
@@ -238,9 +239,9 @@ describe('the sockets of the proxy', () => {
 
 describe('a proxy on a port that is taken', () => {
   test('says so', async () => {
-    const second = new SocksServer({ ...LISTEN, port: server.port }, {} as Connector)
+    const second = new ProxyServer({ ...LISTEN, port: server.port }, SOCKS_DIALECT, {} as Connector)
     expect((await rejectionOf(second.start())).code).toBe('port-in-use')
-    const nowhere = new SocksServer({ ip: Uint8Array.of(192, 0, 2, 1), port: 0 }, {} as Connector)
+    const nowhere = new ProxyServer({ ip: Uint8Array.of(192, 0, 2, 1), port: 0 }, SOCKS_DIALECT, {} as Connector)
     expect((await rejectionOf(nowhere.start())).code).toBe('address-unavailable')
     await nowhere.close()
   })

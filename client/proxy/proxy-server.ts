@@ -3,32 +3,26 @@ import { concatBytes, EMPTY } from '../../shared/base/bytes.ts'
 import { asFault } from '../../shared/base/fault.ts'
 import { formatIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
+import type { Target } from '../../shared/cell/target.ts'
 import { SocketPump } from '../../shared/circuit/socket-pump.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
 import type { Connector, Tunnel } from '../connector.ts'
-import {
-  greetingAnswer,
-  MAX_GREETING_BYTES,
-  MAX_REQUEST_BYTES,
-  readGreeting,
-  readRequest,
-  replyFor,
-  requestAnswer,
-  SOCKS_REPLIES,
-} from './socks5.ts'
+import type { ProxyDialect, ProxyHandshake, ProxyStep } from './proxy-dialect.ts'
 
-/** An app has so long to say where it wants to go. */
+/** An app has so long to say where it wants to go, however slowly it speaks. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
-/** SOCKS 5 for programs of this computer: each CONNECT becomes a circuit of its own. */
-export class SocksServer {
+/** A proxy for programs of this computer: each connection that they ask for becomes a circuit of its own. */
+export class ProxyServer {
   readonly #listen: LinkAddress
+  readonly #dialect: ProxyDialect
   readonly #connector: Connector
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
-  constructor(listen: LinkAddress, connector: Connector) {
+  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: Connector) {
     this.#listen = listen
+    this.#dialect = dialect
     this.#connector = connector
   }
 
@@ -43,7 +37,7 @@ export class SocksServer {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
-      new SocksConnection(socket, this.#connector).start()
+      new ProxyConnection(socket, this.#dialect, this.#connector).start()
     })
     const host = formatIp(this.#listen.ip)
     await new Promise<void>((resolve, reject) => {
@@ -64,21 +58,24 @@ export class SocksServer {
   }
 }
 
-/** One app's connection: greeting, request, then bytes. */
-class SocksConnection {
+/** One app's connection: the handshake, then bytes. */
+class ProxyConnection {
   readonly #socket: Socket
+  readonly #dialect: ProxyDialect
   readonly #connector: Connector
+  readonly #handshake: ProxyHandshake
   readonly #onData = (chunk: Uint8Array): void => this.#read(chunk)
   readonly #onEnd = (): void => this.#abandon()
   #pending: Uint8Array = EMPTY
-  #greeted = false
   #timer: NodeJS.Timeout | undefined
   #tunnel: Tunnel | undefined
   #pump: SocketPump | undefined
 
-  constructor(socket: Socket, connector: Connector) {
+  constructor(socket: Socket, dialect: ProxyDialect, connector: Connector) {
     this.#socket = socket
+    this.#dialect = dialect
     this.#connector = connector
+    this.#handshake = dialect.handshake()
   }
 
   start(): void {
@@ -92,21 +89,25 @@ class SocksConnection {
 
   #read(chunk: Uint8Array): void {
     this.#pending = concatBytes(this.#pending, chunk)
-    if (!this.#greeted && !this.#greet()) return
-    const request = readRequest(this.#pending)
-    if (request === undefined) {
-      if (this.#pending.length > MAX_REQUEST_BYTES) this.#socket.destroy()
-      return
+    let step = this.#handshake.read(this.#pending)
+    while (step?.kind === 'answer') {
+      this.#socket.write(step.answer)
+      this.#pending = this.#pending.subarray(step.used)
+      step = this.#handshake.read(this.#pending)
     }
-    if (request === 'malformed') return void this.#socket.destroy()
-    if ('refuse' in request) return this.#refuse(requestAnswer(request.refuse))
+    if (step !== undefined) this.#finish(step)
+  }
+
+  #finish(step: Exclude<ProxyStep, { kind: 'answer' }>): void {
+    if (step.kind === 'drop') return void this.#socket.destroy()
+    if (step.kind === 'refuse') return this.#refuse(step.answer)
     clearTimeout(this.#timer)
     this.#socket.off('data', this.#onData)
     this.#socket.pause()
-    const rest = this.#pending.subarray(request.used)
+    const rest = this.#pending.subarray(step.used)
     this.#pending = EMPTY
     if (rest.length > 0) this.#socket.unshift(rest)
-    this.#open(request.target)
+    this.#open(step.target)
   }
 
   /** Says no and reads on without looking, so that the app gets the answer and its end is seen; but not for ever. */
@@ -120,30 +121,12 @@ class SocksConnection {
     this.#socket.resume()
   }
 
-  /** True once the greeting is read and answered. */
-  #greet(): boolean {
-    const greeting = readGreeting(this.#pending)
-    if (greeting === undefined && this.#pending.length <= MAX_GREETING_BYTES) return false
-    if (greeting === undefined || greeting === 'malformed') {
-      this.#socket.destroy()
-      return false
-    }
-    if (!greeting.acceptable) {
-      this.#refuse(greetingAnswer(greeting))
-      return false
-    }
-    this.#pending = this.#pending.subarray(greeting.used)
-    this.#greeted = true
-    this.#socket.write(greetingAnswer(greeting))
-    return true
-  }
-
-  #open(target: Parameters<Connector['open']>[0]): void {
-    const tunnel = this.#connector.open(target, 'socks', {
+  #open(target: Target): void {
+    const tunnel = this.#connector.open(target, this.#dialect.by, {
       opened: () => {
         if (this.#socket.destroyed) return
         this.#socket.off('end', this.#onEnd)
-        this.#socket.write(requestAnswer(SOCKS_REPLIES.succeeded))
+        this.#socket.write(this.#dialect.opened)
         this.#pump = new SocketPump(this.#socket, tunnel)
         this.#socket.resume()
       },
@@ -152,7 +135,7 @@ class SocksConnection {
       writable: () => this.#pump?.writable(),
       closed: (fault) => {
         if (this.#pump !== undefined) this.#pump.closed(fault === undefined)
-        else this.#refuse(requestAnswer(fault === undefined ? SOCKS_REPLIES.failure : replyFor(fault.code)))
+        else this.#refuse(this.#dialect.refused(fault?.code ?? 'circuit-closed'))
       },
     })
     this.#tunnel = tunnel
