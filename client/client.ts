@@ -13,7 +13,7 @@ import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
-import { HomeLink } from './home-link.ts'
+import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
@@ -62,7 +62,7 @@ export class Client {
     const networkId = network.id
     const map = (): HubMap => this.#maps.map
     this.#homeLink = new HomeLink({
-      ...{ networkId, clock, random, map, log: log.part('home') },
+      ...{ networkId, clock, random, map, transport: options.transport, log: log.part('home') },
       homes: new HomeStore(files.stateDir),
       ownLocation: () => ownLocation(locator),
       onUp: () => {},
@@ -158,7 +158,7 @@ export class Client {
     const home = this.#homeLink.home
     const content = this.#maps.newest?.content
     return {
-      home: home && { hub: home.hub.key, city: home.hub.location.place.city, country: home.hub.location.place.country },
+      home: home && homeView(home),
       map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
@@ -170,4 +170,9 @@ export class Client {
   #ports(): { socksPort: number | undefined; httpProxyPort: number | undefined } {
     return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port }
   }
+}
+
+function homeView({ hub, handle }: Home): unknown {
+  const { city, country } = hub.location.place
+  return { hub: hub.key, city, country, transport: handle.transport }
 }

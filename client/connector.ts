@@ -7,6 +7,7 @@ import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Target } from '../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink } from '../shared/circuit/client-circuit.ts'
+import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
@@ -176,7 +177,7 @@ export class Connector {
           networkId,
           path: path.map((hub) => ({ hubId: hub.id, key: hub.circuitKey })),
           clientKey: handle.ownKey,
-          linkBinding: handle.binding,
+          linkBinding: handle.binding ?? NO_BINDING,
           granule: time.granuleAt(now),
           target,
           targetAfterAnswer: this.#targetAfterAnswer,

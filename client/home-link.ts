@@ -5,6 +5,7 @@ import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
 import { type LinkHandle, LinkNode } from '../shared/link/link-node.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
+import { addressesFor, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import type { HomeStore } from './home-store.ts'
 import { chooseHome } from './navigator/choose-home.ts'
@@ -12,6 +13,8 @@ import { chooseHome } from './navigator/choose-home.ts'
 export interface HomeLinkParts {
   readonly networkId: Uint8Array
   readonly homes: HomeStore
+  /** What the link runs over. Never anything else, also if no home can be reached by it. */
+  readonly transport: LinkTransport
   readonly clock: MonotonicClock
   readonly random: Random
   readonly log: Log
@@ -97,12 +100,13 @@ export class HomeLink {
 
   /** Tries the known homes in order, then one new hub. */
   async #connectOnce(): Promise<void> {
-    const { homes, map: currentMap, random, ownLocation, log } = this.#parts
+    const { homes, map: currentMap, random, ownLocation, log, transport } = this.#parts
     const map = currentMap()
     homes.keep((id) => map.hub(id) !== undefined)
-    const known = homes.ids.flatMap((id) => map.hub(id) ?? []).filter((hub) => hub.roles.home)
+    const isReachable = (hub: MapHub): boolean => addressesFor(transport, hub).length > 0
+    const known = homes.ids.flatMap((id) => map.hub(id) ?? []).filter((hub) => hub.roles.home && isReachable(hub))
     const tried = new Set(known.map((hub) => hub.key))
-    const fresh = chooseHome(map.content.hubs, ownLocation(), tried, random)
+    const fresh = chooseHome(map.content.hubs.filter(isReachable), ownLocation(), tried, random)
     let failure: unknown = new Fault('path-no-home')
     for (const hub of fresh === undefined ? known : [...known, fresh]) {
       try {
@@ -117,11 +121,12 @@ export class HomeLink {
   }
 
   async #dial(hub: MapHub): Promise<void> {
-    const { clock, random, networkId, homes, log, onUp } = this.#parts
+    const { clock, random, networkId, homes, log, onUp, transport } = this.#parts
     const node = new LinkNode(
       {
         seed: random.bytes(32),
         networkId,
+        dialsNoise: transport === 'noise',
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: NO_CIRCUITS_FROM_HUB, maxLinks: 4, agent: 'spn' },
       },
       { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle) => this.#down(handle) },
@@ -129,7 +134,7 @@ export class HomeLink {
     await node.start()
     try {
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
-      const handle = await node.dial(hub.id, hub.linkAddresses, signal)
+      const handle = await node.dial(hub.id, addressesFor(transport, hub), signal, transport)
       if (handle.link.closed) throw new Fault('link-closed') // `#down` came before there was a home to forget
       homes.add(hub.id)
       this.#node = node

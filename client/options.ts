@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LOG_LEVELS } from '../shared/base/log.ts'
 import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
 import { MAX_HOPS } from '../shared/cell/cell.ts'
+import { LINK_TRANSPORTS } from '../shared/map/link-address.ts'
 
 const port = z.int().min(1).max(65_535)
 
@@ -35,6 +36,11 @@ export const clientOptionsSchema = z.strictObject({
     })
     .nullable()
     .default(null),
+  /**
+   * What the link to the home hub runs over. Noise is slower, its key exchange is not safe from quantum computers, and
+   * it looks like nothing but libp2p; only homes with a noise address are used then. There is no falling back.
+   */
+  transport: z.enum(LINK_TRANSPORTS).default('tls'),
   /** Hubs on the path of a connection. More cost time, fewer cost privacy. */
   hops: z.int().min(1).max(MAX_HOPS).default(3),
   /** The profile "private": the exit learns the destination only after the path is built; costs one round trip. */

@@ -8,7 +8,8 @@ import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
 import { sha256 } from '../shared/crypto/kdf.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
-import { type Descriptor, verifyDescriptor } from '../shared/map/descriptor.ts'
+import { verifyDescriptor } from '../shared/map/descriptor.ts'
+import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
@@ -59,6 +60,7 @@ export class Directory {
       {
         seed: parts.random.bytes(32),
         networkId: network.id,
+        dialsNoise: true,
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: 1, maxLinks: 4096, agent: 'spn-directory' },
       },
       { clock: parts.clock, onCircuit: (_handle, end) => end.abort() },
@@ -195,14 +197,19 @@ export class Directory {
     }
     return store.descriptors(this.#now).map(({ signed }) => {
       const descriptor = verifyDescriptor(signed, network.id)
-      return { descriptor, reached: reachedAddresses(descriptor, probes.get(toHex(descriptor.hubId)) ?? []) }
+      const found = probes.get(toHex(descriptor.hubId)) ?? []
+      return {
+        descriptor,
+        linkAddresses: reachedOf(descriptor.linkAddresses, found),
+        noiseAddresses: reachedOf(descriptor.noiseAddresses, found),
+      }
     })
   }
 }
 
-/** Those addresses of the descriptor that answered with the hub's key, and did not fail too often since. */
-function reachedAddresses({ linkAddresses }: Descriptor, probes: readonly StoredProbe[]): Descriptor['linkAddresses'] {
-  return linkAddresses.filter(({ ip, port }) =>
+/** Those addresses that answered with the hub's key, and did not fail too often since. */
+function reachedOf(addresses: readonly LinkAddress[], probes: readonly StoredProbe[]): LinkAddress[] {
+  return addresses.filter(({ ip, port }) =>
     probes.some(
       ({ address, failures }) => equalBytes(address.ip, ip) && address.port === port && failures < MAX_PROBE_FAILURES,
     ),

@@ -1,10 +1,11 @@
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
 import { Fault } from '../shared/base/fault.ts'
-import { type IpRange, parseIp } from '../shared/base/ip-address.ts'
+import { type IpRange, parseIp, sameIp } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import { type Descriptor, verifyDescriptor } from '../shared/map/descriptor.ts'
+import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Store } from './store.ts'
 
 export interface IntakeOptions {
@@ -67,8 +68,15 @@ export class Intake {
     const scope = this.#options.addressScope
     const hidden = [...linkAddresses, ...noiseAddresses].find(({ ip }) => !isPublicIp(ip, scope))
     if (hidden !== undefined) throw new Fault('descriptor-invalid', { address: 'not public' })
+    // A probe that found the hub there would count for both.
+    const shared = linkAddresses.some((address) => noiseAddresses.some((other) => sameAddress(address, other)))
+    if (shared) throw new Fault('descriptor-invalid', { address: 'for both transports' })
     if (!new CircuitPublicKey(circuitKey).usable) throw new Fault('descriptor-invalid', { circuitKey: 'not usable' })
   }
+}
+
+function sameAddress(a: LinkAddress, b: LinkAddress): boolean {
+  return a.port === b.port && sameIp(a.ip, b.ip)
 }
 
 /** Whose rate this is: an IPv4 address, or the /64 of an IPv6 one, in which one sender has all addresses. */

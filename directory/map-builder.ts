@@ -5,7 +5,7 @@ import type { Locator } from '../shared/geo/locator.ts'
 import type { Location, Place } from '../shared/geo/place.ts'
 import type { Descriptor } from '../shared/map/descriptor.ts'
 import { type MapContent, type MapHub, sortHubs } from '../shared/map/hub-map.ts'
-import type { LinkAddress } from '../shared/map/link-address.ts'
+import type { HubAddresses, LinkAddress } from '../shared/map/link-address.ts'
 
 export interface EpochTimes {
   readonly epochSeconds: number
@@ -13,9 +13,8 @@ export interface EpochTimes {
 }
 
 /** A hub with the addresses at which it proved its identity. */
-export interface ReachedHub {
+export interface ReachedHub extends HubAddresses {
   readonly descriptor: Descriptor
-  readonly reached: readonly LinkAddress[]
 }
 
 const NOWHERE: Place = { latitude: 0, longitude: 0, country: '', city: '' }
@@ -41,19 +40,19 @@ export function buildMap(
   }
 }
 
-function isUsable({ descriptor: { roles }, reached }: ReachedHub): boolean {
-  return reached.length > 0 && (roles.home || roles.relay || roles.exit4 || roles.exit6)
+function isUsable({ descriptor: { roles }, linkAddresses }: ReachedHub): boolean {
+  return linkAddresses.length > 0 && (roles.home || roles.relay || roles.exit4 || roles.exit6)
 }
 
-function mapHub({ descriptor, reached }: ReachedHub, locator: Locator): MapHub {
+function mapHub({ descriptor, linkAddresses, noiseAddresses }: ReachedHub, locator: Locator): MapHub {
   const { hubId, circuitKey, roles, exitPolicy, operator, family, version, capacityKbits } = descriptor
   return {
     id: hubId,
     key: toHex(hubId),
-    linkAddresses: reached,
+    ...{ linkAddresses, noiseAddresses },
     circuitKey: new CircuitPublicKey(circuitKey),
     ...{ roles, exitPolicy, operator, family, version, capacityKbits },
-    location: locationOf(descriptor, reached, locator),
+    location: locationOf(descriptor, linkAddresses, locator),
   }
 }
 

@@ -1,7 +1,7 @@
 import { toHex } from '../shared/base/bytes.ts'
 import type { LinkNode } from '../shared/link/link-node.ts'
 import type { Descriptor } from '../shared/map/descriptor.ts'
-import type { LinkAddress } from '../shared/map/link-address.ts'
+import { addressesFor, LINK_TRANSPORTS, type LinkAddress, type LinkTransport } from '../shared/map/link-address.ts'
 
 const PROBES_AT_ONCE = 16
 const PROBE_TIMEOUT_MS = 8_000
@@ -47,8 +47,11 @@ export class Prober {
       const key = toHex(next.hubId)
       this.#waiting.delete(key)
       this.#probing.add(key)
-      for (const address of next.linkAddresses) {
-        const reached = await this.#probe(next.hubId, address)
+      const addresses = LINK_TRANSPORTS.flatMap((transport) =>
+        addressesFor(transport, next).map((address) => ({ transport, address })),
+      )
+      for (const { transport, address } of addresses) {
+        const reached = await this.#probe(next.hubId, address, transport)
         if (this.#closing.signal.aborted) break
         this.#onResult({ hubId: next.hubId, address, reached })
       }
@@ -62,10 +65,10 @@ export class Prober {
     return undefined
   }
 
-  async #probe(hubId: Uint8Array, address: LinkAddress): Promise<boolean> {
+  async #probe(hubId: Uint8Array, address: LinkAddress, transport: LinkTransport): Promise<boolean> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)])
     try {
-      await this.#node.dial(hubId, [address], signal)
+      await this.#node.dial(hubId, [address], signal, transport)
       return true
     } catch {
       return false

@@ -10,7 +10,7 @@ import type { Target } from '../shared/cell/target.ts'
 import { ExitCircuit, type ExitSink } from '../shared/circuit/exit-circuit.ts'
 import { HubHop } from '../shared/circuit/hub-hop.ts'
 import { RelayCircuit } from '../shared/circuit/relay-circuit.ts'
-import { receive } from '../shared/crypto/handshake.ts'
+import { NO_BINDING, receive } from '../shared/crypto/handshake.ts'
 import type { CircuitEnd } from '../shared/link/circuit-end.ts'
 import type { HubRoles } from '../shared/map/descriptor.ts'
 import type { CircuitKeyRing } from './circuit-keys.ts'
@@ -21,8 +21,8 @@ import type { ReplayStore } from './replay-store.ts'
 export interface CircuitPeer {
   /** Ed25519 public key, 32 bytes. */
   readonly peerKey: Uint8Array
-  /** TLS exporter value, 32 bytes. */
-  readonly binding: Uint8Array
+  /** TLS exporter value, 32 bytes; undefined for a link that has none. */
+  readonly binding: Uint8Array | undefined
 }
 
 export interface CircuitServiceOptions {
@@ -55,8 +55,6 @@ export interface CircuitServiceParts {
 }
 
 type HubCircuit = RelayCircuit | ExitCircuit
-
-const NO_BINDING = new Uint8Array(32)
 
 /**
  * All circuits of a hub: decides about CREATEs (SPEC section 7), in the order of what a step costs, and keeps what
@@ -124,8 +122,12 @@ export class CircuitService {
     const offer = readOffer(body)
     const key = keys.find(offer.keyId, nowMs)
     if (key === undefined) return 'create-key-unknown'
-    const linkBinding = fromHub ? NO_BINDING : from.binding
-    const received = receive({ networkId, hubId, previousId: from.peerKey, linkBinding }, key.pair, offer)
+    const linkBinding = fromHub ? undefined : from.binding
+    const received = receive(
+      { networkId, hubId, previousId: from.peerKey, linkBinding: linkBinding ?? NO_BINDING },
+      key.pair,
+      offer,
+    )
     if (received === undefined) return 'create-unreadable'
     const create = openCreate(body, cellClass, fromHub, received)
     if (create === undefined) {
@@ -134,8 +136,8 @@ export class CircuitService {
     }
 
     const nowGranule = time.granuleAt(clock.now())
-    // At place 1 the keys come from the link too, and no link lives longer than the process.
-    const notBefore = create.place === 1 ? 0 : key.notBefore
+    // Where the keys come from the link too, no earlier process took this CREATE: no link lives longer than the process.
+    const notBefore = linkBinding !== undefined ? 0 : key.notBefore
     const replay = replays.check(create.early.replayTag, create.routing.granule, nowGranule, notBefore)
     if (replay === 'seen') {
       received.close()

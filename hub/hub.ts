@@ -71,6 +71,7 @@ export class Hub {
         networkId: network.id,
         listen: options.listen,
         listenNoise: options.listenNoise,
+        dialsNoise: options.transport === 'noise',
         maxCircuitsPerLink: options.limits.circuitsPerLink,
         maxLinks: options.limits.links,
         agent: 'spn-hub',
@@ -85,7 +86,8 @@ export class Hub {
     )
     this.#neighbours = new Neighbours(identity.publicBytes, {
       clock,
-      dial: (id, addresses, signal) => this.#node.dial(id, addresses, signal),
+      transport: options.transport,
+      dial: (id, addresses, signal) => this.#node.dial(id, addresses, signal, options.transport),
       linkTo: (id) => this.#node.linkTo(id),
     })
     this.#maps = new MapKeeper(
@@ -238,7 +240,7 @@ export class Hub {
     const none = { home: false, relay: false, exit4: false, exit6: false }
     return {
       linkAddresses: options.announce ?? options.listen,
-      noiseAddresses: options.listenNoise,
+      noiseAddresses: options.announceNoise ?? options.listenNoise,
       circuitKey: (this.#keys as CircuitKeyRing).current.pair.publicBytes,
       roles: this.#draining ? none : options.roles,
       exitPolicy: options.exitPolicy,
@@ -267,6 +269,7 @@ export class Hub {
       const ip = internal ? undefined : parseIp(address.replace(/%.*$/, '')) // loopback is refused by its scope
       return ip === undefined ? [] : [{ ip }]
     })
-    return [...local, ...this.#options.listen, ...(this.#options.announce ?? [])]
+    const { listen, announce = [], listenNoise, announceNoise = [] } = this.#options
+    return [...local, ...listen, ...announce, ...listenNoise, ...announceNoise]
   }
 }

@@ -4,7 +4,7 @@ import { Fault } from '../shared/base/fault.ts'
 import type { CircuitEnd } from '../shared/link/circuit-end.ts'
 import type { LinkHandle } from '../shared/link/link-node.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
-import type { LinkAddress } from '../shared/map/link-address.ts'
+import { addressesFor, type LinkAddress, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 
 /** A hub that did not answer is not dialled again for so long: circuits to it are refused at once meanwhile. */
@@ -16,6 +16,8 @@ const WARM_DIALS_AT_ONCE = 4
 
 export interface NeighboursParts {
   readonly clock: MonotonicClock
+  /** What links that this hub dials run over. */
+  readonly transport: LinkTransport
   readonly dial: (id: Uint8Array, addresses: readonly LinkAddress[], signal: AbortSignal) => Promise<LinkHandle>
   readonly linkTo: (id: Uint8Array) => LinkHandle | undefined
 }
@@ -46,7 +48,12 @@ export class Neighbours {
 
   /** Addresses of all hubs of the map, which no exit may connect to. */
   *addresses(): Iterable<LinkAddress> {
-    for (const map of this.#maps) for (const hub of map.content.hubs) yield* hub.linkAddresses
+    for (const map of this.#maps) {
+      for (const { linkAddresses, noiseAddresses } of map.content.hubs) {
+        yield* linkAddresses
+        yield* noiseAddresses
+      }
+    }
   }
 
   /** A new circuit on the link to this hub. @throws Fault next-unknown, next-unreachable, peer-identity, link-* */
@@ -78,7 +85,7 @@ export class Neighbours {
       return Promise.reject(new Fault('next-unreachable', { recently: true }))
     }
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
-    const dialling = this.#parts.dial(hub.id, hub.linkAddresses, signal)
+    const dialling = this.#parts.dial(hub.id, addressesFor(this.#parts.transport, hub), signal)
     this.#dialling.set(hub.key, dialling)
     dialling
       .then(
@@ -92,7 +99,10 @@ export class Neighbours {
   /** Of two hubs the one with the smaller id dials, so that there is one link between them. */
   async #warm(map: HubMap): Promise<void> {
     const own = toHex(this.#self)
-    const cold = map.content.hubs.filter((hub) => own < hub.key && this.#parts.linkTo(hub.id) === undefined)
+    const { transport, linkTo } = this.#parts
+    const cold = map.content.hubs.filter(
+      (hub) => own < hub.key && linkTo(hub.id) === undefined && addressesFor(transport, hub).length > 0,
+    )
     if (map.content.hubs.length > MAX_WARM_NEIGHBOURS) return
     const dialNext = async (): Promise<void> => {
       for (let hub = cold.pop(); hub !== undefined; hub = cold.pop()) {

@@ -5,6 +5,7 @@ import { isPlace } from '../shared/geo/place.ts'
 import { MAX_LINK_ADDRESSES, MAX_TEXT_BYTES } from '../shared/map/descriptor.ts'
 import { DEFAULT_EXIT_POLICY, MAX_EXIT_RULES } from '../shared/map/exit-policy.ts'
 import { exitRuleSchema } from '../shared/map/exit-policy-text.ts'
+import { LINK_TRANSPORTS } from '../shared/map/link-address.ts'
 
 const text = z.string().max(MAX_TEXT_BYTES).default('')
 const count = (most: number) => z.int().min(1).max(most)
@@ -49,8 +50,15 @@ export const hubOptionsSchema = z.strictObject({
   listen: z.array(endpointSchema).min(1).max(MAX_LINK_ADDRESSES),
   /** What others dial, where that differs from `listen` (behind address translation). */
   announce: z.array(endpointSchema).min(1).max(MAX_LINK_ADDRESSES).optional(),
-  /** Where standard libp2p programs are accepted (TCP, noise, yamux). */
+  /** Where links over libp2p's TCP and noise are accepted, and standard libp2p programs. */
   listenNoise: z.array(endpointSchema).max(MAX_LINK_ADDRESSES).default([]),
+  /** What others dial, where that differs from `listenNoise`. */
+  announceNoise: z.array(endpointSchema).max(MAX_LINK_ADDRESSES).optional(),
+  /**
+   * What the links that this hub dials run over. Noise is slower, and its key exchange is not safe from quantum
+   * computers; hubs without a noise address are not reached over it. There is no falling back from one to the other.
+   */
+  transport: z.enum(LINK_TRANSPORTS).default('tls'),
   /** What the hub does. An exit reaches out to the internet for others: it is off unless switched on. */
   roles: z
     .strictObject({

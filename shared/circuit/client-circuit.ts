@@ -16,7 +16,7 @@ import { type LayerOpener, LayerSealer } from '../cell/layer.ts'
 import { decodeMessages, type Message } from '../cell/message.ts'
 import type { Target } from '../cell/target.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
-import type { HopContext, Initiated } from '../crypto/handshake.ts'
+import { type HopContext, type Initiated, NO_BINDING } from '../crypto/handshake.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
 import { CircuitSender } from './sender.ts'
@@ -34,7 +34,7 @@ export interface ClientCircuitOptions {
   readonly path: readonly PathHop[]
   /** The identity that this client has on the link to the home hub, 32 bytes. */
   readonly clientKey: Uint8Array
-  /** The exporter value of that link, 32 bytes. */
+  /** The exporter value of that link, 32 bytes; `NO_BINDING` if it has none. */
   readonly linkBinding: Uint8Array
   /** Granule of network time. */
   readonly granule: number
@@ -278,8 +278,6 @@ function createOrAbort(options: ClientCircuitOptions, end: CircuitEnd): ReturnTy
     throw error
   }
 }
-
-const NO_BINDING = new Uint8Array(32)
 
 function contextOf(options: ClientCircuitOptions, index: number): HopContext {
   const { networkId, path, clientKey, linkBinding } = options

@@ -17,6 +17,9 @@ export const CONFIRM_BYTES = 32
 export type HopRole = 'relay' | 'exit'
 const ROLE_BYTE = { relay: 1, exit: 2 } as const
 
+/** Stands for a link that keys are not bound to. */
+export const NO_BINDING = new Uint8Array(32)
+
 /** What both ends of one hop know besides the keys, and what binds a CREATE to network, hub, neighbour and link. */
 export interface HopContext {
   /** 32 bytes. */
@@ -25,7 +28,7 @@ export interface HopContext {
   readonly hubId: Uint8Array
   /** The hub before it; at place 1 the identity that the client has on this link. 32 bytes. */
   readonly previousId: Uint8Array
-  /** At place 1 the TLS exporter value of the link (32 bytes); zeros at all other places. */
+  /** At place 1 the TLS exporter value of the link (32 bytes), if it has one; else, and at other places, `NO_BINDING`. */
   readonly linkBinding: Uint8Array
 }
 

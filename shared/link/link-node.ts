@@ -1,8 +1,9 @@
-import { noise } from '@chainsafe/libp2p-noise'
 import { identify } from '@libp2p/identify'
+import type { MultiaddrConnection, StreamMuxerFactory } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { toHex } from '../base/bytes.ts'
 import type { MonotonicClock } from '../base/clock.ts'
@@ -10,16 +11,20 @@ import { Fault } from '../base/fault.ts'
 import { listenFault } from '../base/listen-fault.ts'
 import { Sensitive } from '../base/sensitive.ts'
 import type { CellClass } from '../cell/cell.ts'
-import type { LinkAddress } from '../map/link-address.ts'
+import type { LinkAddress, LinkTransport } from '../map/link-address.ts'
+import type { BytePipe } from './byte-pipe.ts'
+import { CappedMuxerFactory } from './capped-muxer.ts'
 import type { CircuitEnd } from './circuit-end.ts'
 import type { Link } from './link.ts'
 import { linkMultiaddr, tcpMultiaddr } from './link-multiaddr.ts'
-import { LinkMuxerFactory } from './link-muxer.ts'
+import { LINK_PROTOCOL, LinkMuxerFactory } from './link-muxer.ts'
+import { MessageStreamPipe } from './message-stream-pipe.ts'
+import { NoisePeers } from './noise-peers.ts'
 import { libp2pKeyFromSeed, peerOfPublicBytes } from './peer.ts'
 import type { SecuredPeer } from './secured-peer.ts'
 import { silentLogger } from './silent-logger.ts'
 import { SocketPipe } from './socket-pipe.ts'
-import type { TlsConnection } from './tls-connection.ts'
+import { TlsConnection } from './tls-connection.ts'
 import { TlsTransport } from './tls-transport.ts'
 
 /** One live link, and who is on its other end. */
@@ -29,8 +34,9 @@ export interface LinkHandle {
   readonly peerKey: Uint8Array
   /** Our own public key on this link, 32 bytes. */
   readonly ownKey: Uint8Array
-  /** TLS exporter value, 32 bytes. */
-  readonly binding: Uint8Array
+  readonly transport: LinkTransport
+  /** TLS exporter value, 32 bytes; undefined for a link over noise, which has nothing of the kind. */
+  readonly binding: Uint8Array | undefined
   readonly initiator: boolean
   /** Address of the peer, without port. */
   readonly remoteAddress: Sensitive<string>
@@ -43,8 +49,10 @@ export interface LinkNodeOptions {
   readonly networkId: Uint8Array
   /** Where links are accepted. */
   readonly listen: readonly LinkAddress[]
-  /** Where standard libp2p programs are accepted, over TCP with noise and yamux. */
+  /** Where links over TCP with noise are accepted, and standard libp2p programs, which bring yamux. */
   readonly listenNoise: readonly LinkAddress[]
+  /** May this node dial links over noise? It can if it listens for them. */
+  readonly dialsNoise?: boolean
   /** Most circuits that a peer may have open on one link. */
   readonly maxCircuitsPerLink: number
   /** Most links at once, before others' are refused. */
@@ -82,6 +90,9 @@ export class LinkNode {
   readonly #byPeer = new Map<string, Set<LinkHandle>>()
   /** Dials that have a connection and wait for the peer's HELLO. */
   readonly #waiting = new Map<string, Set<Greeting>>()
+  readonly #noisePeers = new NoisePeers((key, fault) => {
+    for (const greeting of this.#waiting.get(toHex(key)) ?? []) greeting.fault = fault
+  })
   #libp2p: Libp2p | undefined
   #ownKey: Uint8Array = new Uint8Array(0)
   #timer: NodeJS.Timeout | undefined
@@ -109,6 +120,7 @@ export class LinkNode {
 
   async #create(options: LinkNodeOptions, listenErrors: unknown[]): Promise<Libp2p> {
     const listens = options.listen.length + options.listenNoise.length > 0
+    const usesNoise = options.dialsNoise === true || options.listenNoise.length > 0
     const privateKey = await libp2pKeyFromSeed(options.seed)
     this.#ownKey = privateKey.publicKey.raw
     return createLibp2p({
@@ -121,13 +133,22 @@ export class LinkNode {
       transports: [
         (components) =>
           new TlsTransport(components, {
-            muxerFor: (connection, peer) => this.#muxer(connection, peer),
-            admits: (address) => this.#links.size < options.maxLinks && (this.#parts.admits?.(address) ?? true),
+            muxerFor: (connection, peer) =>
+              this.#muxer(
+                'tls',
+                peer,
+                connection.remoteAddr,
+                () => new SocketPipe(connection.socket, connection.reads),
+              ),
+            admits: (address) => this.#admits(address),
             onListenError: (error) => listenErrors.push(error),
           }),
-        ...(options.listenNoise.length > 0 ? [tcp({ maxConnections: MAX_NOISE_CONNECTIONS })] : []),
+        ...(usesNoise ? [tcp({ maxConnections: options.maxLinks + MAX_NOISE_CONNECTIONS })] : []),
       ],
-      ...(options.listenNoise.length > 0 ? { connectionEncrypters: [noise()], streamMuxers: [yamux()] } : {}),
+      ...(usesNoise
+        ? { connectionEncrypters: [this.#noisePeers.encrypter()], streamMuxers: this.#muxersOverNoise() }
+        : {}),
+      connectionGater: { denyInboundConnection: (connection) => this.#denies(connection) },
       ...(listens ? { services: { identify: identify({ runOnConnectionOpen: false }), ping: ping() } } : {}),
       connectionMonitor: { enabled: false },
       connectionManager: {
@@ -156,18 +177,29 @@ export class LinkNode {
   }
 
   /**
-   * The link to a peer, dialled at its addresses unless there is one already.
+   * The link to a peer, dialled at its addresses unless there is one already. Never over another transport than the
+   * one that is asked for.
    * @throws Fault peer-identity, tls-parameters, link-*, next-unreachable
    */
-  async dial(peerKey: Uint8Array, addresses: readonly LinkAddress[], signal: AbortSignal): Promise<LinkHandle> {
+  async dial(
+    peerKey: Uint8Array,
+    addresses: readonly LinkAddress[],
+    signal: AbortSignal,
+    transport: LinkTransport = 'tls',
+  ): Promise<LinkHandle> {
     const existing = this.linkTo(peerKey)
     if (existing !== undefined) return existing
     const peer = peerOfPublicBytes(peerKey)
-    const targets = addresses.map((address) => linkMultiaddr(address).encapsulate(`/p2p/${peer}`))
+    const multiaddrOf = transport === 'tls' ? linkMultiaddr : tcpMultiaddr
+    const targets = addresses.map((address) => multiaddrOf(address).encapsulate(`/p2p/${peer}`))
     const greeting = this.#waitForGreeting(toHex(peerKey))
     try {
       // By force: libp2p would hand out a connection that is about to end, on which no HELLO comes any more.
-      await this.libp2p.dial(targets, { signal, force: true })
+      const connection = await this.libp2p.dial(targets, { signal, force: true })
+      if (connection.multiplexer !== LINK_PROTOCOL) {
+        connection.abort(new Fault('link-version'))
+        throw new Fault('link-version', { muxer: connection.multiplexer ?? 'none' })
+      }
       return await abortable(greeting.promise, signal)
     } catch (error) {
       throw greeting.fault ?? faultOfDial(error)
@@ -202,14 +234,36 @@ export class LinkNode {
     await this.#libp2p?.stop()
   }
 
-  #muxer(connection: TlsConnection, peer: SecuredPeer): LinkMuxerFactory {
+  #admits(address: string): boolean {
+    return this.#links.size < this.#options.maxLinks && (this.#parts.admits?.(address) ?? true)
+  }
+
+  /** Asked before the handshake of noise; the transport for TLS asks by itself, earlier. */
+  #denies(connection: MultiaddrConnection): boolean {
+    return !(connection instanceof TlsConnection) && !this.#admits(hostOf(connection.remoteAddr))
+  }
+
+  /** Links first: both sides take the first that both have. */
+  #muxersOverNoise(): ((components: unknown) => StreamMuxerFactory)[] {
+    const forLinks: StreamMuxerFactory = {
+      protocol: LINK_PROTOCOL,
+      createStreamMuxer: (stream) => {
+        const { peer, remoteAddr, below } = this.#noisePeers.of(stream)
+        const pipe = (): BytePipe => new MessageStreamPipe(stream, below)
+        return this.#muxer('noise', peer, remoteAddr, pipe).createStreamMuxer(stream)
+      },
+    }
+    return [() => forLinks, () => new CappedMuxerFactory(yamux()(), MAX_NOISE_CONNECTIONS)]
+  }
+
+  #muxer(transport: LinkTransport, peer: SecuredPeer, remoteAddr: Multiaddr, pipe: () => BytePipe): LinkMuxerFactory {
     const { networkId, maxCircuitsPerLink: maxCircuits } = this.#options
     const { clock, onLink, onCircuit, onLinkClosed } = this.#parts
     const key = toHex(peer.publicBytes)
     let handle: LinkHandle | undefined
     return new LinkMuxerFactory({
       options: { networkId, initiator: peer.initiator, maxCircuits },
-      pipe: () => new SocketPipe(connection.socket, connection.reads),
+      pipe,
       clock,
       onStart: (link) => this.#links.add(link),
       onReady: (link) => {
@@ -217,9 +271,10 @@ export class LinkNode {
           link,
           peerKey: peer.publicBytes,
           ownKey: this.#ownKey,
+          transport,
           binding: peer.binding,
           initiator: peer.initiator,
-          remoteAddress: new Sensitive(connection.remoteAddr.getComponents()[0]?.value ?? ''),
+          remoteAddress: new Sensitive(hostOf(remoteAddr)),
           close: () => link.fail(new Fault('link-closed')),
         }
         this.#add(handle)
@@ -263,6 +318,10 @@ export class LinkNode {
     const now = this.#parts.clock.now()
     for (const link of [...this.#links]) link.tick(now)
   }
+}
+
+function hostOf(address: Multiaddr): string {
+  return address.getComponents()[0]?.value ?? ''
 }
 
 /** The noise library prints session keys when this is set. */

@@ -5,13 +5,13 @@ import { Fault } from '../base/fault.ts'
 import { publicBytesOfPeer } from './peer.ts'
 import { checkTlsParameters, exportBinding } from './tls-parameters.ts'
 
-/** Who is on the other end of a finished TLS handshake. */
+/** Who is on the other end of a finished handshake. */
 export interface SecuredPeer {
   readonly peerId: PeerId
   /** Its Ed25519 public key, 32 bytes: a hub's id, or what a client shows for this one link. */
   readonly publicBytes: Uint8Array
-  /** The TLS exporter value, 32 bytes, the same on both ends and on no other connection. */
-  readonly binding: Uint8Array
+  /** The TLS exporter value, 32 bytes, the same on both ends and on no other connection; noise gives none. */
+  readonly binding: Uint8Array | undefined
   readonly initiator: boolean
 }
 

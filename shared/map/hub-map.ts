@@ -17,6 +17,8 @@ export interface MapHub {
   readonly key: string
   /** Addresses at which the directories reached it. */
   readonly linkAddresses: readonly LinkAddress[]
+  /** The same for links over noise; most hubs have none. */
+  readonly noiseAddresses: readonly LinkAddress[]
   readonly circuitKey: CircuitPublicKey
   readonly roles: HubRoles
   readonly exitPolicy: ExitPolicy
@@ -104,6 +106,7 @@ function hubValue(hub: MapHub): Value {
     utf8(hub.version),
     hub.capacityKbits,
     [placeValue(hub.location.place), hub.location.asn],
+    ...(hub.noiseAddresses.length > 0 ? [hub.noiseAddresses.map(linkAddressValue)] : []),
   ]
 }
 
@@ -120,9 +123,14 @@ function readHub(reader: ValueReader): MapHub | undefined {
     capacityKbits: reader.uint(),
     location: reader.record(readLocation),
   }
+  // Left out where there is none, so that there is one encoding.
+  const hasNoise = reader.hasMore
+  const noiseAddresses = hasNoise ? reader.list(MAX_LINK_ADDRESSES, readLinkAddress) : []
+  if (hasNoise && noiseAddresses.length === 0) return undefined
   if (!reader.ended || hub.location === undefined || linkAddresses.length === 0) return undefined
   const key = toHex(id)
-  return { id, key, linkAddresses, circuitKey: new CircuitPublicKey(circuitKey), ...hub, location: hub.location }
+  const addresses = { linkAddresses, noiseAddresses }
+  return { id, key, ...addresses, circuitKey: new CircuitPublicKey(circuitKey), ...hub, location: hub.location }
 }
 
 function readLocation(reader: ValueReader): Location | undefined {

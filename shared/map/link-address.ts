@@ -8,6 +8,20 @@ export interface LinkAddress {
   readonly port: number
 }
 
+/** What a link runs over: TLS 1.3 by its own transport, or libp2p's standard TCP and noise. */
+export const LINK_TRANSPORTS = ['tls', 'noise'] as const
+export type LinkTransport = (typeof LINK_TRANSPORTS)[number]
+
+/** Where a hub takes links. */
+export interface HubAddresses {
+  readonly linkAddresses: readonly LinkAddress[]
+  readonly noiseAddresses: readonly LinkAddress[]
+}
+
+export function addressesFor(transport: LinkTransport, hub: HubAddresses): readonly LinkAddress[] {
+  return transport === 'tls' ? hub.linkAddresses : hub.noiseAddresses
+}
+
 /** [address, port] */
 export function linkAddressValue(address: LinkAddress): Value {
   return [address.ip, address.port]

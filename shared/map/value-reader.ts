@@ -22,6 +22,11 @@ export class ValueReader {
     return !this.#failed && this.#at === this.#items.length
   }
 
+  /** There is a field that was not read: one that may be left out. */
+  get hasMore(): boolean {
+    return this.#at < this.#items.length
+  }
+
   uint(max = 0xffff_ffff): number {
     const value = this.#items[this.#at++]
     if (typeof value === 'number' && value <= max) return value

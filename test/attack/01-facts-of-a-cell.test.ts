@@ -149,7 +149,7 @@ function exitWith(network: MemoryNetwork, answerLie: Lie, cellLie: Lie): void {
   const secret = hub.keys.current.pair.toBytes()
   const keys = nobleKeyPair(secret.slice(0, 32), secret.slice(32))
   const accept = (from: CircuitPeer, end: CircuitEnd, cellClass: CellClass, body: Uint8Array): void => {
-    const context = { networkId: NETWORK_ID, hubId: hub.id, idBefore: from.peerKey, binding: from.binding }
+    const context = { networkId: NETWORK_ID, hubId: hub.id, idBefore: from.peerKey, binding: from.binding! }
     const hop = NobleHub.accept(body, cellClass, 'client', context, keys, random.bytes(32))!
     const { backwardKey } = hop.full
     const clear = hop.answer(0).subarray(0, 64)

@@ -6,6 +6,7 @@ import { systemClock } from '../../shared/base/clock.ts'
 import { NetworkTime } from '../../shared/base/network-time.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import { ClientCircuit } from '../../shared/circuit/client-circuit.ts'
+import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { type LinkHandle, LinkNode } from '../../shared/link/link-node.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
 import { DirectoryClient } from '../../shared/map/directory-client.ts'
@@ -80,7 +81,7 @@ function buildOne(network: Network, handle: LinkHandle, hub: MapHub, time: Netwo
         networkId: network.id,
         path: [{ hubId: hub.id, key: hub.circuitKey }],
         clientKey: handle.ownKey,
-        linkBinding: handle.binding,
+        linkBinding: handle.binding ?? NO_BINDING,
         granule: time.granuleAt(now),
         target: { kind: 'ip', address: Uint8Array.of(127, 0, 0, 1), port: 25 },
         targetAfterAnswer: true,

@@ -9,14 +9,14 @@ import { HomeStore } from '../../client/home-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import { silentLog } from '../../shared/base/log.ts'
+import { type Log, silentLog } from '../../shared/base/log.ts'
 import { CELL_TYPES, newFrame } from '../../shared/cell/cell.ts'
 import { encodeFrame, FRAME_TYPES } from '../../shared/link/frame.ts'
 import { createLinkCertificate } from '../../shared/link/link-certificate.ts'
 import { libp2pKeyFromSeed } from '../../shared/link/peer.ts'
 import { LINK_TLS_OPTIONS } from '../../shared/link/tls-parameters.ts'
 import { type MapHub, sortHubs } from '../../shared/map/hub-map.ts'
-import type { LinkAddress } from '../../shared/map/link-address.ts'
+import type { LinkAddress, LinkTransport } from '../../shared/map/link-address.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { LOOPBACK, NODE_NETWORK_ID, type TestNode, TestNodes } from '../support/link-nodes.ts'
@@ -28,6 +28,8 @@ let folder: string
 let hubs: MapHub[]
 let homeLink: HomeLink
 let ups: number
+let warnings: string[]
+const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) }
 const nodes = new TestNodes()
 const cleanUp: (() => unknown)[] = []
 
@@ -35,6 +37,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spn-home-'))
   hubs = []
   ups = 0
+  warnings = []
   homeLink = make()
 })
 
@@ -45,10 +48,11 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-function make(): HomeLink {
+function make(transport: LinkTransport = 'tls'): HomeLink {
   return new HomeLink({
-    ...{ networkId: NODE_NETWORK_ID, clock: systemClock, random: seededRandom('home link'), log: silentLog },
+    ...{ networkId: NODE_NETWORK_ID, clock: systemClock, random: seededRandom('home link'), log },
     homes: new HomeStore(folder),
+    transport,
     ownLocation: () => undefined,
     map: () => {
       if (hubs.length === 0) throw new Fault('map-expired')
@@ -156,6 +160,43 @@ describe('the home link', () => {
     const handle = await until(() => node.links[0])
     handle.link.openCircuit().send(CELL_TYPES.create, newFrame(3))
     await until(() => home.handle.link.closed)
+  })
+})
+
+describe('a home link over noise', () => {
+  const noiseHub = async (): Promise<TestNode> => {
+    const node = await nodes.start({ listenNoise: [{ ip: LOOPBACK, port: 0 }] })
+    hubs.push({ ...inMap(node.id, node.address), noiseAddresses: [node.noiseAddress] })
+    return node
+  }
+
+  test('goes to a hub that has a noise address, whatever others there are, and is bound to nothing', async () => {
+    for (let i = 0; i < 3; i++) await hub()
+    const node = await noiseHub()
+    homeLink = make('noise')
+    homeLink.connect()
+    const { hub: home, handle } = await homeLink.ready(soon())
+    expect([home.key, handle.transport, handle.binding]).toEqual([toHex(node.id), 'noise', undefined])
+  })
+
+  test('is never made because TLS fails: a hub that can not be reached so is no home', async () => {
+    const node = await noiseHub()
+    hubs = hubs.map((one) => ({ ...one, linkAddresses: [{ ip: LOOPBACK, port: 1 }] }))
+    homeLink.connect()
+    await until(() => warnings.includes('no home hub can be reached'))
+    expect([homeLink.home, node.links]).toEqual([undefined, []])
+  })
+
+  test('falls back to nothing either: a known home without a noise address is not dialled', async () => {
+    const node = await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    await homeLink.close()
+    await until(() => node.closed.length === 1)
+    homeLink = make('noise')
+    homeLink.connect()
+    await until(() => warnings.includes('no home hub can be reached'))
+    expect([homeLink.home, node.links.length]).toEqual([undefined, 1])
   })
 })
 

@@ -99,6 +99,13 @@ describe('a directory takes no descriptor', () => {
     expect(take(sign({ published: NOW_S - 500, expires: NOW_S + 1, sequence: NOW_S * 2 })).isNew).toBe(true)
   })
 
+  test('with one address for links over TLS and over noise', () => {
+    const { codeOf, take } = scene()
+    const address = { ip: ip('9.9.9.9'), port: 443 }
+    expect(codeOf(sign({ linkAddresses: [address], noiseAddresses: [address] }))).toBe('descriptor-invalid')
+    take(sign({ linkAddresses: [address], noiseAddresses: [{ ...address, port: 4001 }] }))
+  })
+
   test.each([
     '10.0.0.1',
     '127.0.0.1',

@@ -17,8 +17,13 @@ const [A, B] = ['9.9.9.9', '8.8.8.8'].map((text) => ({ ip: parseIp(text)!, port:
 const TOKYO = { place: { latitude: 35.68, longitude: 139.69, country: 'JP', city: 'Tokyo' }, asn: 64_501 }
 const NO_ROLES = { home: false, relay: false, exit4: false, exit6: false }
 
-function hub(changes: Partial<Descriptor> = {}, reached: ReachedHub['reached'] = [A]): ReachedHub {
-  return { descriptor: descriptorOf(HubKey.generate(), { linkAddresses: [A, B], ...changes }), reached }
+function hub(
+  changes: Partial<Descriptor> = {},
+  linkAddresses: ReachedHub['linkAddresses'] = [A],
+  noiseAddresses: ReachedHub['noiseAddresses'] = [],
+): ReachedHub {
+  const descriptor = descriptorOf(HubKey.generate(), { linkAddresses: [A, B], ...changes })
+  return { descriptor, linkAddresses, noiseAddresses }
 }
 
 function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapContent {
@@ -38,10 +43,12 @@ describe('the map of an epoch', () => {
   test('has the hubs that were reached, by the addresses at which they were, in the order of their ids', () => {
     const hubs = [hub({}, [A]), hub({}, [A, B]), hub({}, []), hub({}, [B])]
     const map = build(hubs)
-    const ids = hubs.filter(({ reached }) => reached.length > 0).map(({ descriptor }) => toHex(descriptor.hubId))
+    const ids = hubs
+      .filter(({ linkAddresses }) => linkAddresses.length > 0)
+      .map(({ descriptor }) => toHex(descriptor.hubId))
     expect(map.hubs.map(({ key }) => key)).toEqual(ids.toSorted())
     for (const { id, linkAddresses } of map.hubs) {
-      expect(linkAddresses).toEqual(hubs.find(({ descriptor }) => descriptor.hubId === id)?.reached)
+      expect(linkAddresses).toEqual(hubs.find(({ descriptor }) => descriptor.hubId === id)?.linkAddresses)
     }
   })
 
@@ -57,7 +64,19 @@ describe('the map of an epoch', () => {
       roles: one.descriptor.roles,
     })
     expect(rest).not.toHaveProperty('contact')
-    expect(rest).not.toHaveProperty('noiseAddresses')
+  })
+
+  test('has the noise addresses that were reached; a hub that was reached by them alone is not in it', () => {
+    const noise = [{ ip: A.ip, port: 4001 }]
+    const hubs = [hub({}, [A], noise), hub({ noiseAddresses: noise }, [A]), hub({}, [], noise)]
+    const found = build(hubs).hubs.map(({ key, noiseAddresses }) => [key, noiseAddresses])
+    const [first, second] = hubs.map(({ descriptor }) => toHex(descriptor.hubId))
+    expect(new Map(found as [string, unknown][])).toEqual(
+      new Map<string, unknown>([
+        [first!, noise],
+        [second!, []],
+      ]),
+    )
   })
 
   test('leaves out a hub that does nothing', () => {

@@ -4,7 +4,7 @@ import { toHex } from '../../shared/base/bytes.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import type { LinkNode } from '../../shared/link/link-node.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
-import type { LinkAddress } from '../../shared/map/link-address.ts'
+import type { LinkAddress, LinkTransport } from '../../shared/map/link-address.ts'
 import { descriptorOf } from '../support/map-fixtures.ts'
 
 const address = (last: number): LinkAddress => ({ ip: Uint8Array.of(9, 9, 9, last), port: 443 })
@@ -12,14 +12,21 @@ const address = (last: number): LinkAddress => ({ ip: Uint8Array.of(9, 9, 9, las
 /** A node that reaches a hub by the addresses that are true, and has the link until it hangs up, as real nodes have. */
 class FakeNode {
   readonly dials: string[] = []
+  readonly transports: LinkTransport[] = []
   readonly trueAddresses = new Set<number>()
   atOnce = 0
   mostAtOnce = 0
   readonly #linked = new Set<string>()
 
-  async dial(hubId: Uint8Array, [to]: readonly LinkAddress[], signal: AbortSignal): Promise<void> {
+  async dial(
+    hubId: Uint8Array,
+    [to]: readonly LinkAddress[],
+    signal: AbortSignal,
+    transport: LinkTransport,
+  ): Promise<void> {
     const hub = toHex(hubId)
     this.dials.push(`${hub.slice(0, 4)} ${to!.ip[3]}`)
+    this.transports.push(transport)
     if (this.#linked.has(hub)) return
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce)
     await new Promise((resolve) => setImmediate(resolve))
@@ -63,6 +70,16 @@ describe('a prober', () => {
     await settle()
     expect(found()).toEqual(['1 true', '2 false', '3 true'])
     expect(results.map(({ hubId }) => hubId)).toEqual([one.hubId, one.hubId, one.hubId])
+  })
+
+  test('dials each address over the transport that it is for', async () => {
+    const { prober, node, found } = scene(1, 4)
+    prober.add(
+      descriptorOf(HubKey.generate(), { linkAddresses: [address(1)], noiseAddresses: [address(4), address(5)] }),
+    )
+    await settle()
+    expect(node.transports).toEqual(['tls', 'noise', 'noise'])
+    expect(found()).toEqual(['1 true', '4 true', '5 false'])
   })
 
   test.each([1, 2, 3, 5, 8, 13])(

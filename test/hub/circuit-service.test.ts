@@ -11,12 +11,12 @@ import { HubMetrics } from '../../hub/metrics.ts'
 import { ReplayStore, type ReplayVerdict } from '../../hub/replay-store.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
-import { NetworkTime } from '../../shared/base/network-time.ts'
+import { GRANULE_MS, NetworkTime } from '../../shared/base/network-time.ts'
 import { readAnswer } from '../../shared/cell/answer.ts'
 import { bodyOf, CELL_TYPES, type CellClass } from '../../shared/cell/cell.ts'
 import { buildCreate } from '../../shared/cell/create.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
-import type { HopContext, Initiated } from '../../shared/crypto/handshake.ts'
+import { type HopContext, type Initiated, NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { CircuitEnd } from '../../shared/link/circuit-end.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { NETWORK_ID, START_MS } from '../support/memory-network.ts'
@@ -28,9 +28,13 @@ const CLIENT = new Uint8Array(32).fill(9)
 
 /** Counts what a CREATE costs, step by step. */
 class CountingKeys {
-  readonly ring = Ring.fresh(START_MS)
+  readonly ring: CircuitKeyRing
   agreements = 0
   lookups = 0
+
+  constructor(notBefore = 0) {
+    this.ring = new Ring({ ...Ring.fresh(START_MS).current, notBefore })
+  }
 
   find(id: Uint8Array, nowMs: number): ReturnType<CircuitKeyRing['find']> {
     this.lookups++
@@ -135,7 +139,12 @@ interface Create {
 function createFor(changes: { hops?: number; next?: Uint8Array; from?: CircuitPeer; granule?: number } = {}): Create {
   const { hops = 1, next = NEXT, from = peer, granule = time.granuleAt(clock.now()) } = changes
   const key = new CircuitPublicKey(keys.ring.current.pair.publicBytes)
-  const first: HopContext = { networkId: NETWORK_ID, hubId: HUB, previousId: from.peerKey, linkBinding: from.binding }
+  const first: HopContext = {
+    networkId: NETWORK_ID,
+    hubId: HUB,
+    previousId: from.peerKey,
+    linkBinding: from.binding ?? NO_BINDING,
+  }
   const path = [{ context: first, key }]
   for (let i = 1; i < hops; i++) {
     path.push({
@@ -209,6 +218,25 @@ describe('a CREATE', () => {
     expect(accept(create, peer, make({ networkId: new Uint8Array(32) })).calls).toEqual(['close'])
     expect(accept(create, peer, make({ hubId: NEXT })).calls).toEqual(['close'])
     expect(refused()).toEqual(['create-unreadable'])
+  })
+
+  test('that no link is bound to must be younger than what an earlier process may have taken; others need not', () => {
+    const loaded = new CountingKeys(time.granuleAt(clock.now()) + 1)
+    keys = loaded
+    const unbound = { peerKey: CLIENT, binding: undefined }
+    const outcome = (from: CircuitPeer): number | undefined =>
+      accept(createFor({ from }), from, make()).answer?.failed?.status
+    expect(outcome(unbound)).toBe(FAULTS['clock-skew'].wire)
+    expect(outcome(peer)).toBeUndefined()
+    clock.advance(GRANULE_MS)
+    expect(outcome(unbound)).toBeUndefined()
+  })
+
+  test('for a link without a binding does not open on one that has it, nor the other way round', () => {
+    const unbound = { peerKey: CLIENT, binding: undefined }
+    expect(accept(createFor({ from: unbound })).calls).toEqual(['close'])
+    expect(accept(createFor(), unbound).calls).toEqual(['close'])
+    expect(accept(createFor({ from: unbound }), unbound).type).toBe(CELL_TYPES.answer)
   })
 
   test('that was seen before is closed, and is not answered', () => {

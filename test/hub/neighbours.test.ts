@@ -4,6 +4,7 @@ import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { LinkHandle } from '../../shared/link/link-node.ts'
 import { sortHubs } from '../../shared/map/hub-map.ts'
+import type { LinkAddress } from '../../shared/map/link-address.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { linkSide } from '../support/link-pair.ts'
@@ -26,9 +27,12 @@ class Dialler {
   readonly pending = new Map<number, PromiseWithResolvers<LinkHandle>>()
   readonly links = new Map<number, LinkHandle>()
 
-  readonly dial = (id: Uint8Array): Promise<LinkHandle> => {
+  readonly ports: number[] = []
+
+  readonly dial = (id: Uint8Array, addresses: readonly LinkAddress[]): Promise<LinkHandle> => {
     const fill = id[0] as number
     this.dialled.push(fill)
+    this.ports.push(...addresses.map(({ port }) => port))
     const pending = Promise.withResolvers<LinkHandle>()
     this.pending.set(fill, pending)
     return pending.promise
@@ -55,7 +59,7 @@ let neighbours: Neighbours
 beforeEach(() => {
   clock = new ManualClock()
   dialler = new Dialler()
-  neighbours = new Neighbours(idOf(50), { clock, ...dialler })
+  neighbours = new Neighbours(idOf(50), { clock, transport: 'tls', ...dialler })
 })
 
 describe('the neighbours of a hub', () => {
@@ -71,7 +75,25 @@ describe('the neighbours of a hub', () => {
   test('have addresses that no exit may connect to, its own too', () => {
     neighbours.useMaps(mapWith([2, 50]), mapWith([1]))
     expect([...neighbours.addresses()].map(({ ip }) => ip[3]).sort()).toEqual([1, 2, 50])
+    const noiseAddresses = [{ ip: Uint8Array.of(9, 9, 9, 77), port: 1 }]
+    neighbours.useMaps(verifiedMap(mapOf({ hubs: [mapHubOf(idOf(2), { noiseAddresses })] }), network, keys), undefined)
+    expect([...neighbours.addresses()].map(({ ip }) => ip[3])).toContain(77)
   })
+
+  test.each(['tls', 'noise'] as const)(
+    'are dialled over %s if that is set, and over nothing else',
+    async (transport) => {
+      const both = mapHubOf(idOf(60), { noiseAddresses: [{ ip: Uint8Array.of(9, 9, 9, 60), port: 4001 }] })
+      const withoutNoise = mapHubOf(idOf(70))
+      neighbours = new Neighbours(idOf(50), { clock, transport, ...dialler })
+      neighbours.useMaps(verifiedMap(mapOf({ hubs: [both, withoutNoise] }), network, keys), undefined)
+      expect(dialler.dialled.toSorted()).toEqual(transport === 'tls' ? [60, 70] : [60])
+      expect(dialler.ports.toSorted()).toEqual(transport === 'tls' ? [443, 443] : [4001])
+      const circuit = neighbours.openCircuitTo(idOf(70))
+      dialler.down(70)
+      expect((await rejectionOf(circuit)).code).toBe('next-unreachable')
+    },
+  )
 
   test('that are not in the map are never dialled', async () => {
     neighbours.useMaps(mapWith([60]), undefined)
@@ -138,7 +160,7 @@ describe('the neighbours of a hub', () => {
   test('are not dialled any more when the hub closes', async () => {
     const signals: AbortSignal[] = []
     neighbours = new Neighbours(idOf(50), {
-      ...{ clock, linkTo: () => undefined },
+      ...{ clock, transport: 'tls', linkTo: () => undefined },
       dial: (_id, _addresses, signal) => {
         signals.push(signal)
         return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))

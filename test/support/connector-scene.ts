@@ -76,6 +76,7 @@ export class ConnectorScene {
     const handle: LinkHandle = {
       link,
       ...{ peerKey: this.network.hub(this.homeName).id, ownKey: clientKey, binding: linkBinding, initiator: true },
+      transport: 'tls',
       remoteAddress: new Sensitive(''),
       close: () => {},
     }

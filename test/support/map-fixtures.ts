@@ -46,6 +46,7 @@ export function mapHubOf(id: Uint8Array, changes: Partial<MapHub> = {}): MapHub 
     id,
     key: toHex(id),
     linkAddresses: [{ ip: Uint8Array.of(9, 9, 9, 9), port: 443 }],
+    noiseAddresses: [],
     circuitKey: new CircuitPublicKey(CIRCUIT_KEY),
     roles: ROLES,
     exitPolicy: DEFAULT_EXIT_POLICY,

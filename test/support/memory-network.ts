@@ -10,6 +10,7 @@ import type { Target } from '../../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitOptions } from '../../shared/circuit/client-circuit.ts'
 import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
+import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import type { FrameHeader } from '../../shared/link/frame.ts'
 import { FrameReader } from '../../shared/link/frame-reader.ts'
@@ -58,7 +59,7 @@ interface Wire {
   readonly links: readonly [Link, Link]
   readonly readers: readonly [FrameReader, FrameReader]
   /** Stands for the value of the TLS exporter: no other link ever has it. */
-  readonly binding: Uint8Array
+  readonly binding: Uint8Array | undefined
 }
 
 export interface MemoryNetworkOptions {
@@ -67,6 +68,8 @@ export interface MemoryNetworkOptions {
   readonly hubOptions?: Partial<CircuitServiceOptions>
   /** Release received bytes at once, or leave it to the test (a reader that stalls). */
   readonly autoRelease?: boolean
+  /** Links give no value that keys could be bound to, as over noise. */
+  readonly unbound?: boolean
 }
 
 /** Real hubs, links and circuits without sockets: bytes move when `run` is called, time when the clock is. */
@@ -149,7 +152,7 @@ export class MemoryNetwork {
     this.#identities.set(client, clientKey)
     const link = this.#linkFrom(client, home)
     const wire = this.#wires.find(({ links }) => links.includes(link)) as Wire
-    return { link, clientKey, linkBinding: wire.binding }
+    return { link, clientKey, linkBinding: wire.binding ?? NO_BINDING }
   }
 
   /** A circuit of `client` over these hubs. */
@@ -274,8 +277,9 @@ export class MemoryNetwork {
   }
 
   #connect(from: string, to: string): Link {
-    const binding = new Uint8Array(32)
-    new DataView(binding.buffer).setUint32(0, ++this.#bindings)
+    const unique = new Uint8Array(32)
+    new DataView(unique.buffer).setUint32(0, ++this.#bindings)
+    const binding = this.#options.unbound === true ? undefined : unique
     const make = (self: string, peer: string, initiator: boolean): Link => {
       const peerOf: CircuitPeer = {
         get peerKey() {

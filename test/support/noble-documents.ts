@@ -56,6 +56,7 @@ export interface PlainMapHub {
   readonly capacityKbits: number
   readonly place: PlainPlace
   readonly asNumber: number
+  readonly noiseAddresses: readonly PlainAddress[]
 }
 
 export interface PlainMap {
@@ -127,6 +128,7 @@ export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
       text(hub.programVersion),
       hub.capacityKbits,
       [place(hub.place), hub.asNumber],
+      ...(hub.noiseAddresses.length === 0 ? [] : [addresses(hub.noiseAddresses)]),
     ]),
   ])
 }

@@ -139,7 +139,7 @@ export class RawExit {
         networkId: NETWORK_ID,
         hubId: hub.id,
         previousId: from.peerKey,
-        linkBinding: isHub ? NO_BINDING : from.binding,
+        linkBinding: isHub ? NO_BINDING : (from.binding ?? NO_BINDING),
       }
       const received = receive(context, hub.keys.current.pair, offer)
       const create = received && openCreate(body, cellClass, isHub, received)

@@ -223,6 +223,7 @@ function contentOf(map: WrittenMap): MapContent {
       id: hex(hub.id),
       key: hub.id,
       linkAddresses: addressesOf(hub.linkAddresses),
+      noiseAddresses: addressesOf(hub.noiseAddresses),
       circuitKey: new CircuitPublicKey(hex(hub.circuitKey)),
       roles: readRoles(hub.roles),
       exitPolicy: policyOf(hub.exitPolicy),

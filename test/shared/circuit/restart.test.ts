@@ -16,10 +16,15 @@ test('a home hub that was restarted takes its clients back at once: their CREATE
   expect(concatAll(network.hub('c').exits.at(-1)?.received ?? [])).toEqual(Uint8Array.of(1, 2, 3))
 })
 
-test.each(['b', 'c'])(
-  'hub %s, restarted, takes CREATEs of other hubs when all it may have taken before is too old',
-  async (name) => {
-    const network = new MemoryNetwork(PATH)
+test.each([
+  ['b', 'of other hubs', false],
+  ['c', 'of other hubs', false],
+  ['a', 'of its clients, over links without a binding,', true],
+  ['b', 'of other hubs, over links without a binding,', true],
+])(
+  'hub %s, restarted, takes CREATEs %s when all it may have taken before is too old',
+  async (name, _whose, unbound) => {
+    const network = new MemoryNetwork(PATH, { unbound })
     network.addHub(name, network.hub(name))
     const outcomes: (string | undefined)[] = []
     for (let granule = 0; granule <= 2; granule++) {

@@ -83,6 +83,20 @@ describe('a hub map', () => {
     expect(nobleVerify('spn/1 map', NETWORK_ID, body, signature, key)).toBe(true)
   })
 
+  test('has the noise addresses of a hub behind all else, and nothing there for a hub without', () => {
+    const noiseAddresses = [{ ip: Uint8Array.of(9, 9, 9, 9), port: 4001 }]
+    const id = new Uint8Array(32).fill(1)
+    const [without, having] = [[], noiseAddresses].map(
+      (some) => mapValue(mapOf({ hubs: [mapHubOf(id, { noiseAddresses: some })] }), NETWORK_ID) as Value[],
+    )
+    const [[plain]] = [without![8] as Value[][]]
+    expect(having![8]).toEqual([[...plain!, [[Uint8Array.of(9, 9, 9, 9), 4001]]]])
+    expect(plain).toHaveLength(10)
+    const verified = verify(signMap(mapOf({ hubs: [mapHubOf(id, { noiseAddresses })] }), FIVE))
+    expect(verified.content.hubs[0]?.noiseAddresses).toEqual(noiseAddresses)
+    expect(verify(signMap(mapOf(), FIVE)).content.hubs[0]?.noiseAddresses).toEqual([])
+  })
+
   test('does not change when the bytes change that it was verified from', () => {
     const bytes = signMap(mapOf(), FIVE)
     const before = bytes.slice()
@@ -236,6 +250,9 @@ describe('what a hub map says', () => {
     ['a hub that is nowhere', { 8: hub({ 9: [] }) }],
     ['a hub in a place that is none', { 8: hub({ 9: [[1, 1, utf8('at'), utf8('')], 1] }) }],
     ['a hub with a field too many', { 8: [[...(hubs[0] as Value[]), 1]] }],
+    ['a hub with a list of no noise addresses', { 8: [[...(hubs[0] as Value[]), []]] }],
+    ['a hub with nine noise addresses', { 8: [[...(hubs[0] as Value[]), new Array(9).fill([new Uint8Array(4), 1])]] }],
+    ['a hub with a field behind its noise addresses', { 8: [[...(hubs[0] as Value[]), [[new Uint8Array(4), 1]], 1]] }],
     ['a number where hubs stand', { 8: 1 }],
   ])('is refused for %s, although it is signed', (_, changes) => {
     expect(() => verify(signValue(value({})))).not.toThrow()
