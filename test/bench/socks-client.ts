@@ -1,9 +1,17 @@
 import net, { type Socket } from 'node:net'
 
-/** Connects through a SOCKS 5 proxy to 127.0.0.1:port. @throws if the proxy refuses */
-export function connectBySocks(proxy: { host: string; port: number }, port: number): Promise<Socket> {
+/**
+ * Connects through a SOCKS 5 proxy to 127.0.0.1:port.
+ * @param allowHalfOpen the end of the other side does not end ours
+ * @throws if the proxy refuses
+ */
+export function connectBySocks(
+  proxy: { host: string; port: number },
+  port: number,
+  allowHalfOpen = false,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ ...proxy, noDelay: true })
+    const socket = net.connect({ ...proxy, noDelay: true, allowHalfOpen })
     let answer = Buffer.alloc(0)
     const onData = (chunk: Buffer): void => {
       answer = Buffer.concat([answer, chunk])

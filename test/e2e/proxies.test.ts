@@ -72,6 +72,32 @@ describe('the proxies of a client', () => {
     expect(plain.body).toBe('This proxy only does CONNECT.\n')
   })
 
+  test('pass no field of a request on to the destination, and log none', async () => {
+    const seen: string[] = []
+    const port = await listen(
+      http.createServer((request, answer) => {
+        seen.push(JSON.stringify(request.rawHeaders))
+        answer.end('seen')
+      }),
+    )
+    const fields = ['-U', 'some-user:some-password', '--proxy-header', 'X-Peculiar: some-words', '-A', 'some-agent']
+    expect((await tunnel(...fields, '-H', 'X-Own: mine', `http://127.0.0.1:${port}/`)).body).toBe('seen')
+    expect(seen).toEqual([expect.stringContaining('"X-Own","mine"')])
+    expect(seen[0]).not.toMatch(/proxy|peculiar/i)
+    const secret = Buffer.from('some-user:some-password').toString('base64')
+    const output = network.programs.map((program) => program.output).join('\n')
+    expect(output).not.toMatch(new RegExp(`some-|peculiar|X-Own|${secret}`, 'i'))
+  })
+
+  test('refuse what is no CONNECT that everybody reads alike, in one sentence', async () => {
+    const long = ['--proxy-header', `X-Long: ${'x'.repeat(8192)}`]
+    expect((await tunnel(...long, 'http://127.0.0.1:1/')).connect).toBe('400')
+    const posted = await curl('-x', `http://${proxy}`, '-d', 'words', 'http://127.0.0.1:1/')
+    expect(posted.body).toBe('This proxy only does CONNECT.\n')
+    const spoken = await curl(`http://${proxy}/`)
+    expect(spoken.body).toBe('This proxy only does CONNECT.\n')
+  })
+
   test('keep half close: a request that ends is answered afterwards', async () => {
     const port = await listen(
       net.createServer({ allowHalfOpen: true }, (socket) => {

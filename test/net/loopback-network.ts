@@ -2,7 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '../../shared/base/clock.ts'
+import { systemRandom } from '../../shared/base/random.ts'
 import type { Place } from '../../shared/geo/place.ts'
+import { directHttp } from '../../shared/map/direct-http.ts'
+import { DirectoryClient } from '../../shared/map/directory-client.ts'
+import type { LinkTransport } from '../../shared/map/link-address.ts'
+import { readNetworkFile } from '../../shared/map/network-file.ts'
 import { Program } from '../support/program.ts'
 import {
   type ClientConfig,
@@ -22,6 +28,8 @@ export interface LoopbackOptions {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug'
   /** Where other addresses of loopback are. */
   readonly places?: readonly OverrideLine[]
+  /** What all links run over: TLS, if nothing is said. */
+  readonly transport?: LinkTransport
   /** Further configuration of the client, and of every hub. */
   readonly client?: Partial<ClientConfig>
   readonly hub?: (address: string) => Partial<HubConfig>
@@ -40,6 +48,8 @@ export interface LoopbackReady {
   }[]
   readonly client: { readonly pid: number; readonly socksHost: string; readonly socksPort: number }
 }
+
+const PLACES_FILE = 'places.json'
 
 const PLACES: readonly Place[] = [
   { latitude: 48.2082, longitude: 16.3738, country: 'AT', city: 'Vienna' },
@@ -74,32 +84,28 @@ export class LoopbackNetwork {
     return join(this.#folder, 'client.json')
   }
 
+  get #networkFile(): string {
+    return join(this.#folder, 'network.json')
+  }
+
   async start(): Promise<LoopbackReady> {
-    const { hubs: count, socks, hops, logLevel, nodeFlags = [] } = this.#options
+    const { hubs: count, socks, hops, transport } = this.#options
     const directoryPort = await freePort('127.0.0.1')
-    const networkFile = join(this.#folder, 'network.json')
-    const overridesFile = writeJson(this.#folder, 'places.json', [
+    const networkFile = this.#networkFile
+    const overridesFile = writeJson(this.#folder, PLACES_FILE, [
       ...Array.from({ length: count }, (_, i) => overrideLine(`${hubAddress(i)}/32`, placeOf(i), 64_500 + i)),
       ...(this.#options.places ?? []),
     ])
     const directory = await this.#startDirectory(directoryPort, networkFile, overridesFile)
     const ports = await Promise.all(Array.from({ length: count }, (_, i) => freePort(hubAddress(i))))
-    const hubs = ports.map((port, i) => this.#startHub(i, port, networkFile))
+    const noisePorts = await Promise.all(ports.map((_, i) => freePort(hubAddress(i))))
+    const hubs = ports.map((port, i) => this.#startHub(i, port, noisePorts[i] as number, networkFile))
     await Promise.all(hubs.map((hub) => hub.line('descriptor published')))
-    await Promise.all([directory, ...hubs].map((program) => mapWith(count, program)))
+    const from = transport === 'noise' ? await epochWithNoise(networkFile, count) : 0
+    await Promise.all([directory, ...hubs].map((program) => mapWith(count, from, program)))
 
-    const config: ClientConfig = {
-      networkFile,
-      stateDir: join(this.#folder, 'client'),
-      socks: `${socks.host}:${socks.port === 0 ? await freePort(socks.host) : socks.port}`,
-      hops,
-      geo: { overridesFile, overridesOnly: true },
-      logLevel,
-      ...this.#options.client,
-    }
-    writeJson(this.#folder, 'client.json', config)
-    const client = this.#spawn('client', ['deploy/bin/spn', 'run', '--config', this.clientConfig], nodeFlags)
-    await client.line('home link up')
+    const port = socks.port === 0 ? await freePort(socks.host) : socks.port
+    const client = await this.startClient('client', { socks: `${socks.host}:${port}`, hops })
     return {
       directory: { pid: directory.pid, port: directoryPort },
       hubs: hubs.map((hub, i) => ({
@@ -109,8 +115,25 @@ export class LoopbackNetwork {
         city: placeOf(i).city,
         place: placeOf(i),
       })),
-      client: { pid: client.pid, socksHost: socks.host, socksPort: Number(String(config.socks).split(':').at(-1)) },
+      client: { pid: client.pid, socksHost: socks.host, socksPort: port },
     }
+  }
+
+  /** A client, with its configuration in NAME.json, when it is ready for connections. */
+  async startClient(name: string, changes: Partial<ClientConfig>): Promise<Program> {
+    const { logLevel, transport = 'tls', nodeFlags } = this.#options
+    const config: ClientConfig = {
+      networkFile: this.#networkFile,
+      stateDir: join(this.#folder, name),
+      geo: { overridesFile: join(this.#folder, PLACES_FILE), overridesOnly: true },
+      ...{ transport, logLevel },
+      ...this.#options.client,
+      ...changes,
+    }
+    const file = writeJson(this.#folder, `${name}.json`, config)
+    const client = this.#spawn(name, ['deploy/bin/spn', 'run', '--config', file], nodeFlags)
+    await client.line('home link up')
+    return client
   }
 
   /** Ends all programs and removes their files. */
@@ -140,12 +163,15 @@ export class LoopbackNetwork {
     return directory
   }
 
-  #startHub(index: number, port: number, networkFile: string): Program {
+  #startHub(index: number, port: number, noisePort: number, networkFile: string): Program {
     const name = `hub${index}`
+    const { transport = 'tls', nodeFlags } = this.#options
     const config: HubConfig = {
       networkFile,
       stateDir: join(this.#folder, name),
       listen: [`${hubAddress(index)}:${port}`],
+      listenNoise: transport === 'noise' ? [`${hubAddress(index)}:${noisePort}`] : [],
+      transport,
       roles: { home: true, relay: true, exit4: true, exit6: false },
       operator: `operator ${index}`,
       limits: UNLIMITED_HUB,
@@ -153,7 +179,6 @@ export class LoopbackNetwork {
       logLevel: 'info',
       ...this.#options.hub?.(hubAddress(index)),
     }
-    const { nodeFlags = [] } = this.#options
     const file = writeJson(this.#folder, `${name}.json`, config)
     return this.#spawn(name, ['deploy/bin/spn-hub', '--config', file], nodeFlags)
   }
@@ -185,11 +210,27 @@ export function freePort(host: string): Promise<number> {
   })
 }
 
-/** Waits until this program has, or has published, a map of so many hubs. */
-async function mapWith(hubs: number, program: Program): Promise<void> {
+/** The first epoch whose map has a noise address of every hub. The directory finds them one after the other. */
+async function epochWithNoise(networkFile: string, hubs: number): Promise<number> {
+  const network = readNetworkFile(networkFile)
+  const directories = new DirectoryClient(network, { clock: systemClock, random: systemRandom })
+  const signal = AbortSignal.timeout(30_000)
+  for (;;) {
+    const { networkMs } = await directories.fetchTime(directHttp, signal)
+    // There is none before the first epoch with hubs.
+    const map = await directories.fetchMap(directHttp, networkMs, undefined, signal).catch(() => undefined)
+    const reached = map?.content.hubs.filter(({ noiseAddresses }) => noiseAddresses.length > 0) ?? []
+    if (map !== undefined && reached.length >= hubs) return map.content.epoch
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+/** Waits until this program has, or has published, a map of so many hubs, of this epoch or a later one. */
+async function mapWith(hubs: number, fromEpoch: number, program: Program): Promise<void> {
   for (let tries = 0; tries < 300; tries++) {
     const line = program.output.split('\n').findLast((text) => /"message":"(map published|hub map in use)"/.test(text))
-    if (line !== undefined && (JSON.parse(line) as { hubs: number }).hubs >= hubs) return
+    const map = JSON.parse(line ?? '{"hubs":0,"epoch":0}') as { hubs: number; epoch: number }
+    if (map.hubs >= hubs && map.epoch >= fromEpoch) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`${program.name} has no map with ${hubs} hubs:\n${program.output}`)
