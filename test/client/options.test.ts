@@ -11,7 +11,7 @@ describe('the options of the client', () => {
   test('need two things; the rest has defaults', () => {
     expect(parse(LEAST)).toMatchObject({
       ...{ socks: { ip: Uint8Array.of(127, 0, 0, 1), port: 1080 }, intercept: null, hops: 3, privateTargets: false },
-      ...{ geo: { overridesOnly: false }, logLevel: 'info' },
+      ...{ geo: { overridesOnly: false }, logLevel: 'info', transport: 'tls' },
     })
     expect(parse({ ...LEAST, intercept: {} }).intercept).toEqual({
       ...{ queue: 17, port: 7170, own: { gid: 7117 }, direct: [] },
@@ -34,6 +34,7 @@ describe('the options of the client', () => {
       privateTargets: 'yes',
       geo: { table: 'x' },
       logLevel: 'loud',
+      transport: 'tor',
       hop: 3,
     })
     for (const beginning of [
@@ -49,11 +50,12 @@ describe('the options of the client', () => {
       'privateTargets: expected boolean',
       'geo: unknown option "table"',
       'logLevel: ',
+      'transport: ',
       'unknown option "hop"',
     ]) {
       expect(told.filter((mistake) => mistake.startsWith(beginning))).toHaveLength(1)
     }
-    expect(told).toHaveLength(13)
+    expect(told).toHaveLength(14)
   })
 
   test.each([

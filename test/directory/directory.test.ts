@@ -16,6 +16,7 @@ import { LinkNode } from '../../shared/link/link-node.ts'
 import { type Descriptor, signDescriptor } from '../../shared/map/descriptor.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
 import { DirectoryClient } from '../../shared/map/directory-client.ts'
+import type { LinkAddress } from '../../shared/map/link-address.ts'
 import type { Network } from '../../shared/map/network.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { freePort } from '../net/loopback-network.ts'
@@ -87,11 +88,14 @@ class Scene {
     this.directory = undefined
   }
 
-  async hub(key = HubKey.generate()): Promise<{ key: HubKey; port: number; node: LinkNode }> {
+  async hub(
+    key = HubKey.generate(),
+    listenNoise: readonly LinkAddress[] = [],
+  ): Promise<{ key: HubKey; port: number; node: LinkNode }> {
     const port = await freePort('127.0.0.1')
     const node = new LinkNode(
       {
-        ...{ seed: key.toSeed(), networkId: NETWORK_ID, listen: [{ ip: HERE, port }], listenNoise: [] },
+        ...{ seed: key.toSeed(), networkId: NETWORK_ID, listen: [{ ip: HERE, port }], listenNoise },
         ...{ maxCircuitsPerLink: 1, maxLinks: 10, agent: 'spn' },
       },
       { clock: systemClock, onCircuit: (_, end) => end.abort() },
@@ -190,6 +194,23 @@ describe('a directory', () => {
     expect(map.content.hubs).toHaveLength(2)
     expect(map.hub(a.key.publicBytes)?.linkAddresses).toEqual([{ ip: HERE, port: a.port }])
     expect(map.hub(liar.publicBytes)).toBeUndefined()
+  })
+
+  test('takes into the map the noise addresses at which the hub itself answers over noise', async () => {
+    await scene.start()
+    const noise = { ip: HERE, port: await freePort('127.0.0.1') }
+    const [a, b] = [await scene.hub(HubKey.generate(), [noise]), await scene.hub()]
+    const wrong = { ip: HERE, port: b.port }
+    await scene.publish(a.key, scene.describe(a.key, [a.port], { noiseAddresses: [wrong, noise] }))
+    await scene.publish(b.key, scene.describe(b.key, [b.port], { noiseAddresses: [noise] }))
+    await until(() => scene.store!.probes().length >= 3 && scene.notReached.length === 2)
+    scene.pass(31)
+    const map = (await scene.fetchMap())!
+    expect(map.hub(a.key.publicBytes)).toMatchObject({
+      linkAddresses: [{ ip: HERE, port: a.port }],
+      noiseAddresses: [noise],
+    })
+    expect(map.hub(b.key.publicBytes)?.noiseAddresses).toEqual([])
   })
 
   test('leaves out a hub that failed twice in a row, and takes it back when it answers', async () => {

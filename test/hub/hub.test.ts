@@ -9,6 +9,7 @@ import { hubOptionsSchema } from '../../hub/options.ts'
 import type { Log } from '../../shared/base/log.ts'
 import { parseOptions } from '../../shared/base/options.ts'
 import { type Descriptor, verifyDescriptor } from '../../shared/map/descriptor.ts'
+import { freePort } from '../net/loopback-network.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { NOW_MS, networkWith } from '../support/map-fixtures.ts'
@@ -77,6 +78,18 @@ describe('a hub', () => {
       roles: { home: true, relay: true, exit4: true, exit6: false },
       linkAddresses: [{ ip: Uint8Array.of(9, 9, 9, 9), port: 443 }],
     })
+  })
+
+  test.each([
+    ['where it listens for them', undefined],
+    ['where it says that others dial', { ip: Uint8Array.of(9, 9, 9, 9), port: 4001 }],
+  ])('announces that it takes links over noise %s', async (_where, announced) => {
+    const own = { ip: Uint8Array.of(127, 0, 0, 1), port: await freePort('127.0.0.1') }
+    const announceNoise = announced === undefined ? {} : { announceNoise: ['9.9.9.9:4001'] }
+    const { hub } = hubWith({ listenNoise: [`127.0.0.1:${own.port}`], ...announceNoise })
+    await hub.start()
+    const [descriptor] = await until(() => descriptors.length > 0 && descriptors)
+    expect(descriptor?.noiseAddresses).toEqual([announced ?? own])
   })
 
   test('says before it stops that it does nothing any more', async () => {

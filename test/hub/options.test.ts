@@ -20,6 +20,7 @@ describe('the options of a hub', () => {
       undefined,
       30,
     ])
+    expect(options.transport).toBe('tls')
     expect(Object.values(options.limits).every((limit) => limit >= 1)).toBe(true)
   })
 
@@ -37,6 +38,7 @@ describe('the options of a hub', () => {
       drainSeconds: -1,
       logLevel: 'loud',
       listenNose: [],
+      transport: 'quic',
     })
     for (const beginning of [
       'networkFile: ',
@@ -56,10 +58,11 @@ describe('the options of a hub', () => {
       'drainSeconds: ',
       'logLevel: ',
       'unknown option "listenNose"',
+      'transport: ',
     ]) {
       expect(told.filter((mistake) => mistake.startsWith(beginning))).toHaveLength(1)
     }
-    expect(told).toHaveLength(17)
+    expect(told).toHaveLength(18)
   })
 
   test.each([
