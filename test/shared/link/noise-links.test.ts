@@ -95,6 +95,18 @@ describe('a link over noise', () => {
     await until(() => handle.link.heldBytes === 0)
     await until(() => hub.circuits.length === 100)
   })
+
+  test('ends in a while also when the other side reads nothing of what is queued', async () => {
+    const [client, hub] = [await clientNode(), await hubNode()]
+    const wire = await between(hub.noiseAddress)
+    const handle = await client.node.dial(hub.id, [wire.address], soon(), 'noise')
+    wire.stop()
+    for (let i = 0; i < 1_000; i++) handle.link.openCircuit().send(CELL_TYPES.create, newFrame(4))
+    await quiet(() => handle.link.heldBytes)
+    handle.close()
+    await until(() => client.node.libp2p.getConnections().length === 0)
+    expect([...client.node.links]).toEqual([])
+  })
 })
 
 describe('a dial over noise fails by name', () => {
