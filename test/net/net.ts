@@ -1,6 +1,7 @@
 /**
- * `npm run net -- --hubs N --socks HOST:PORT [--hops N] [--transport noise]`: a whole network as plain processes on loopback, for
- * development and measurements. Prints one JSON line with every pid and port when it is ready; SIGTERM ends it all.
+ * `npm run net -- --hubs N --socks HOST:PORT [--hops N] [--transport noise]`: a whole network as plain processes on
+ * loopback, for development and measurements. Prints one JSON line with every pid and port when it is ready; SIGTERM
+ * ends it all.
  */
 import { z } from 'zod'
 import { parseCommandLine } from '../../shared/base/command-line.ts'
