@@ -1,4 +1,5 @@
 import { parseUtf8 } from '../base/bytes.ts'
+import { isText } from '../base/text.ts'
 import type { Value } from './canonical.ts'
 
 /**
@@ -44,8 +45,7 @@ export class ValueReader {
   /** Text of at most so many bytes of UTF-8, without control characters. */
   text(maxBytes: number): string {
     const text = parseUtf8(this.bytes(0, maxBytes))
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    if (text !== undefined && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text)) return text
+    if (text !== undefined && isText(text, maxBytes)) return text
     this.#failed = true
     return ''
   }
