@@ -1,13 +1,22 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '../shared/base/log.ts'
 import { endpointSchema } from '../shared/base/options.ts'
+import { isText } from '../shared/base/text.ts'
+import { isCityName, MAX_CITY_BYTES } from '../shared/geo/city-name.ts'
 import { isPlace } from '../shared/geo/place.ts'
 import { MAX_LINK_ADDRESSES, MAX_TEXT_BYTES } from '../shared/map/descriptor.ts'
 import { DEFAULT_EXIT_POLICY, MAX_EXIT_RULES } from '../shared/map/exit-policy.ts'
 import { exitRuleSchema } from '../shared/map/exit-policy-text.ts'
 import { LINK_TRANSPORTS } from '../shared/map/link-address.ts'
 
-const text = z.string().max(MAX_TEXT_BYTES).default('')
+/** What the descriptor can carry: else directories would refuse the hub for it. */
+const text = z
+  .string()
+  .refine(
+    (value) => isText(value, MAX_TEXT_BYTES),
+    `expected at most ${MAX_TEXT_BYTES} bytes without control characters`,
+  )
+  .default('')
 const count = (most: number) => z.int().min(1).max(most)
 
 const place = z
@@ -15,7 +24,10 @@ const place = z
     latitude: z.number(),
     longitude: z.number(),
     country: z.string().default(''),
-    city: z.string().max(64).default(''),
+    city: z
+      .string()
+      .refine(isCityName, `expected at most ${MAX_CITY_BYTES} bytes without control characters`)
+      .default(''),
   })
   .refine(isPlace, 'expected latitude -90 to 90, longitude -180 to 180, and a country of two capital letters')
 

@@ -76,6 +76,29 @@ describe('the options of a hub', () => {
     expect(mistakes({ ...LEAST, ...config(cap + 1) })[0]).toMatch(new RegExp(`^${name.replace('.', '\\.')}: `))
   })
 
+  test.each(
+    [
+      ['operator', 'contact', 'family'].map((name) => [name, 'ä'.repeat(64), 'ä'.repeat(65)] as const),
+      [
+        ['operator', 'an operator', 'a\nb'] as const,
+        ['contact', 'a', '\u2028'] as const,
+        ['family', 'a', '\ud800'] as const,
+      ],
+    ].flat(),
+  )('take only what a descriptor can carry: %s %j, not %j', (name, right, wrong) => {
+    expect(() => parse({ ...LEAST, [name]: right })).not.toThrow()
+    expect(mistakes({ ...LEAST, [name]: wrong })).toEqual([
+      `${name}: expected at most 128 bytes without control characters`,
+    ])
+  })
+
+  test('take only a city that a map can carry', () => {
+    const at = (city: string) => ({ ...LEAST, place: { latitude: 1, longitude: 2, country: 'AT', city } })
+    expect(() => parse(at('ä'.repeat(32)))).not.toThrow()
+    for (const city of ['ä'.repeat(33), 'a\tb'])
+      expect(mistakes(at(city))[0]).toMatch(/^place\.city: expected at most 64/)
+  })
+
   test.each([['{'], [null], [[]], ['text'], [7]])('are an object, not %j', (config) => {
     expect(faultOf(() => parse(config)).code).toBe('options-invalid')
   })
