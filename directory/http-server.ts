@@ -37,6 +37,8 @@ export function createHttpServer(handlers: HttpHandlers): FastifyInstance {
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: 128 },
+    // Such as a path that can not be decoded: Fastify's own answer would repeat it.
+    frameworkErrors: (_error, _request, reply) => void refuse(reply, 400, 'encoding-invalid'),
   })
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>

@@ -169,6 +169,11 @@ describe('the HTTP server of a directory', () => {
     },
   )
 
+  test.each(['/%', '/v1/%zz', '/%c3%28'])('does not repeat a path that is none: GET %s', async (url) => {
+    const answer = await serve().inject(url)
+    expect([answer.statusCode, answer.json()]).toEqual([400, { fault: 'encoding-invalid' }])
+  })
+
   test('answers over a real socket, and ends when it is closed', async () => {
     serve()
     await listenHttp(server!, { ip: Uint8Array.of(127, 0, 0, 1), port: 0 })
