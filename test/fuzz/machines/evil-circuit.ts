@@ -6,9 +6,12 @@ import { cellOf, RawClient, RawExit, WEB } from '../../support/raw-circuit.ts'
 import { promise } from '../fuzz-target.ts'
 import { MESSAGES } from '../targets/cell-targets.ts'
 import { CircuitMachine, runSteps } from './circuit-machine.ts'
+import { MessageRules } from './message-rules.ts'
 
 /** One side speaks under keys that are right and keeps to no rule; the other side and the hubs between are real. */
 interface EvilSide {
+  /** What is sent goes out. */
+  readonly isOpen: () => boolean
   /** A cell with these application bytes. */
   send(application: Uint8Array, type: CellType, cellClass: CellClass): void
   /** A frame that is not sealed. */
@@ -23,6 +26,8 @@ interface Scene {
     | undefined
   /** All data that the evil side sealed, cell after cell. */
   readonly sent: Uint8Array[]
+  /** All cells of an input fit into the first credit, so that none waits and each is judged when all has settled. */
+  readonly rules: MessageRules
 }
 
 const TYPES = Object.values(CELL_TYPES)
@@ -58,13 +63,20 @@ const STEPS: readonly ((scene: Scene, input: ByteReader) => void | Promise<void>
   (scene, input) => scene.machine.network.pass(input.u8() * 200),
   (scene) => {
     const total = BigInt(concatAll(scene.sent).length)
-    scene.evil.send(cellOf({ type: 'fin', total }), CELL_TYPES.cell, 1)
+    sealed(scene, cellOf({ type: 'fin', total }), 'cell', 1)
   },
 ]
 
-function sealed({ evil, sent }: Scene, application: Uint8Array, type: 'cell' | 'switch', cellClass: CellClass): void {
+function sealed(
+  { evil, sent, rules }: Scene,
+  application: Uint8Array,
+  type: 'cell' | 'switch',
+  cellClass: CellClass,
+): void {
+  if (!evil.isOpen()) return
   const whole = new Uint8Array(capacityOf(cellClass))
   whole.set(application.subarray(0, whole.length))
+  rules.take(whole)
   for (const message of decodeMessages(whole) ?? []) if (message.type === 'data') sent.push(message.bytes)
   evil.send(whole, CELL_TYPES[type], cellClass)
 }
@@ -79,8 +91,10 @@ export async function runEvilClient(input: Uint8Array): Promise<string> {
   const scene: Scene = {
     machine,
     sent: [],
+    rules: new MessageRules('client', (setup & 8) === 0),
     honest: () => machine.exits[0]?.circuit(),
     evil: {
+      isOpen: () => raw.end.status === 'open',
       send: (application, type, cellClass) => raw.send(application, type, cellClass),
       frame: (type, frame) => void raw.end.send(type, frame),
     },
@@ -90,7 +104,9 @@ export async function runEvilClient(input: Uint8Array): Promise<string> {
     const got = concatAll(exit?.received ?? [])
     promise(Buffer.compare(got, concatAll(scene.sent).subarray(0, got.length)) === 0, 'only what was sent, in order')
     const over = exit?.events.at(-1)?.startsWith('closed') === true
-    promise(!over || raw.closed || raw.end.status !== 'open', 'both ends are closed after an end')
+    const ended = raw.closed || raw.end.status !== 'open'
+    promise(!over || ended, 'both ends are closed after an end')
+    promise(!scene.rules.ends || ended, 'what is against the rules ends the circuit')
   }
   await runSteps({ input: reader, scene, steps: STEPS }, check)
   const outcome = `${machine.exits[0]?.events.at(-1)} ${machine.exits[0]?.target[0]?.kind}`
@@ -110,8 +126,10 @@ export async function runEvilExit(input: Uint8Array): Promise<string> {
   const scene: Scene = {
     machine,
     sent: [],
+    rules: new MessageRules('exit', false),
     honest: () => client.circuit,
     evil: {
+      isOpen: () => raw.end?.status === 'open',
       send: (application, type, cellClass) => {
         if (type === CELL_TYPES.answer && raw.end !== undefined) raw.sendFrame(type, raw.answer(application[0] ?? 0))
         else raw.send(application, cellClass)
@@ -129,7 +147,9 @@ export async function runEvilExit(input: Uint8Array): Promise<string> {
     )
     const last = client.events.at(-1)
     promise(!client.closed || last?.startsWith('closed') === true, 'and nothing behind it')
-    promise(!client.closed || raw.end === undefined || raw.end.status !== 'open', 'both ends are closed after an end')
+    const ended = raw.end === undefined || raw.end.status !== 'open'
+    promise(!client.closed || ended, 'both ends are closed after an end')
+    promise(!scene.rules.ends || ended, 'what is against the rules ends the circuit')
   }
   await runSteps({ input: reader, scene, steps: STEPS }, check)
   const outcome = `${client.events.at(-1)}`

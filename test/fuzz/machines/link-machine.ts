@@ -235,7 +235,7 @@ export class LinkMachine {
 export function runLink(input: Uint8Array): string {
   const machine = new LinkMachine()
   const reader = new ByteReader(input)
-  const id = (): number => reader.u8() % 12
+  const id = (): number => reader.u8() % 20 // more than the circuits that a peer may have
   if (reader.u8() !== 0xff) machine.hello()
   while (reader.remaining > 0) {
     step(reader.u8() % STEPS.length, machine, reader, id)
