@@ -1,9 +1,10 @@
 import { ByteReader } from '../base/byte-reader.ts'
-import { ByteWriter } from '../base/byte-writer.ts'
 import { concatBytes, equalBytes } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
+import { type Random, systemRandom } from '../base/random.ts'
 import { type CellClass, FRAME_HEADER_BYTES } from '../cell/cell.ts'
 import { CircuitEnd } from './circuit-end.ts'
+import { drawCircuitId } from './circuit-id.ts'
 import {
   encodeFrame,
   FRAME_TYPES,
@@ -41,6 +42,8 @@ export interface LinkOptions {
   readonly initiator: boolean
   /** Circuits that the peer may have open on this link at once. */
   readonly maxCircuits: number
+  /** For ids of circuits and the bytes of PINGs; the system's if none is given. */
+  readonly random?: Random
 }
 
 export interface LinkSink {
@@ -64,6 +67,7 @@ export interface LinkSink {
 export class Link {
   readonly #options: LinkOptions
   readonly #sink: LinkSink
+  readonly #random: Random
   readonly #reader = new FrameReader()
   readonly #circuits = new Map<number, CircuitEnd>()
   readonly #endingSince = new Map<CircuitEnd, number>()
@@ -72,19 +76,19 @@ export class Link {
   #turns: CircuitEnd[] = []
   #turnHead = 0
   readonly #inTurns = new Set<CircuitEnd>()
-  #nextId: number
   #peerCircuits = 0
   #greeted = false
   #closed = false
   readonly #startedAt: number
   #lastHeard: number
   #pingedAt: number | undefined
+  #pingToken: Uint8Array = EMPTY_PAYLOAD
   #rttMs: number | undefined
 
   constructor(options: LinkOptions, sink: LinkSink, now: number) {
     this.#options = options
     this.#sink = sink
-    this.#nextId = options.initiator ? 1 : 2
+    this.#random = options.random ?? systemRandom
     this.#startedAt = now
     this.#lastHeard = now
     this.#push(encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(LINK_VERSION), options.networkId)))
@@ -118,9 +122,8 @@ export class Link {
   /** A new circuit of ours. @throws Fault link-closed */
   openCircuit(): CircuitEnd {
     if (this.#closed) throw new Fault('link-closed')
-    while (this.#circuits.has(this.#nextId)) this.#advanceId()
-    const end = new CircuitEnd(this.#nextId, this.#circuitLink, false)
-    this.#advanceId()
+    const id = drawCircuitId(this.#options.initiator, this.#random, (drawn) => this.#circuits.has(drawn))
+    const end = new CircuitEnd(id, this.#circuitLink, false)
     this.#circuits.set(end.id, end)
     return end
   }
@@ -197,11 +200,11 @@ export class Link {
     }
   }
 
+  /** Its bytes are drawn by chance: a clock in them would be the same on all links of a program, and tell them together. */
   ping(now: number): void {
-    const payload = new Uint8Array(PING_BYTES)
-    new ByteWriter(payload).u64(BigInt(Math.floor(now * 1000)))
+    this.#pingToken = this.#random.bytes(PING_BYTES)
     this.#pingedAt = now
-    this.#push(encodeFrame(FRAME_TYPES.ping, 0, payload))
+    this.#push(encodeFrame(FRAME_TYPES.ping, 0, this.#pingToken))
   }
 
   /** Ends the link and all its circuits. */
@@ -294,8 +297,7 @@ export class Link {
 
   #receivePong(payload: Uint8Array, now: number): boolean {
     if (payload.length !== PING_BYTES || this.#pingedAt === undefined) return false
-    const sentAt = Number(new ByteReader(payload).u64()) / 1000
-    if (Math.abs(sentAt - this.#pingedAt) < 1) {
+    if (equalBytes(payload, this.#pingToken)) {
       this.#rttMs = now - this.#pingedAt
       this.#pingedAt = undefined
     }
@@ -304,10 +306,6 @@ export class Link {
 
   #isPeerId(id: number): boolean {
     return id % 2 === (this.#options.initiator ? 0 : 1)
-  }
-
-  #advanceId(): void {
-    this.#nextId = this.#nextId + 2 > 0xffff_ffff ? (this.#options.initiator ? 1 : 2) : this.#nextId + 2
   }
 
   #forget(end: CircuitEnd): void {

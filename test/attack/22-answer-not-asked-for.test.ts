@@ -111,9 +111,10 @@ describe('an extension', () => {
   })
 
   test('over a circuit that is there already ends the link', async () => {
-    const { network } = await scene()
+    const { network, answers } = await scene()
     const frame = newFrame(3)
-    frame.set([CELL_TYPES.create, 3, 0, 0, 0, 0, 0, 1])
+    frame.set([CELL_TYPES.create, 3, 0, 0])
+    frame.set((answers.get('a>client') as Uint8Array).subarray(4, 8), 4) // the id of that circuit
     network.link('a', 'client').receive(frame, network.clock.now())
     expect(network.link('a', 'client').closed).toBe(true)
   })

@@ -1,4 +1,5 @@
 import type { Fault } from '../../shared/base/fault.ts'
+import type { Random } from '../../shared/base/random.ts'
 import type { CellClass, CellType } from '../../shared/cell/cell.ts'
 import type { CircuitEnd, CircuitHandler } from '../../shared/link/circuit-end.ts'
 import { type FrameHeader, readFrameHeader } from '../../shared/link/frame.ts'
@@ -6,6 +7,12 @@ import { FrameReader } from '../../shared/link/frame-reader.ts'
 import { Link, type LinkOptions } from '../../shared/link/link.ts'
 
 export const LINK_NETWORK_ID = new Uint8Array(32).fill(9)
+
+/** Ids of circuits that can be told beforehand: 1, 3, 5 from the side that dialled, 2, 4, 6 from the other. */
+function countedIds(): Random {
+  let count = 0
+  return { below: () => count++, bytes: (length) => new Uint8Array(length).fill(++count) }
+}
 
 /** What one side of a link was told. */
 export interface LinkSide {
@@ -29,7 +36,7 @@ export function linkSide(options: Partial<LinkOptions> = {}, now = 0): LinkSide 
     onCircuit: () => {},
   }
   const link = new Link(
-    { networkId: LINK_NETWORK_ID, initiator: true, maxCircuits: 100, ...options },
+    { networkId: LINK_NETWORK_ID, initiator: true, maxCircuits: 100, random: countedIds(), ...options },
     {
       wake: () => {
         side.wakes++
