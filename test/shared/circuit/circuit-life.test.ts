@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { CELL_TYPES } from '../../../shared/cell/cell.ts'
+import { CELL_TYPES, capacityOf } from '../../../shared/cell/cell.ts'
+import { decodeMessages } from '../../../shared/cell/message.ts'
 import {
   BUILD_TIMEOUT_MS,
   EXTEND_TIMEOUT_MS,
@@ -10,7 +11,7 @@ import {
   SWITCH_TIMEOUT_MS,
 } from '../../../shared/circuit/timers.ts'
 import { type ClientRecord, MemoryNetwork } from '../../support/memory-network.ts'
-import { RawClient, RawExit } from '../../support/raw-circuit.ts'
+import { cellOf, RawClient, RawExit } from '../../support/raw-circuit.ts'
 
 const PATH = ['a', 'b', 'c']
 
@@ -56,6 +57,21 @@ describe('a client waits', () => {
     client.circuit.write(new Uint8Array(10))
     await network.pass(PING_IDLE_MS - 1, [client])
     expect(cells).toBe(6 * 6 + 3)
+  })
+
+  test('and draws the token of each PING by chance, so that it has no clock in it', async () => {
+    const network = new MemoryNetwork(['a'])
+    const exit = new RawExit(network.hub('a'))
+    const client = network.open('client', ['a'])
+    await network.run()
+    exit.send(cellOf({ type: 'opened', family: 4 }))
+    await network.run()
+    for (let i = 0; i < 3; i++) await network.pass(PING_IDLE_MS, [client])
+    const tokens = exit.received
+      .flatMap(({ plain }) => decodeMessages(plain!.subarray(0, capacityOf(1))) ?? [])
+      .flatMap((message) => (message.type === 'ping' ? [message.token] : []))
+    expect([tokens.length, new Set(tokens).size]).toEqual([3, 3])
+    for (const token of tokens) expect(token).toBeGreaterThan(2n ** 40n) // wrong once in millions of runs
   })
 })
 

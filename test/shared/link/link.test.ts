@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { concatBytes } from '../../../shared/base/bytes.ts'
 import type { FaultCode } from '../../../shared/base/fault-codes.ts'
+import { systemRandom } from '../../../shared/base/random.ts'
 import { CELL_TYPES, type CellClass, type CellType, newFrame } from '../../../shared/cell/cell.ts'
 import type { CircuitEnd } from '../../../shared/link/circuit-end.ts'
 import { CREDIT_QUANTUM_BYTES, INITIAL_CREDIT_BYTES } from '../../../shared/link/credit.ts'
@@ -479,6 +480,32 @@ describe('a link in time', () => {
     pair.now = 250
     pair.run()
     expect(pair.a.link.rttMs).toBe(250)
+  })
+
+  test('measures by the PONG of the PING that is out, not of one before', () => {
+    pair.run()
+    const { a, b } = pair
+    a.link.ping(0)
+    for (const chunk of a.link.pull(4096)) b.link.receive(chunk, 0)
+    const late = b.link.pull(4096)
+    a.link.ping(1000)
+    for (const chunk of late) a.link.receive(chunk, 1100)
+    expect([a.fault, a.link.rttMs]).toEqual([undefined, undefined])
+    pair.now = 1300
+    pair.run()
+    expect(a.link.rttMs).toBe(300)
+  })
+
+  test('sends PINGs that nobody can tell beforehand, and that have no clock in them', () => {
+    const random = systemRandom
+    const [one, other] = [linkSide({ random }), linkSide({ random })]
+    const pings = [one, one, other].map((side) => {
+      side.link.ping(1000)
+      return framesOf(side.link.pull(4096)).find(({ header }) => header.type === FRAME_TYPES.ping)!.frame
+    })
+    const bodies = pings.map((frame) => Buffer.from(frame).subarray(8).readBigUInt64BE())
+    expect(new Set(bodies).size).toBe(3)
+    for (const body of bodies) expect(body).toBeGreaterThan(2n ** 40n) // wrong once in millions of runs
   })
 
   test('is dead after the silence of a peer that does not answer, and not before', () => {
