@@ -5,7 +5,7 @@ import { takeFrame } from '../cell/frame-pool.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import type { HubHop } from './hub-hop.ts'
 import { nextRelayState, RELAY_START, type RelayEvent, type RelayState } from './relay-state.ts'
-import { EXTEND_TIMEOUT_MS, IDLE_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
+import { extendTimeoutMs, IDLE_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
 
 /**
  * A circuit at a hub that is not its last: takes its layer off on the way out, puts it on on the way back, and knows
@@ -73,7 +73,7 @@ export class RelayCircuit {
     this.#now = now
     const age = now - this.#startedAt
     if (this.#state === 'extending' || this.#state === 'created') {
-      if (age >= EXTEND_TIMEOUT_MS) this.refuse('next-silent')
+      if (age >= extendTimeoutMs(this.#hop.place)) this.refuse('next-silent')
       return
     }
     if (!this.#hop.switched && age >= SWITCH_TIMEOUT_MS) this.#end('at once')

@@ -4,8 +4,10 @@
 export const BUILD_TIMEOUT_MS = 15_000
 /** A client waits so long for OPENED or REFUSED after the ANSWER. Longer than the exit's own connect timeout. */
 export const OPEN_TIMEOUT_MS = 30_000
-/** A relay waits so long for the next hub's ANSWER. Shorter than the client's, so that the client learns where it broke. */
+/** A relay at place 1 waits so long for the next hub's ANSWER. Shorter than the client, so that it learns where it broke. */
 export const EXTEND_TIMEOUT_MS = 10_000
+/** At each place further on so much less: of all that wait for a silent hub, the one before it must be the first to say so. */
+export const EXTEND_STEP_MS = 2_000
 /** A hub closes a circuit that has not switched to full keys after this time. */
 export const SWITCH_TIMEOUT_MS = 30_000
 /** An exit waits so long for OPEN when the CREATE named no target. */
@@ -14,3 +16,8 @@ export const OPEN_WAIT_TIMEOUT_MS = 30_000
 export const PING_IDLE_MS = 10 * 60_000
 /** A hub closes a circuit that carried nothing for so long. */
 export const IDLE_TIMEOUT_MS = 30 * 60_000
+
+/** How long the relay at this place (from 1) waits. */
+export function extendTimeoutMs(place: number): number {
+  return EXTEND_TIMEOUT_MS - EXTEND_STEP_MS * (place - 1)
+}

@@ -3,6 +3,7 @@ import { CELL_TYPES, capacityOf } from '../../../shared/cell/cell.ts'
 import { decodeMessages } from '../../../shared/cell/message.ts'
 import {
   BUILD_TIMEOUT_MS,
+  EXTEND_STEP_MS,
   EXTEND_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
   OPEN_TIMEOUT_MS,
@@ -81,11 +82,24 @@ describe('a relay waits', () => {
     network.dialling.set('c', new Promise(() => {}))
     const client = network.open('client', PATH)
     await network.run()
-    await network.pass(EXTEND_TIMEOUT_MS - 1)
+    await network.pass(EXTEND_TIMEOUT_MS - EXTEND_STEP_MS - 1) // it is at place 2
     expect(client.closed).toBe(false)
     await network.pass(1)
     expect([client.fault?.code, network.remains]).toEqual(['next-silent', []])
   })
+
+  test.each([1, 2, 3])(
+    'in such a way that the client learns that the hub behind place %i is the silent one',
+    async (place) => {
+      const path = ['a', 'b', 'c', 'd']
+      const network = new MemoryNetwork(path)
+      new RawExit(network.hub(path[place]!), false)
+      const client = network.open('client', path)
+      await network.run()
+      for (let second = 0; second < BUILD_TIMEOUT_MS / 1000; second++) await network.pass(1000, [client])
+      expect([client.fault?.code, client.fault?.details]).toEqual(['next-silent', { place }])
+    },
+  )
 
   test('and forgets a link that comes too late', async () => {
     const network = new MemoryNetwork(['a', 'b'])

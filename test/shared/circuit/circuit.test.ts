@@ -307,10 +307,10 @@ describe('a refusal by a hub', () => {
     const exit = new RawExit(network.hub('c'), false)
     const client = network.open('client', PATH)
     await network.run()
-    await network.pass(9_999, [client])
+    await network.pass(7_999, [client])
     expect([client.fault, exit.end?.status]).toEqual([undefined, 'open'])
     await network.pass(1, [client])
-    expect([client.fault?.code, client.fault?.details.place, network.remains]).toEqual(['next-silent', 1, []])
+    expect([client.fault?.code, client.fault?.details.place, network.remains]).toEqual(['next-silent', 2, []])
   })
 
   test('can not claim what only a destination says, or what nobody knows', async () => {
