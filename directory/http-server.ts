@@ -74,7 +74,7 @@ export function createHttpServer(handlers: HttpHandlers): FastifyInstance {
     return reply.code(health.ok ? 200 : 503).send(health)
   })
 
-  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ fault: 'not-found' }))
+  server.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'not-found'))
   server.setErrorHandler((error, _request, reply) => {
     if (isFault(error)) return refuse(reply, STATUS[error.code] ?? 400, error.code)
     const status = (error as { statusCode?: number }).statusCode ?? 500

@@ -71,6 +71,7 @@ export const FAULTS = {
   'descriptor-rate': { wire: 0, blame: 'peer', text: 'this hub sends descriptors too often' },
   'directory-unreachable': { wire: 0, blame: 'network', text: 'no directory could be reached' },
   'directory-refused': { wire: 0, blame: 'network', text: 'the directory refused the request' },
+  'not-found': { wire: 0, blame: 'peer', text: 'the directory has nothing at this path' },
   'clock-unknown': { wire: 0, blame: 'network', text: 'the time of the network is not known yet' },
 
   // Choosing a path.
