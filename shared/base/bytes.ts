@@ -24,11 +24,10 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }
 
-/** The bytes of a string of hexadecimal digits (white space allowed); undefined if it is anything else. */
+/** The bytes of a string of hexadecimal digits; undefined if there is anything else in it. */
 export function parseHex(text: string): Uint8Array | undefined {
-  const digits = text.replace(/\s+/g, '')
-  if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits)) return undefined
-  return new Uint8Array(Buffer.from(digits, 'hex'))
+  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) return undefined
+  return new Uint8Array(Buffer.from(text, 'hex'))
 }
 
 export function utf8(text: string): Uint8Array {

@@ -2,7 +2,7 @@ import { parseHex } from '../../shared/base/bytes.ts'
 
 /** The bytes of a vector in spaced hexadecimal digits. */
 export function hex(digits: string): Uint8Array {
-  const bytes = parseHex(digits)
+  const bytes = parseHex(digits.replace(/\s+/g, ''))
   if (bytes === undefined) throw new Error(`not hexadecimal: ${digits}`)
   return bytes
 }

@@ -153,7 +153,7 @@ const hexDigits: FuzzTarget = {
     const text = textOf(input)
     const read = parseHex(text)
     if (read === undefined) return 'refused'
-    promise(toHex(read) === text.replace(/\s+/g, '').toLowerCase(), 'every digit counts')
+    promise(toHex(read) === text.toLowerCase(), 'every digit counts')
     return 'read'
   },
 }
