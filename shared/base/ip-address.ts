@@ -79,7 +79,7 @@ export function parseRange(text: string): IpRange | undefined {
   const writtenBits = text.includes(':') ? 128 : 32 // a mapped address is written with 128 bits and held with 32
   const prefix = Number(prefixText) - (writtenBits - bits)
   if (prefix < 0 || prefix > bits) return undefined
-  return hasBitsBehind(address, prefix) ? undefined : { address, prefix }
+  return hasBitsBehind({ address, prefix }) ? undefined : { address, prefix }
 }
 
 export function formatRange(range: IpRange): string {
@@ -96,7 +96,8 @@ export function rangeContains(range: IpRange, address: IpAddress): boolean {
   return ((range.address[whole] ?? 0) & mask) === ((address[whole] ?? 0) & mask)
 }
 
-function hasBitsBehind(address: IpAddress, prefix: number): boolean {
+/** Bits behind the prefix are set: then it is not the one way to write this range. */
+export function hasBitsBehind({ address, prefix }: IpRange): boolean {
   return address.some((byte, i) => {
     const kept = Math.min(8, Math.max(0, prefix - i * 8))
     return (byte & (0xff >> kept)) !== 0

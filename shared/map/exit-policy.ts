@@ -1,4 +1,4 @@
-import { type IpAddress, type IpRange, rangeContains } from '../base/ip-address.ts'
+import { hasBitsBehind, type IpAddress, type IpRange, rangeContains } from '../base/ip-address.ts'
 import type { Value } from './canonical.ts'
 import type { ValueReader } from './value-reader.ts'
 
@@ -64,5 +64,6 @@ export function readExitRule(reader: ValueReader): ExitRule | undefined {
   const fromPort = reader.uint(65535)
   const toPort = reader.uint(65535)
   if (!reader.ended || fromPort < 1 || toPort < fromPort || ![0, 4, 16].includes(address.length)) return undefined
+  if (hasBitsBehind({ address, prefix })) return undefined
   return address.length === 0 ? { action, fromPort, toPort } : { action, range: { address, prefix }, fromPort, toPort }
 }

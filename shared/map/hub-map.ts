@@ -1,5 +1,5 @@
 import { toHex, utf8 } from '../base/bytes.ts'
-import type { IpRange } from '../base/ip-address.ts'
+import { hasBitsBehind, type IpRange } from '../base/ip-address.ts'
 import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
 import type { Location } from '../geo/place.ts'
@@ -147,5 +147,6 @@ function readParameters(reader: ValueReader): MapParameters | undefined {
 function readRange(reader: ValueReader): IpRange | undefined {
   const address = reader.bytes(4, 16)
   const prefix = reader.uint(address.length * 8)
-  return reader.ended && (address.length === 4 || address.length === 16) ? { address, prefix } : undefined
+  if (!reader.ended || (address.length !== 4 && address.length !== 16)) return undefined
+  return hasBitsBehind({ address, prefix }) ? undefined : { address, prefix }
 }

@@ -236,6 +236,7 @@ describe('what a hub map says', () => {
     ['an unknown parameter', { 7: [[], 1] }],
     ['a range of 5 bytes', { 7: [[[new Uint8Array(5), 8]]] }],
     ['a range with too long a prefix', { 7: [[[new Uint8Array(4), 33]]] }],
+    ['a range with a bit behind its prefix', { 7: [[[Uint8Array.of(10, 0x80, 0, 0), 8]]] }],
     ['65 ranges', { 7: [new Array(65).fill([new Uint8Array(4), 8])] }],
     ['hubs out of order', { 8: hubs.toReversed() }],
     ['a hub twice', { 8: [hubs[0]!, hubs[0]!] }],
