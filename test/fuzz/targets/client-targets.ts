@@ -1,3 +1,4 @@
+import { MAX_HEADER_BYTES, readConnect } from '../../../client/http-proxy/http-connect.ts'
 import { FlowTable } from '../../../client/interception/flow-table.ts'
 import { type Packet, parsePacket } from '../../../client/interception/packet.ts'
 import { findPresent, removeText } from '../../../client/interception/restore-text.ts'
@@ -162,6 +163,46 @@ const socksRequest: FuzzTarget = {
   },
 }
 
+const CONNECT = 'CONNECT example.com:443 HTTP/1.1\r\n'
+const HOST = 'Host: example.com:443\r\n'
+/** So long that a few more bytes are too many. */
+const LONG_FIELD = `A: ${'a'.repeat(MAX_HEADER_BYTES - 80)}\r\n`
+
+const httpConnect: FuzzTarget = {
+  name: 'http-connect',
+  about: 'the request of HTTP CONNECT',
+  maxBytes: MAX_HEADER_BYTES + 64,
+  words: ['\r\n', '\r\n\r\n', 'Host:', '\t', '[::1]:1', 'Content-Length: 0\r\n', ' HTTP/1.0\r\n', ':65535'].map(utf8),
+  seeds: () =>
+    [
+      `${CONNECT}${HOST}\r\n\x16\x03\x01`,
+      `CONNECT 9.9.9.9:443 HTTP/1.0\r\n\r\n`,
+      `CONNECT example.com:65536 HTTP/1.0\r\n\r\n`,
+      `CONNECT [2001:db8::1]:443 HTTP/1.1\r\n${HOST}User-Agent: a\r\n\r\n`,
+      `GET http://example.com/ HTTP/1.1\r\n${HOST}\r\n`,
+      `${CONNECT}${HOST}Transfer-Encoding: chunked\r\n\r\n`,
+      `${CONNECT}${HOST}${LONG_FIELD}\r\n`,
+    ].map(utf8),
+  run(input) {
+    let settled: string | undefined
+    const first = input.length > 512 ? input.length - 64 : 0 // of a long one the last bytes: each cut is read from its start
+    for (let cut = first; cut <= input.length; cut++) {
+      const read = readConnect(input.subarray(0, cut))
+      promise(read !== undefined || cut < MAX_HEADER_BYTES, 'whoever says too much is known by it')
+      if (read !== undefined && 'target' in read) {
+        const { target, used } = read
+        promise(used <= cut && used <= MAX_HEADER_BYTES, 'no more is used than there is, or may be')
+        promise(target.port <= 65_535, 'a port has 16 bits')
+        promise(target.port > 0 && (target.kind === 'ip' || isHostName(target.name)), 'a target that an exit takes')
+      }
+      const text = read === undefined ? undefined : JSON.stringify(read)
+      promise(settled === undefined || text === settled, 'what comes later does not change it')
+      settled = text
+    }
+    return /kind":"(?:ip|name)|refuse":\d+/.exec(settled ?? '')?.[0] ?? 'short'
+  },
+}
+
 const SAVED = `*mangle
 :OUTPUT ACCEPT [0:0]
 :SPN_OUTPUT - [0:0]
@@ -193,4 +234,7 @@ const savedRules: FuzzTarget = {
   },
 }
 
-export const CLIENT_TARGETS: readonly FuzzTarget[] = [packet, flowTable, socksGreeting, socksRequest, savedRules]
+export const CLIENT_TARGETS: readonly FuzzTarget[] = [
+  ...[packet, flowTable, socksGreeting, socksRequest],
+  ...[httpConnect, savedRules],
+]

@@ -112,6 +112,7 @@ const MAP_FAULTS: readonly FaultCode[] = [
   ...(['map-network', 'map-scope', 'map-early', 'map-expired', 'map-older'] as const),
 ]
 
+const NOISE_ADDRESS = { ip: Uint8Array.of(9, 9, 9, 9), port: 4001 }
 const CIRCUIT_KEY = new CircuitPublicKey(new Uint8Array(1216).fill(9))
 
 /** The same bytes in every process. */
@@ -119,7 +120,7 @@ function mapBody(hubs: number): Uint8Array {
   const addressScope = hubs > 0 ? [{ address: Uint8Array.of(198, 18, 0, 0), prefix: 15 }] : []
   const ids = Array.from({ length: hubs }, (_, i) => new Uint8Array(32).fill(i + 1))
   const map = mapOf({
-    hubs: ids.map((id) => mapHubOf(id, { circuitKey: CIRCUIT_KEY })),
+    hubs: ids.map((id, i) => mapHubOf(id, { circuitKey: CIRCUIT_KEY, noiseAddresses: i === 1 ? [NOISE_ADDRESS] : [] })),
     parameters: { addressScope },
   })
   return encodeMapBody(map, NETWORK_ID)

@@ -61,11 +61,18 @@ const client = optionsTarget(
     { ...FILES },
     { ...FILES, socks: '[::1]:1080', intercept: {}, hops: 1, privateTargets: true },
     { ...FILES, socks: null, intercept: { queue: 1, own: { cgroup: 'a' }, direct: ['192.168.0.0/16', '::1'] } },
-    { ...FILES, geo: { tableFile: 'a', overridesFile: 'b', overridesOnly: true }, logLevel: 'warn' },
+    {
+      ...FILES,
+      geo: { tableFile: 'a', overridesFile: 'b', overridesOnly: true },
+      logLevel: 'warn',
+      transport: 'noise',
+    },
+    { ...FILES, socks: null, httpProxy: '127.0.0.1:8118' },
   ],
-  ({ hops, intercept, socks }) => {
+  ({ hops, intercept, socks, httpProxy }) => {
     promise(hops >= 1 && hops <= 4, 'a path has 1 to 4 hops')
-    promise(socks === null || isEndpoint(socks), 'an endpoint is an address and a port')
+    for (const proxy of [socks, httpProxy])
+      promise(proxy === null || isEndpoint(proxy), 'an endpoint is an address and a port')
     return intercept === null ? 'proxy' : 'intercept'
   },
 )
@@ -77,14 +84,18 @@ const hub = optionsTarget(
     { ...FILES, listen: ['192.0.2.2:443'] },
     {
       ...{ ...FILES, listen: ['192.0.2.2:443', '[2001:db8::1]:1'], announce: ['198.51.100.1:443'] },
-      ...{ listenNoise: ['192.0.2.2:4001'], roles: { exit4: true, exit6: true, home: false } },
+      ...{ listenNoise: ['192.0.2.2:4001'], announceNoise: ['198.51.100.1:4001'], transport: 'noise' },
+      ...{ roles: { exit4: true, exit6: true, home: false } },
       ...{ exitPolicy: ['accept *:443', 'reject *:6881-6889', 'reject 203.0.113.0/24:*', 'accept [2001:db8::/32]:80'] },
       ...{ operator: 'you', family: 'yours', contact: 'you@example', capacityMbit: 0.5, drainSeconds: 1 },
       ...{ place: { latitude: 48.2, longitude: 16.37, country: 'AT', city: 'Vienna' }, limits: { links: 5 } },
     },
   ],
   (options) => {
-    promise(options.listen.every(isEndpoint), 'an endpoint is an address and a port')
+    promise(
+      [...options.listen, ...options.listenNoise, ...(options.announceNoise ?? [])].every(isEndpoint),
+      'an endpoint is an address and a port',
+    )
     return describeHub(options)
   },
 )
