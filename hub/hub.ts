@@ -56,6 +56,7 @@ export class Hub {
   readonly #timers: NodeJS.Timeout[] = []
   #circuits: CircuitService | undefined
   #keys: CircuitKeyRing | undefined
+  #keysKept = true
   #facts: ExitFacts | undefined
   #draining = false
   #closing: Promise<void> | undefined
@@ -203,17 +204,22 @@ export class Hub {
   #tick(): void {
     const now = this.#parts.clock.now()
     this.#circuits?.tick(now)
-    if (this.#keys?.rotate(this.#time.at(now), this.#overlapMs()) !== true) return
-    this.#saveKeys(this.#keys)
-    this.#announcer.announce()
+    const changed = this.#keys?.rotate(this.#time.at(now), this.#overlapMs()) === true
+    if (this.#keys !== undefined && (changed || !this.#keysKept)) this.#saveKeys(this.#keys)
+    if (changed) this.#announcer.announce()
   }
 
-  /** A full disk must not end a hub that runs: until its next start it does well without the file. */
+  /**
+   * A full disk must not end a hub that runs: until its next start it does well without the file. But it tries again until
+   * the keys whose time is over are gone from the disk.
+   */
   #saveKeys(keys: CircuitKeyRing): void {
     try {
       this.#parts.state.saveKeys(keys)
+      this.#keysKept = true
     } catch (error) {
-      this.#parts.log.error('circuit keys not kept on disk', faultFields(error))
+      if (this.#keysKept) this.#parts.log.error('circuit keys not kept on disk', faultFields(error))
+      this.#keysKept = false
     }
   }
 
