@@ -90,6 +90,19 @@ describe('circuits under pressure', () => {
     },
   )
 
+  test('that end before the next hub is reached leave nothing on the link to it', async () => {
+    const network = new MemoryNetwork(PATH)
+    const reached = Promise.withResolvers<void>()
+    network.dialling.set('b', reached.promise)
+    const clients = [1, 2, 3].map(() => network.open('client', PATH))
+    await network.run()
+    for (const { circuit } of clients) circuit.reset()
+    await network.run()
+    reached.resolve()
+    await network.run()
+    expect(network.remains).toEqual([])
+  })
+
   test('that end while the link overflows are told so once, also if they end it again from there', () => {
     const pair = new LinkPair()
     pair.run()
