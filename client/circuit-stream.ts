@@ -2,6 +2,9 @@ import { Duplex } from 'node:stream'
 import type { Target } from '../shared/cell/target.ts'
 import type { Connector, Tunnel } from './connector.ts'
 
+/** So many cells' bytes wait for a reader before no credit is given back. Counted in cells, which is what they cost. */
+const MAX_UNREAD_CELLS = 4
+
 /** A connection through the network as a stream of Node, for the client's own requests. */
 export class CircuitStream extends Duplex {
   readonly #tunnel: Tunnel
@@ -10,7 +13,7 @@ export class CircuitStream extends Duplex {
   #owed = 0
 
   constructor(connector: Connector, target: Target) {
-    super({ allowHalfOpen: true })
+    super({ allowHalfOpen: true, readableObjectMode: true, readableHighWaterMark: MAX_UNREAD_CELLS })
     this.#tunnel = connector.open(target, 'client', {
       opened: () => {
         this.#opened = true
@@ -19,7 +22,7 @@ export class CircuitStream extends Duplex {
       },
       data: (bytes, cost) => {
         this.#owed += cost
-        if (this.push(bytes)) this.#giveBack()
+        if (this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))) this.#giveBack()
       },
       finished: () => void this.push(null),
       writable: () => this.#resumeWrites(),

@@ -27,6 +27,9 @@ export type Message =
   | { readonly type: 'ping'; readonly token: bigint }
   | { readonly type: 'pong'; readonly token: bigint }
 
+/** Messages of one cell, at most. Each is an object in the memory of who reads it, however few bytes it has. */
+export const MAX_CELL_MESSAGES = 8
+
 /** type u8 | length u16 */
 export const MESSAGE_HEADER_BYTES = 3
 
@@ -66,8 +69,9 @@ export function encodeMessage(message: Message, writer: ByteWriter): void {
 }
 
 /**
- * All messages of a cell's application bytes, in order; undefined if any of them is malformed or of an unknown type.
- * What follows the end mark is filler and ignored. DATA are views of `application`.
+ * All messages of a cell's application bytes, in order; undefined if any of them is malformed or of an unknown type, or
+ * if there are more than `MAX_CELL_MESSAGES`: what waits for a reader that is slow must cost about as much memory as its
+ * cells. What follows the end mark is filler and ignored. DATA are views of `application`.
  */
 export function decodeMessages(application: Uint8Array): Message[] | undefined {
   const messages: Message[] = []
@@ -77,7 +81,7 @@ export function decodeMessages(application: Uint8Array): Message[] | undefined {
     if (type === 0) break
     const payload = reader.bytes(reader.u16())
     const message = reader.overrun ? undefined : decodePayload(type, payload)
-    if (message === undefined) return undefined
+    if (message === undefined || messages.length === MAX_CELL_MESSAGES) return undefined
     messages.push(message)
   }
   return messages

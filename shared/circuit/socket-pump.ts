@@ -15,7 +15,8 @@ export interface ByteCircuit {
 
 /**
  * Carries bytes between a TCP socket and a circuit, both ways, with half close and back pressure: a socket is not read
- * while the circuit has no credit, and credit is given back when the socket has taken the bytes.
+ * while the circuit has no credit, and credit is given back when the socket has taken the bytes: not when it has merely
+ * room in its own buffer, which counts bytes of the app and not the cells in memory that they lie in.
  */
 export class SocketPump {
   readonly #socket: Socket
@@ -40,7 +41,6 @@ export class SocketPump {
       reads.start(receive)
     }
     socket.on('end', () => this.#circuit.finish())
-    socket.on('drain', () => this.#giveBack())
     socket.on('error', () => {})
     socket.on('close', () => this.#socketClosed())
   }
@@ -49,10 +49,10 @@ export class SocketPump {
   data(bytes: Uint8Array, cost: number): void {
     this.#owed += cost
     this.#cork()
-    if (this.#socket.write(bytes)) this.#giveBack()
+    this.#socket.write(bytes, this.#onTaken)
   }
 
-  /** What one turn brings goes out together, or a cell of a thousand tiny messages would be a thousand packets. */
+  /** What one turn brings goes out together, or many small cells would be as many packets. */
   #cork(): void {
     if (this.#corked) return
     this.#corked = true
@@ -84,7 +84,8 @@ export class SocketPump {
     this.#socket.end()
   }
 
-  #giveBack(): void {
+  readonly #onTaken = (): void => {
+    if (this.#socket.writableLength > 0) return
     const cost = this.#owed
     this.#owed = 0
     if (cost > 0) this.#circuit.release(cost)

@@ -61,6 +61,17 @@ describe('a connection of the client itself, as a stream', () => {
     expect([tunnel.text, taken]).toEqual(['xxx', 3])
   })
 
+  test('holds few cells that nobody reads, however few bytes are in them', async () => {
+    tunnel.sink.opened(4)
+    for (let i = 0; i < 10; i++) tunnel.sink.data(Uint8Array.of(i), 16_384)
+    await turns()
+    expect(tunnel.released).toBeLessThanOrEqual(4 * 16_384)
+    const read: number[] = []
+    stream.on('data', (chunk: Buffer) => void read.push(...chunk))
+    await turns()
+    expect([read, tunnel.released]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 10 * 16_384])
+  })
+
   test('gives back credit as it is read, and not before', async () => {
     tunnel.sink.opened(4)
     for (let i = 0; i < 10; i++) tunnel.sink.data(new Uint8Array(16_000), 16_384)

@@ -7,6 +7,7 @@ import {
   decodeOpen,
   encodeMessage,
   encodeOpen,
+  MAX_CELL_MESSAGES,
   MESSAGE_HEADER_BYTES,
   type Message,
   messageBytes,
@@ -84,7 +85,7 @@ describe('a message', () => {
   })
 
   test('stands behind another until type 0, and what follows that is filler', () => {
-    const messages = VECTORS.map(([, message]) => message)
+    const messages = VECTORS.map(([, message]) => message).slice(-MAX_CELL_MESSAGES)
     const bytes = encode(messages)
     expect(decodeMessages(bytes)).toEqual(messages)
     expect(decodeMessages(join(bytes, new Uint8Array(400)))).toEqual(messages)
@@ -92,6 +93,14 @@ describe('a message', () => {
     expect(decodeMessages(join(bytes, [0]))).toEqual(messages)
     expect(decodeMessages(new Uint8Array(440))).toEqual([])
     expect(decodeMessages(new Uint8Array(0))).toEqual([])
+  })
+
+  test('stands with so many others and no more', () => {
+    const pings = (count: number): Message[] =>
+      Array.from({ length: count }, (_, i) => ({ type: 'ping', token: BigInt(i) }))
+    expect(decodeMessages(encode(pings(MAX_CELL_MESSAGES)))).toEqual(pings(MAX_CELL_MESSAGES))
+    expect(decodeMessages(encode(pings(MAX_CELL_MESSAGES + 1)))).toBeUndefined()
+    expect(decodeMessages(encode(Array(5000).fill({ type: 'reset' })))).toBeUndefined()
   })
 
   test('survives encoding, whatever it is', () => {
@@ -104,7 +113,7 @@ describe('a message', () => {
       fc.record({ type: fc.constant('refused' as const), reason: fc.nat(255) }),
     )
     fc.assert(
-      fc.property(fc.array(message, { maxLength: 12 }), fc.nat(50), (messages, filler) => {
+      fc.property(fc.array(message, { maxLength: MAX_CELL_MESSAGES }), fc.nat(50), (messages, filler) => {
         expect(decodeMessages(join(encode(messages), new Uint8Array(filler)))).toEqual(messages)
       }),
     )

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { Fault } from '../../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../../shared/base/fault-codes.ts'
 import { CELL_CLASSES, CELL_TYPES } from '../../../shared/cell/cell.ts'
+import { MAX_CELL_MESSAGES } from '../../../shared/cell/message.ts'
 import { CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { INITIAL_CREDIT_BYTES } from '../../../shared/link/credit.ts'
 import { FRAME_TYPES } from '../../../shared/link/frame.ts'
@@ -414,10 +415,10 @@ describe('pings', () => {
     const client = new RawClient(network, ['a', 'b'], { stalls: true })
     await network.run()
     client.switch()
-    const pings = cellOf(...Array.from({ length: 1400 }, (_, i) => ({ type: 'ping', token: BigInt(i) }) as const))
-    for (let i = 0; i < 100; i++) {
-      client.send(pings, CELL_TYPES.cell, 4)
-      if (i % 20 === 0) await network.run()
+    const pings = cellOf(...Array(MAX_CELL_MESSAGES).fill({ type: 'ping', token: 1n }))
+    for (let i = 0; i < 1500; i++) {
+      client.send(pings)
+      if (i % 500 === 0) await network.run()
     }
     await network.run()
     expect(client.closed).toBe(false)

@@ -109,6 +109,19 @@ describe.each(WAYS)('a socket pump, %s', (_, readsOf) => {
     await until(() => log.bytes.length === (sent / 16_384) * 16_312)
   })
 
+  test('counts what waits for its destination by the cells that it came in, not by its bytes', async () => {
+    const { pump, circuit, near, far } = await pumped()
+    const log = new SocketLog(far)
+    near.cork() // as when the system takes nothing more
+    const cells = INITIAL_CREDIT_BYTES / 16_384
+    for (let i = 0; i < cells; i++) pump.data(Uint8Array.of(i), 16_384)
+    await turns()
+    expect([near.writableLength, circuit.released]).toEqual([cells, 0])
+    near.uncork()
+    await until(() => circuit.released === INITIAL_CREDIT_BYTES)
+    await until(() => log.bytes.length === cells)
+  })
+
   test('writes what one turn brings at once, however small the pieces are', async () => {
     const { pump, near, far } = await pumped()
     const log = new SocketLog(far)
