@@ -105,7 +105,10 @@ export class Client {
     await this.#httpProxy?.start()
     await this.#interception?.start()
     this.#maps.start()
-    this.#timer = setInterval(() => this.#connector.tick(clock.now()), TICK_MS)
+    this.#timer = setInterval(() => {
+      this.#connector.tick(clock.now())
+      this.#homeLink.tick()
+    }, TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
 

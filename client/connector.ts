@@ -49,6 +49,9 @@ const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
   ...['circuit-closed', 'circuit-timeout', 'link-closed', 'link-silent', 'cell-rejected', 'circuit-protocol'],
 ] as FaultCode[])
 
+/** What a home hub says of itself when it takes no new circuits, now or ever. */
+const HOME_IS_OVER: ReadonlySet<FaultCode> = new Set<FaultCode>(['hub-draining', 'role-refused'])
+
 const NO_WAY: ReadonlySet<FaultCode> = new Set<FaultCode>(['path-no-exit', 'path-too-few-hubs'])
 
 /** A connection gets so many ways in all (SPEC section 9.5). */
@@ -135,14 +138,18 @@ export class Connector {
     avoid: Set<string>,
   ): Promise<Fault | undefined> {
     let path: MapHub[] = []
+    let home: Home | undefined
     try {
-      const home = this.#parts.homeLink.home ?? (await this.#waitForHome())
+      home = this.#parts.homeLink.home ?? (await this.#waitForHome())
       path = this.#path(target, home, avoid)
       this.#parts.connections.update(id, { path: path.map(hopView) })
       return await this.#build(target, path, home, sink, tunnel)
     } catch (error) {
       const fault = asFault(error)
-      avoidFailed(fault, path, avoid)
+      if (home !== undefined && fault.details.place === 1 && HOME_IS_OVER.has(fault.code)) {
+        avoid.add(home.hub.key)
+        this.#parts.homeLink.leave(home)
+      } else avoidFailed(fault, path, avoid)
       return fault
     }
   }

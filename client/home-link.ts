@@ -34,16 +34,23 @@ export interface Home {
 const DIAL_TIMEOUT_MS = 8_000
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 15_000
+/** A home hub that was left because it stops is the last to be dialled for so long: it may be back by then. */
+const LEFT_FOR_MS = 10 * 60_000
 /** The client opens circuits on its link; hubs open none. */
 const NO_CIRCUITS_FROM_HUB = 0
 
 /**
- * Keeps one link to the home hub. Every link is made by a new libp2p node with an identity of its own, so that two
- * links of this client have nothing in common that a hub could see (SPEC section 10.8).
+ * Keeps one link to the home hub, for new circuits; one that was left lives on until its circuits are over. Every link
+ * is made by a new libp2p node with an identity of its own, so that two links of this client have nothing in common
+ * that a hub could see (SPEC section 10.8).
  */
 export class HomeLink {
   readonly #parts: HomeLinkParts
   readonly #closing = new AbortController()
+  /** When a hub was left, by its key. */
+  readonly #leftAt = new Map<string, number>()
+  /** Links that take no new circuits. */
+  readonly #leaving = new Map<LinkHandle, LinkNode>()
   #node: LinkNode | undefined
   #home: Home | undefined
   #running = false
@@ -75,13 +82,33 @@ export class HomeLink {
     this.#running = true
     void this.#run().finally(() => {
       this.#running = false
+      if (this.#home === undefined) this.connect() // it was lost or left before this came
     })
+  }
+
+  /** This home takes no new circuits: another is dialled at once, and the link lives on for the circuits that it has. */
+  leave(home: Home): void {
+    if (this.#home !== home || this.#node === undefined) return
+    this.#leaving.set(home.handle, this.#node)
+    this.#leftAt.set(home.hub.key, this.#parts.clock.now())
+    this.#parts.log.info('home hub takes no new circuits', { hub: home.hub.key })
+    this.#forget()
+    this.connect()
+  }
+
+  /** To be called about once a second: ends links that were left and carry nothing any more. */
+  tick(): void {
+    for (const [handle, node] of this.#leaving) {
+      if (handle.link.circuitCount > 0) continue
+      this.#leaving.delete(handle)
+      void node.close()
+    }
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
     this.#waiting.reject(new Fault('cancelled'))
-    await this.#node?.close()
+    await Promise.all([this.#node, ...this.#leaving.values()].map((node) => node?.close()))
   }
 
   async #run(): Promise<void> {
@@ -98,7 +125,7 @@ export class HomeLink {
     }
   }
 
-  /** Tries the known homes in order, then one new hub. */
+  /** Tries the known homes in order, then one new hub, then those that were left not long ago. */
   async #connectOnce(): Promise<void> {
     const { homes, map: currentMap, random, ownLocation, log, transport } = this.#parts
     const map = currentMap()
@@ -107,8 +134,9 @@ export class HomeLink {
     const known = homes.ids.flatMap((id) => map.hub(id) ?? []).filter((hub) => hub.roles.home && isReachable(hub))
     const tried = new Set(known.map((hub) => hub.key))
     const fresh = chooseHome(map.content.hubs.filter(isReachable), ownLocation(), tried, random)
+    const [kept, left] = [known.filter(({ key }) => !this.#wasLeft(key)), known.filter(({ key }) => this.#wasLeft(key))]
     let failure: unknown = new Fault('path-no-home')
-    for (const hub of fresh === undefined ? known : [...known, fresh]) {
+    for (const hub of [...kept, ...(fresh === undefined ? [] : [fresh]), ...left]) {
       try {
         await this.#dial(hub)
         return
@@ -118,6 +146,11 @@ export class HomeLink {
       }
     }
     throw failure
+  }
+
+  #wasLeft(key: string): boolean {
+    const leftAt = this.#leftAt.get(key)
+    return leftAt !== undefined && this.#parts.clock.now() - leftAt < LEFT_FOR_MS
   }
 
   async #dial(hub: MapHub): Promise<void> {
@@ -149,14 +182,20 @@ export class HomeLink {
   }
 
   #down(handle: LinkHandle): void {
+    void this.#leaving.get(handle)?.close()
+    this.#leaving.delete(handle)
     if (this.#home?.handle !== handle) return
     const node = this.#node
+    this.#forget()
+    if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost')
+    void node?.close()
+    this.connect()
+  }
+
+  #forget(): void {
     this.#home = undefined
     this.#node = undefined
     this.#waiting = Promise.withResolvers()
     this.#waiting.promise.catch(() => {})
-    if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost')
-    void node?.close()
-    this.connect()
   }
 }

@@ -192,6 +192,44 @@ describe('another way', () => {
   })
 })
 
+describe('a home hub that stops', () => {
+  test('is left: the way and all after it go by another, and what was open stays open', async () => {
+    const scene = sceneWith()
+    const { homes } = countCreates(scene)
+    const before = scene.open(WEB)
+    await scene.settle()
+    scene.network.hub('a').service.drain()
+    const [first, second] = [scene.open(WEB), scene.open(WEB)]
+    await scene.settle()
+    const third = scene.open(WEB)
+    await scene.settle()
+    for (const { events } of [before, first, second, third]) expect(events).toEqual(['opened 4'])
+    expect(homes.slice(0, 5)).toEqual(['a', 'a', 'a', 'b', 'b'])
+    expect(homes.slice(5).includes('a')).toBe(false)
+    expect(scene.paths.slice(1, 3).some((path) => path.includes('a'))).toBe(false)
+    const exit = scene.network.hub(scene.paths[0]?.at(-1) as string).exits[0]!
+    exit.circuit().write(Uint8Array.of(1, 2, 3))
+    await scene.settle()
+    expect(concatAll(before.received)).toEqual(Uint8Array.of(1, 2, 3))
+  })
+
+  test('is not left because another hub of the path stops', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c'])
+    scene.network.hub('b').service.drain()
+    for (let i = 0; i < 10; i++) scene.open(WEB)
+    await scene.settle()
+    expect([scene.paths, scene.homes]).toEqual([Array(10).fill('a>c'), ['a', 'b', 'c']])
+  })
+
+  test('and is the only one there is: the connection fails for that reason', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b'])
+    for (const { service } of scene.network.hubs.values()) service.drain()
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect(opened.events).toEqual(['closed hub-draining'])
+  })
+})
+
 describe('a client whose time is wrong', () => {
   const HOUR_MS = 3_600_000
 

@@ -153,6 +153,45 @@ describe('the home link', () => {
     expect((await home).handle.link.closed).toBe(false)
   })
 
+  test('that is left is made to another hub at once; the old one lives on for the circuits that it has', async () => {
+    const old = await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    const other = await hub()
+    const circuit = first.handle.link.openCircuit()
+    homeLink.leave(first)
+    homeLink.leave(first)
+    const second = await homeLink.ready(soon())
+    expect([second.hub.key, ups]).toEqual([toHex(other.id), 2])
+    homeLink.tick()
+    expect([first.handle.link.closed, old.links.length]).toEqual([false, 1])
+    circuit.abort()
+    homeLink.tick()
+    await until(() => old.links[0]?.link.closed === true)
+    expect([homeLink.home, second.handle.link.closed]).toEqual([second, false])
+  })
+
+  test('goes back to a hub that was left rather than nowhere, and when a link breaks that was left nothing changes', async () => {
+    const node = await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    homeLink.leave(first)
+    const second = await homeLink.ready(soon())
+    expect([second.hub.key, second === first]).toEqual([first.hub.key, false])
+    node.links[0]?.close()
+    await until(() => first.handle.link.closed)
+    expect([homeLink.home, second.handle.link.closed]).toEqual([second, false])
+  })
+
+  test('that was left is closed with the client', async () => {
+    const node = await hub()
+    homeLink.connect()
+    homeLink.leave(await homeLink.ready(soon()))
+    await homeLink.ready(soon())
+    await homeLink.close()
+    await until(() => node.links.every(({ link }) => link.closed))
+  })
+
   test('lets no hub open circuits on it', async () => {
     const node = await hub()
     homeLink.connect()

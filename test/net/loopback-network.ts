@@ -35,6 +35,8 @@ export interface LoopbackOptions {
   readonly hub?: (address: string) => Partial<HubConfig>
   /** Flags for Node in hubs and client, for profiles. */
   readonly nodeFlags?: readonly string[]
+  /** A hub that is told to stop waits so long for its circuits; 0 for not at all. */
+  readonly drainSeconds?: number
 }
 
 export interface LoopbackReady {
@@ -175,7 +177,7 @@ export class LoopbackNetwork {
       roles: { home: true, relay: true, exit4: true, exit6: false },
       operator: `operator ${index}`,
       limits: UNLIMITED_HUB,
-      drainSeconds: 0,
+      drainSeconds: this.#options.drainSeconds ?? 0,
       logLevel: 'info',
       ...this.#options.hub?.(hubAddress(index)),
     }

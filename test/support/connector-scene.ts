@@ -33,6 +33,8 @@ export class ConnectorScene {
   /** By name; may be changed before a connection is opened. */
   readonly hubs = new Map<string, MapHub>()
   scope: readonly IpRange[] = []
+  /** Names of home hubs; the client uses the first, and leaves it when it says that it stops. */
+  homes: string[]
   /** Asked for each way. */
   home: () => Promise<Home>
   map: () => HubMap
@@ -45,6 +47,7 @@ export class ConnectorScene {
       const roles = { home: true, relay: true, exit4: true, exit6: true }
       this.hubs.set(name, mapHubOf(hub.id, { circuitKey: network.pathHop(name).key, operator: name, roles }))
     }
+    this.homes = [...network.hubs.keys()]
     this.home = () => Promise.resolve(this.homeNow())
     this.map = () => this.mapNow()
     this.setTime(0)
@@ -54,11 +57,18 @@ export class ConnectorScene {
         networkId: new Uint8Array(32).fill(7),
         ...{ clock: network.clock, time: this.time, random: seededRandom(seed), locator: NOWHERE },
         connections: this.connections,
-        homeLink: { home: undefined, ready: () => this.home() } as unknown as HomeLink,
+        homeLink: this.#homeLink,
         map: () => this.map(),
         checkTime: () => this.checkTime(),
       },
     )
+  }
+
+  get #homeLink(): HomeLink {
+    const leave = ({ hub }: Home): void => {
+      this.homes = this.homes.filter((name) => this.hubs.get(name)?.key !== hub.key)
+    }
+    return { home: undefined, ready: () => this.home(), leave } as unknown as HomeLink
   }
 
   /** The client's time is off by so many ms. */
@@ -68,7 +78,7 @@ export class ConnectorScene {
   }
 
   get homeName(): string {
-    return [...this.hubs.keys()][0] as string
+    return this.homes[0] as string
   }
 
   homeNow(): Home {
