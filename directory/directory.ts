@@ -36,7 +36,8 @@ export interface DirectoryParts {
 const MAX_PROBE_FAILURES = 2
 /** The first map of a new network waits so long after the first hub, for others to come. */
 const FIRST_MAP_DELAY_S = 30
-const FORGET_AFTER_S = 7 * 24 * 3600
+/** Longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
+const FORGET_AFTER_S = 3600
 
 /** A directory: takes descriptors, looks whether they are true, publishes the map of each epoch. */
 export class Directory {
@@ -144,8 +145,9 @@ export class Directory {
   }
 
   #probed({ hubId, address, reached }: ProbeResult): void {
-    const { store, log } = this.#parts
+    const { store, log, wallClock } = this.#parts
     if (reached) {
+      if (!this.#intake.prove(hubId, wallClock())) return
       store.putReached(hubId, address, this.#now)
       this.#firstReachedMs ??= this.#parts.wallClock()
     } else {
@@ -155,9 +157,10 @@ export class Directory {
   }
 
   #probeAll(): void {
-    const { store, network } = this.#parts
+    const { store, network, wallClock } = this.#parts
     store.prune(this.#now - FORGET_AFTER_S)
-    for (const { signed } of store.descriptors(this.#now)) this.#prober.add(verifyDescriptor(signed, network.id))
+    const hubs = [...this.#intake.unproved(wallClock()), ...store.descriptors(this.#now)]
+    for (const { signed } of hubs) this.#prober.add(verifyDescriptor(signed, network.id))
   }
 
   /** Makes the map of the running epoch, unless there is one. Kept first, shown afterwards. */

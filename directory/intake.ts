@@ -4,9 +4,10 @@ import { type IpRange, parseIp, sameIp } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
-import { type Descriptor, verifyDescriptor } from '../shared/map/descriptor.ts'
+import { type Descriptor, MIN_DESCRIPTOR_LIFE_S, verifyDescriptor } from '../shared/map/descriptor.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
-import type { Store } from './store.ts'
+import type { Store, StoredDescriptor } from './store.ts'
+import { UnprovedHubs } from './unproved-hubs.ts'
 
 export interface IntakeOptions {
   readonly networkId: Uint8Array
@@ -26,6 +27,7 @@ export class Intake {
   readonly #options: IntakeOptions
   readonly #store: Store
   readonly #hubs = new Map<string, TokenBucket>()
+  readonly #unproved = new UnprovedHubs()
   readonly #senders = new Map<string, TokenBucket>()
 
   constructor(options: IntakeOptions, store: Store) {
@@ -40,11 +42,12 @@ export class Intake {
    * @throws Fault descriptor-rate, descriptor-older, descriptor-invalid, limit-reached, and those of `verifyDescriptor`
    */
   take(signed: Uint8Array, sender: string, nowMs: number): { descriptor: Descriptor; isNew: boolean } {
-    const { networkId, perMinutePerHub, perMinutePerSender, maxHubs } = this.#options
+    const { networkId, perMinutePerHub, perMinutePerSender } = this.#options
     if (!allow(this.#senders, senderKey(sender), perMinutePerSender, nowMs))
       throw new Fault('descriptor-rate', { limit: 'sender' })
     const descriptor = verifyDescriptor(signed, networkId)
-    const held = this.#store.descriptor(descriptor.hubId)
+    const proved = this.#store.descriptor(descriptor.hubId)
+    const held = proved ?? this.#unproved.find(descriptor.hubId)
     if (held !== undefined && equalBytes(held.signed, signed)) return { descriptor, isNew: false }
     if (held !== undefined && descriptor.sequence <= held.sequence) {
       throw new Fault('descriptor-older', { sequence: descriptor.sequence, held: held.sequence })
@@ -55,16 +58,49 @@ export class Intake {
     }
     const now = Math.floor(nowMs / 1000)
     this.#check(descriptor, now)
-    const counted = held !== undefined && held.expires > now
-    if (!counted && this.#store.hubCount(now) >= maxHubs) throw new Fault('limit-reached', { hubs: maxHubs })
     const { hubId, sequence, expires } = descriptor
-    this.#store.putDescriptor({ hubId, sequence, expires, signed })
+    const stored = { hubId, sequence, expires, signed }
+    if (proved !== undefined) this.#store.putDescriptor(stored)
+    else this.#keepUnproved(stored, blockOf(sender), now)
     return { descriptor, isNew: true }
+  }
+
+  /**
+   * The hub was reached for the first time: from now on it counts among the hubs.
+   * @returns false if nothing is held of this hub, or there is no room for it any more
+   */
+  prove(hubId: Uint8Array, nowMs: number): boolean {
+    const now = Math.floor(nowMs / 1000)
+    const stored = this.#unproved.find(hubId)
+    if (stored !== undefined && this.#hasRoom(now)) this.#store.putDescriptor(stored)
+    this.#unproved.remove(hubId)
+    return this.#store.descriptor(hubId) !== undefined
+  }
+
+  /** Those that are still to be reached. */
+  unproved(nowMs: number): StoredDescriptor[] {
+    this.#unproved.forget(Math.floor(nowMs / 1000))
+    return this.#unproved.all()
+  }
+
+  #keepUnproved(stored: StoredDescriptor, block: string, now: number): void {
+    if (!this.#hasRoom(now)) throw new Fault('limit-reached', { hubs: this.#options.maxHubs })
+    if (!this.#unproved.add(stored, block, now)) throw new Fault('limit-reached', { unproved: true })
+  }
+
+  /** All rows count. Those that expired are remembered only as long as nobody needs their place. */
+  #hasRoom(now: number): boolean {
+    const { maxHubs } = this.#options
+    if (this.#store.rowCount < maxHubs) return true
+    this.#store.prune(now + 1)
+    return this.#store.rowCount < maxHubs
   }
 
   #check({ published, expires, linkAddresses, noiseAddresses, circuitKey }: Descriptor, now: number): void {
     if (Math.abs(published - now) > MAX_SKEW_S) throw new Fault('descriptor-invalid', { secondsOff: published - now })
     if (expires <= now) throw new Fault('descriptor-invalid', { expired: true })
+    if (expires - published < MIN_DESCRIPTOR_LIFE_S)
+      throw new Fault('descriptor-invalid', { life: expires - published })
     const scope = this.#options.addressScope
     const hidden = [...linkAddresses, ...noiseAddresses].find(({ ip }) => !isPublicIp(ip, scope))
     if (hidden !== undefined) throw new Fault('descriptor-invalid', { address: 'not public' })
@@ -83,6 +119,12 @@ function sameAddress(a: LinkAddress, b: LinkAddress): boolean {
 function senderKey(sender: string): string {
   const ip = parseIp(sender)
   return ip === undefined ? sender : toHex(ip.subarray(0, 8))
+}
+
+/** Addresses that one sender is likely to have many of: an IPv4 /24, an IPv6 /48. */
+function blockOf(sender: string): string {
+  const ip = parseIp(sender)
+  return ip === undefined ? sender : toHex(ip.subarray(0, ip.length === 4 ? 3 : 6))
 }
 
 function allow(buckets: Map<string, TokenBucket>, key: string, perMinute: number, nowMs: number): boolean {

@@ -76,6 +76,11 @@ export class Store {
     return Number(this.#all('select count(*) as n from descriptors where expires > ?', now)[0]?.n)
   }
 
+  /** Rows of descriptors, expired or not. */
+  get rowCount(): number {
+    return Number(this.#all('select count(*) as n from descriptors')[0]?.n)
+  }
+
   putDescriptor({ hubId, sequence, expires, signed }: StoredDescriptor): void {
     this.#run('insert or replace into descriptors values (?, ?, ?, ?)', hubId, sequence, expires, signed)
   }
@@ -115,9 +120,10 @@ export class Store {
     return row && { epoch: Number(row.epoch), hash: bytesOf(row.hash), signed: bytesOf(row.signed) }
   }
 
-  /** Forgets hubs that expired long ago, with their probes. */
+  /** Forgets hubs that expired before this time, with their probes, and those that were never reached. */
   prune(expiredBefore: number): void {
-    this.#run('delete from descriptors where expires < ?', expiredBefore)
+    const never = 'hub_id not in (select hub_id from probes)'
+    this.#run(`delete from descriptors where expires < ? or ${never}`, expiredBefore)
     this.#run('delete from probes where hub_id not in (select hub_id from descriptors)')
   }
 

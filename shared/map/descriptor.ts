@@ -50,6 +50,8 @@ export const MAX_LINK_ADDRESSES = 8
 export const MAX_TEXT_BYTES = 128
 /** How long a descriptor may be valid. */
 export const MAX_DESCRIPTOR_LIFE_S = 24 * 3600
+/** Shorter ones would only be a way to fill a directory. */
+export const MIN_DESCRIPTOR_LIFE_S = 300
 
 const ROLE_BITS = { home: 1, relay: 2, exit4: 4, exit6: 8 } as const
 

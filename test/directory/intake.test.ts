@@ -1,10 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import { Intake, type IntakeOptions } from '../../directory/intake.ts'
 import { Store } from '../../directory/store.ts'
+import { MAX_UNPROVED, MAX_UNPROVED_PER_BLOCK } from '../../directory/unproved-hubs.ts'
 import { type IpAddress, parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
-import { type Descriptor, MAX_DESCRIPTOR_BYTES, signDescriptor } from '../../shared/map/descriptor.ts'
+import {
+  type Descriptor,
+  MAX_DESCRIPTOR_BYTES,
+  MIN_DESCRIPTOR_LIFE_S,
+  signDescriptor,
+} from '../../shared/map/descriptor.ts'
 import { faultOf } from '../support/fault-of.ts'
 import { flipBit } from '../support/hex.ts'
 import { LOW_ORDER_POINTS } from '../support/low-order-points.ts'
@@ -12,6 +18,7 @@ import { descriptorOf, NETWORK_ID, NOW_MS, NOW_S } from '../support/map-fixtures
 import { join } from '../support/noble-primitives.ts'
 
 const key = HubKey.generate()
+const ADDRESS = { ip: Uint8Array.of(9, 9, 9, 9), port: 443 }
 const ip = (text: string): IpAddress => parseIp(text)!
 const sign = (changes: Partial<Descriptor> = {}, by = key): Uint8Array =>
   signDescriptor(descriptorOf(by, changes), by, NETWORK_ID)
@@ -31,14 +38,20 @@ function scene(options: Partial<IntakeOptions> = {}) {
   )
   const take = (signed: Uint8Array, sender = '192.0.2.1', nowMs = NOW_MS) => intake.take(signed, sender, nowMs)
   const codeOf = (...args: Parameters<typeof take>): string => faultOf(() => take(...args)).code
-  return { store, take, codeOf }
+  /** Takes it, and the hub is reached. */
+  const takeAndReach = (signed: Uint8Array, sender = '192.0.2.1', nowMs = NOW_MS): void => {
+    const { descriptor } = take(signed, sender, nowMs)
+    if (intake.prove(descriptor.hubId, nowMs)) store.putReached(descriptor.hubId, ADDRESS, NOW_S)
+  }
+  return { store, intake, take, codeOf, takeAndReach }
 }
 
 describe('a directory takes', () => {
   test('a descriptor that is signed, new and sound, and keeps its very bytes', () => {
-    const { store, take } = scene()
+    const { store, take, takeAndReach } = scene()
     const signed = sign()
-    expect(take(signed)).toMatchObject({ isNew: true, descriptor: { sequence: 1 } })
+    takeAndReach(signed)
+    expect(take(signed)).toMatchObject({ isNew: false, descriptor: { sequence: 1 } })
     expect(store.descriptor(key.publicBytes)).toEqual({
       hubId: key.publicBytes,
       sequence: 1,
@@ -54,8 +67,8 @@ describe('a directory takes', () => {
   })
 
   test('one with a larger sequence in place of the one before', () => {
-    const { store, take } = scene()
-    take(sign())
+    const { store, take, takeAndReach } = scene()
+    takeAndReach(sign())
     expect(take(sign({ sequence: 7, operator: 'other' })).isNew).toBe(true)
     expect(store.descriptor(key.publicBytes)?.sequence).toBe(7)
     expect(store.descriptors(NOW_S)).toHaveLength(1)
@@ -143,21 +156,89 @@ describe('a directory takes no descriptor', () => {
   })
 
   test('of a hub too many; those that are in it may still renew', () => {
-    const { take, codeOf } = scene({ maxHubs: 2 })
+    const { take, codeOf, takeAndReach } = scene({ maxHubs: 2 })
     const [a, b, c] = [HubKey.generate(), HubKey.generate(), HubKey.generate()]
-    take(sign({}, a))
-    take(sign({}, b))
+    takeAndReach(sign({}, a))
+    takeAndReach(sign({}, b))
     expect(codeOf(sign({}, c))).toBe('limit-reached')
     expect(take(sign({ sequence: 2 }, a)).isNew).toBe(true)
   })
 
   test('of a hub too many, also if that one was there before and expired', () => {
-    const { take, codeOf } = scene({ maxHubs: 1 })
+    const { take, codeOf, takeAndReach } = scene({ maxHubs: 1 })
     const [a, b] = [HubKey.generate(), HubKey.generate()]
-    take(sign({ expires: NOW_S + 60 }, a))
-    const later = { published: NOW_S + 100, expires: NOW_S + 5_000, sequence: 2 }
-    expect(take(sign(later, b), '192.0.2.1', NOW_MS + 100_000).isNew).toBe(true)
-    expect(codeOf(sign(later, a), '192.0.2.1', NOW_MS + 100_000)).toBe('limit-reached')
+    takeAndReach(sign({ expires: NOW_S + 300 }, a))
+    expect(codeOf(sign({}, b))).toBe('limit-reached')
+    const later = { published: NOW_S + 400, expires: NOW_S + 5_000, sequence: 2 }
+    takeAndReach(sign(later, b), '192.0.2.1', NOW_MS + 400_000)
+    expect(codeOf(sign(later, a), '192.0.2.1', NOW_MS + 400_000)).toBe('limit-reached')
+    expect(take(sign({ ...later, sequence: 3 }, b), '192.0.2.1', NOW_MS + 400_000).isNew).toBe(true)
+  })
+
+  test.each([
+    [MIN_DESCRIPTOR_LIFE_S, undefined],
+    [MIN_DESCRIPTOR_LIFE_S - 1, 'descriptor-invalid'],
+    [2, 'descriptor-invalid'],
+  ])('that lives for %i s: %s', (life, expected) => {
+    const { take, codeOf } = scene()
+    const signed = sign({ expires: NOW_S + life })
+    expect(expected === undefined ? take(signed).isNew : codeOf(signed)).toBe(expected ?? true)
+  })
+})
+
+describe('hubs that were never reached', () => {
+  const fake = (changes: Partial<Descriptor> = {}): Uint8Array => sign(changes, HubKey.generate())
+
+  test('are never in the database: no flood of them fills it', () => {
+    const { store, intake, take, codeOf } = scene()
+    let taken = 0
+    for (let i = 0; i < 300; i++) {
+      const sender = `9.9.${i >> 6}.${i & 63}`
+      if (i % 64 < MAX_UNPROVED_PER_BLOCK) taken += Number(take(fake(), sender).isNew)
+      else expect(codeOf(fake(), sender)).toBe('limit-reached')
+    }
+    expect([store.rowCount, taken, intake.unproved(NOW_MS).length]).toEqual([0, 5 * MAX_UNPROVED_PER_BLOCK, taken])
+  })
+
+  test('are few from one block of senders, and do not keep out those of others', () => {
+    const { take, codeOf } = scene()
+    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) expect(take(fake(), `192.0.2.${i}`).isNew).toBe(true)
+    expect(codeOf(fake(), '192.0.2.200')).toBe('limit-reached')
+    expect(take(fake(), '192.0.3.1').isNew).toBe(true)
+    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake(), `2001:db8:1:${i}::1`)
+    expect(codeOf(fake(), '2001:db8:1:ffff::1')).toBe('limit-reached')
+    expect(take(fake(), '2001:db8:2::1').isNew).toBe(true)
+  })
+
+  test('give room as soon as they are reached, or after minutes', () => {
+    const { take, codeOf, takeAndReach } = scene()
+    for (let i = 0; i < 3 * MAX_UNPROVED_PER_BLOCK; i++) takeAndReach(fake())
+    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake())
+    const later = { published: NOW_S + 900 }
+    expect(codeOf(fake({ published: NOW_S + 899 }), '192.0.2.1', NOW_MS + 899_000)).toBe('limit-reached')
+    expect(take(fake(later), '192.0.2.1', NOW_MS + 900_000).isNew).toBe(true)
+  })
+
+  test('are few in all: where there is no room the block with the most gives some, never a new hub', () => {
+    const { intake, take, takeAndReach } = scene({ maxHubs: 20_000 })
+    const crowd = `203.0.113.1`
+    const first = fake()
+    take(first, crowd)
+    for (let i = 1; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake(), crowd)
+    for (let i = MAX_UNPROVED_PER_BLOCK; i < MAX_UNPROVED; i++) take(fake(), `9.${i >> 8}.${i & 255}.1`)
+    expect(intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED)
+    const honest = fake()
+    takeAndReach(honest, '8.8.8.8')
+    expect(intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED - 1)
+    expect(intake.unproved(NOW_MS).map(({ signed }) => signed)).not.toContain(first)
+    expect(take(honest, '8.8.8.8').isNew).toBe(false)
+  })
+
+  test('do not keep out a hub that is there and renews', () => {
+    const { take, takeAndReach } = scene()
+    takeAndReach(sign())
+    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake())
+    expect(take(sign({ sequence: 2 })).isNew).toBe(true)
   })
 })
 

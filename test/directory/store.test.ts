@@ -72,6 +72,17 @@ describe('the descriptors of a directory', () => {
     expect(store.probes().map(({ hubId }) => hubId[0])).toEqual([2])
     store.close()
   })
+
+  test('are forgotten at once if they were never reached', () => {
+    const store = new Store(':memory:')
+    store.putDescriptor(descriptor(1))
+    store.putDescriptor(descriptor(2))
+    store.putReached(id(2), address(2), 50)
+    expect(store.rowCount).toBe(2)
+    store.prune(0)
+    expect([store.rowCount, store.descriptor(id(1))]).toEqual([1, undefined])
+    store.close()
+  })
 })
 
 describe('the probes of a directory', () => {
