@@ -147,14 +147,14 @@ export class CircuitService {
     if (replay === 'outside-window') return { hop, create, verdict: 'clock-skew' }
     if (replay === 'full' || this.#circuits.size >= maxCircuits) return { hop, create, verdict: 'hub-busy' }
     if (this.#draining) return { hop, create, verdict: 'hub-draining' }
-    return { hop, create, verdict: this.#refusal(from, create.routing) }
+    return { hop, create, verdict: this.#refusal(from, create) }
   }
 
   /** Why this hub does not do what the CREATE asks, if it does not. */
-  #refusal(from: CircuitPeer, routing: Routing): FaultCode | undefined {
+  #refusal(from: CircuitPeer, { place, routing }: OpenedCreate): FaultCode | undefined {
     const { hubId, roles } = this.#options
     if (routing.role === 'exit') return roles.exit4 || roles.exit6 ? undefined : 'role-refused'
-    if (!roles.relay && !roles.home) return 'role-refused'
+    if (place === 1 ? !roles.home : !roles.relay) return 'role-refused'
     const { nextId } = routing
     if (equalBytes(nextId, hubId) || equalBytes(nextId, from.peerKey)) return 'next-forbidden'
     return this.#parts.isHub(nextId) ? undefined : 'next-unknown'

@@ -239,6 +239,14 @@ const REFUSALS: readonly Refusal[] = [
     prepare: (network) =>
       void network.addHub('b', undefined, { roles: { home: false, relay: false, exit4: true, exit6: true } }),
   },
+  {
+    code: 'role-refused',
+    place: 2,
+    prepare: (network) => {
+      const roles = { home: true, relay: false, exit4: false, exit6: false } // enough at place 1
+      for (const name of ['a', 'b']) network.addHub(name, undefined, { roles })
+    },
+  },
   { code: 'next-forbidden', place: 2, path: ['a', 'b', 'a'], prepare: () => {} },
   { code: 'next-forbidden', place: 2, path: ['a', 'b', 'b'], prepare: () => {} },
   {
