@@ -1,6 +1,6 @@
 import { ByteReader } from '../base/byte-reader.ts'
-import { equalBytes } from '../base/bytes.ts'
-import { CONFIRM_BYTES, type FullSecrets, type Initiated } from '../crypto/handshake.ts'
+import { equalBytes, wipe } from '../base/bytes.ts'
+import { CONFIRM_BYTES, type FullSecrets, type Initiated, wipeFirstKeys } from '../crypto/handshake.ts'
 import { X25519_BYTES } from '../crypto/x25519.ts'
 import { bodyBytesOf, bodyOf, CELL_TYPES, FRAME_HEADER_BYTES, LAYER_TAG_BYTES, newFrame } from './cell.ts'
 import { LayerOpener, type LayerSealer } from './layer.ts'
@@ -59,22 +59,52 @@ export function readAnswer(body: Uint8Array, initiated: readonly Initiated[]): R
   if (body.length !== answerBytes(1)) return undefined
   const hops: { full: FullSecrets; backward: LayerOpener }[] = []
   let part = body
-  for (const [i, hop] of initiated.entries()) {
-    const place = i + 1
-    const reader = new ByteReader(part)
-    const y = reader.bytes(X25519_BYTES)
-    const confirm = reader.bytes(CONFIRM_BYTES)
-    const full = hop.finish(y)
-    if (full === undefined || !equalBytes(confirm, full.confirm)) return undefined
+  for (const [i, initiator] of initiated.entries()) {
+    const hop = readHop(part, initiator, i + 1)
+    if (hop === undefined) {
+      dropAnswer({ hops })
+      return undefined
+    }
+    hops.push(hop)
+    const status = hop.plain[0] as number
+    if (status !== STATUS_OK) return { hops, failed: { place: i + 1, status } }
+    part = hop.plain.subarray(STATUS_BYTES)
+  }
+  return { hops, failed: undefined }
+}
+
+/** Closes and wipes what an answer brought, if no circuit comes of it. */
+export function dropAnswer({ hops }: Pick<ReadAnswer, 'hops'>): void {
+  for (const { full, backward } of hops) {
+    backward.close()
+    wipeFull(full)
+  }
+}
+
+function wipeFull(full: FullSecrets): void {
+  wipeFirstKeys(full)
+  wipe(full.forward.ratchet, full.backward.ratchet)
+}
+
+function readHop(
+  part: Uint8Array,
+  hop: Initiated,
+  place: number,
+): { full: FullSecrets; backward: LayerOpener; plain: Uint8Array } | undefined {
+  const reader = new ByteReader(part)
+  const y = reader.bytes(X25519_BYTES)
+  const confirm = reader.bytes(CONFIRM_BYTES)
+  const full = hop.finish(y)
+  if (full === undefined) return undefined
+  if (equalBytes(confirm, full.confirm)) {
     const backward = new LayerOpener({ direction: 'backward', phase: 'full', place }, full.backward)
     const sealedBytes = answerBytes(place) - CLEAR_BYTES
     const plain = new Uint8Array(sealedBytes - LAYER_TAG_BYTES)
-    const opened = backward.openBytes(part, CLEAR_BYTES, sealedBytes, plain, 0, ANSWER_CLASS, CELL_TYPES.answer)
-    if (!opened) return undefined
-    hops.push({ full, backward })
-    const status = plain[0] as number
-    if (status !== STATUS_OK) return { hops, failed: { place, status } }
-    part = plain.subarray(STATUS_BYTES)
+    if (backward.openBytes(part, CLEAR_BYTES, sealedBytes, plain, 0, ANSWER_CLASS, CELL_TYPES.answer)) {
+      return { full, backward, plain }
+    }
+    backward.close()
   }
-  return { hops, failed: undefined }
+  wipeFull(full)
+  return undefined
 }

@@ -5,7 +5,7 @@ import { createAead, NONCE_BYTES, TAG_BYTES } from '../crypto/aead.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { CIRCUIT_KEY_ID_BYTES } from '../crypto/circuit-key.ts'
 import type { EarlySecrets, HopContext, HopRole, Initiated, Offer } from '../crypto/handshake.ts'
-import { initiate, type Received } from '../crypto/handshake.ts'
+import { initiate, type Received, wipeEarly } from '../crypto/handshake.ts'
 import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
 import { ML_KEM_CIPHERTEXT_BYTES } from '../crypto/ml-kem.ts'
 import { X25519_BYTES } from '../crypto/x25519.ts'
@@ -134,7 +134,10 @@ export function openCreate(
     const key = createAead(early.createKey, CREATE_NONCE, createAad(cellClass, place))
     const opened = key.open(body, OFFER_BYTES, sealedBytes, plain, 0)
     key.close()
-    if (!opened) continue
+    if (!opened) {
+      wipeEarly(early)
+      continue
+    }
     const routing = readRouting(plain, role)
     return routing === undefined ? undefined : { place, early, routing }
   }

@@ -1,9 +1,9 @@
 import { ByteReader } from '../base/byte-reader.ts'
-import { EMPTY } from '../base/bytes.ts'
+import { EMPTY, wipe } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { type FaultCode, faultFromWire } from '../base/fault-codes.ts'
 import { systemRandom } from '../base/random.ts'
-import { ANSWER_CLASS, readAnswer } from '../cell/answer.ts'
+import { ANSWER_CLASS, dropAnswer, readAnswer } from '../cell/answer.ts'
 import {
   CELL_TYPES,
   type CellClass,
@@ -18,7 +18,7 @@ import { type LayerOpener, LayerSealer } from '../cell/layer.ts'
 import { decodeMessages, type Message } from '../cell/message.ts'
 import type { Target } from '../cell/target.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
-import { type HopContext, type Initiated, NO_BINDING } from '../crypto/handshake.ts'
+import { type HopContext, type Initiated, NO_BINDING, wipeFirstKeys } from '../crypto/handshake.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
 import { CircuitSender } from './sender.ts'
@@ -92,6 +92,7 @@ export class ClientCircuit {
           { key: early.earlyKey, ratchet: EMPTY },
         ),
     )
+    for (const { early } of initiated) wipe(early.createKey, early.earlyKey)
     end.attach({
       onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
       onSent: () => {},
@@ -177,6 +178,7 @@ export class ClientCircuit {
     if (answer === undefined) return this.#fail('cell-rejected')
     if (answer.failed !== undefined) {
       const { place, status } = answer.failed
+      dropAnswer(answer)
       return this.#close(new Fault(faultOfAnswer(status), { place }), 'gracefully')
     }
     this.#end.release(body.length + FRAME_HEADER_BYTES)
@@ -186,6 +188,7 @@ export class ClientCircuit {
     this.#forward = answer.hops.map(
       ({ full }, i) => new LayerSealer({ direction: 'forward', phase: 'full', place: i + 1 }, full.forward),
     )
+    for (const { full } of answer.hops) wipeFirstKeys(full)
     this.#since = this.#now
     if (!this.#step({ type: 'answered' })) return
     this.#seal(newFrame(1), 1, CELL_TYPES.switch)

@@ -1,4 +1,4 @@
-import { EMPTY } from '../base/bytes.ts'
+import { EMPTY, wipe } from '../base/bytes.ts'
 import { buildAnswer } from '../cell/answer.ts'
 import {
   bodyBytesOf,
@@ -12,24 +12,30 @@ import {
 import type { OpenedCreate } from '../cell/create.ts'
 import { takeFrame } from '../cell/frame-pool.ts'
 import { LayerOpener, LayerSealer, MAX_EARLY_CELLS } from '../cell/layer.ts'
-import type { Received } from '../crypto/handshake.ts'
+import { type Received, wipeEarly } from '../crypto/handshake.ts'
 
-/** One hub's layer of a circuit, both directions: early keys, then full ones (SPEC section 6.4). */
+/**
+ * One hub's layer of a circuit, both directions: early keys, then full ones (SPEC section 6.4). Layers have copies of
+ * their keys, so every secret is wiped as soon as nothing more comes of it.
+ */
 export class HubHop {
   readonly place: number
-  readonly #opened: OpenedCreate
-  readonly #received: Received
+  /** What the full keys come of, until they do. */
+  #pending: { readonly opened: OpenedCreate; readonly received: Received } | undefined
+  /** What the ANSWER proves them by, until it is made. */
+  #proof: { readonly y: Uint8Array; readonly confirm: Uint8Array } | undefined
   #early: LayerOpener | undefined
-  #full: { forward: LayerOpener; backward: LayerSealer; y: Uint8Array; confirm: Uint8Array } | undefined
+  #full: { readonly forward: LayerOpener; readonly backward: LayerSealer } | undefined
 
   constructor(opened: OpenedCreate, received: Received) {
     this.place = opened.place
-    this.#opened = opened
-    this.#received = received
+    this.#pending = { opened, received }
     this.#early = new LayerOpener(
       { direction: 'forward', phase: 'early', place: opened.place },
       { key: opened.early.earlyKey, ratchet: EMPTY },
     )
+    wipe(opened.early.createKey, opened.early.earlyKey)
+    received.close()
   }
 
   /** The client has shown that it holds the full keys. */
@@ -67,17 +73,25 @@ export class HubHop {
     this.#respond().backward.seal(frame, FRAME_HEADER_BYTES, frame, cellClass, CELL_TYPES.cell)
   }
 
-  /** This hub's ANSWER, which is the first thing that goes backward. */
+  /** This hub's ANSWER, which is the first thing that goes backward, once. */
   answer(status: number, deeper: Uint8Array | undefined): Uint8Array {
-    const { y, confirm, backward } = this.#respond()
-    return buildAnswer({ place: this.place, y, confirm, backward }, status, deeper)
+    const { place } = this
+    const { backward } = this.#respond()
+    if (this.#proof === undefined) throw new RangeError('a hub answers once')
+    const frame = buildAnswer({ place, ...this.#proof, backward }, status, deeper)
+    wipe(this.#proof.confirm)
+    this.#proof = undefined
+    return frame
   }
 
   close(): void {
     this.#early?.close()
     this.#full?.forward.close()
     this.#full?.backward.close()
-    this.#received.close()
+    if (this.#pending !== undefined) wipeEarly(this.#pending.opened.early)
+    if (this.#proof !== undefined) wipe(this.#proof.confirm)
+    this.#pending = undefined
+    this.#proof = undefined
   }
 
   #openSwitch(cellClass: CellClass, body: Uint8Array, into: Uint8Array, to: number): boolean {
@@ -88,16 +102,20 @@ export class HubHop {
     return true
   }
 
-  #respond(): { forward: LayerOpener; backward: LayerSealer; y: Uint8Array; confirm: Uint8Array } {
+  #respond(): { readonly backward: LayerSealer } {
     if (this.#full !== undefined) return this.#full
-    const { y, full } = this.#received.respond(this.#opened.early)
+    if (this.#pending === undefined) throw new RangeError('this hop was closed')
     const { place } = this
+    const { opened, received } = this.#pending
+    this.#pending = undefined
+    const { y, full } = received.respond(opened.early)
     this.#full = {
       forward: new LayerOpener({ direction: 'forward', phase: 'full', place }, full.forward),
       backward: new LayerSealer({ direction: 'backward', phase: 'full', place }, full.backward),
-      y,
-      confirm: full.confirm,
     }
+    this.#proof = { y, confirm: full.confirm }
+    wipeEarly(opened.early)
+    wipe(full.forward.key, full.backward.key)
     return this.#full
   }
 }

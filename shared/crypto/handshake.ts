@@ -71,7 +71,7 @@ export interface Initiated {
   readonly early: EarlySecrets
   /** The full keys for the hub's Y; undefined if Y is no usable point. */
   finish(y: Uint8Array): FullSecrets | undefined
-  /** Drops x. To be called when the answer was read, or when none comes any more. Idempotent. */
+  /** Drops x and the early secrets. To be called when the answer was read, or when none comes any more. Idempotent. */
   close(): void
 }
 
@@ -95,7 +95,11 @@ export function initiate(context: HopContext, hubKey: CircuitPublicKey, place: n
     const xY = x.agree(new X25519PublicKey(Y))
     return xY === undefined ? undefined : fullSecrets(xY, Y, early.chain)
   }
-  return { offer: { keyId: hubKey.id, x: x.publicBytes, ciphertext: ct }, early, finish, close: () => x.close() }
+  const close = (): void => {
+    x.close()
+    wipeEarly(early)
+  }
+  return { offer: { keyId: hubKey.id, x: x.publicBytes, ciphertext: ct }, early, finish, close }
 }
 
 /**
@@ -180,6 +184,16 @@ function earlySecrets(secret: Uint8Array, T: Uint8Array, place: number, role: Ho
     chain: out.subarray(64, 96),
     replayTag: out.subarray(96),
   }
+}
+
+/** To be called when nothing is derived from these any more; keys that were made of them have copies. */
+export function wipeEarly({ createKey, earlyKey, chain }: EarlySecrets): void {
+  wipe(createKey, earlyKey, chain)
+}
+
+/** To be called when layers hold the keys: they have copies, and of the ratchets they take care themselves. */
+export function wipeFirstKeys({ forward, backward, confirm }: FullSecrets): void {
+  wipe(forward.key, backward.key, confirm)
 }
 
 function fullSecrets(dh: Uint8Array, Y: Uint8Array, chain: Uint8Array): FullSecrets {

@@ -105,6 +105,7 @@ export class RawExit {
   end: CircuitEnd | undefined
   readonly received: { type: CellType; plain: Uint8Array | undefined }[] = []
   #hop: HubHop | undefined
+  #answer: Uint8Array | undefined
   readonly #answers: boolean
 
   /** @param answers sends its ANSWER when the CREATE comes */
@@ -126,9 +127,11 @@ export class RawExit {
     this.end?.send(type, frame)
   }
 
+  /** Its ANSWER; from the second time on the same bytes again, as a hub has the keys for one. */
   answer(status = STATUS_OK): Uint8Array {
     if (this.#hop === undefined) throw new Error('no CREATE yet')
-    return this.#hop.answer(status, undefined)
+    this.#answer ??= this.#hop.answer(status, undefined).slice()
+    return this.#answer.slice()
   }
 
   #accept(hub: MemoryHub) {
@@ -147,6 +150,7 @@ export class RawExit {
       this.end = end
       const hop = new HubHop(create, received)
       this.#hop = hop
+      this.#answer = undefined
       end.attach({
         ...{ onSent() {}, onRoom() {}, onClosed() {} },
         onCell: (type, cls, cell) => {
