@@ -64,7 +64,7 @@ export class CircuitService {
   readonly #options: CircuitServiceOptions
   readonly #parts: CircuitServiceParts
   readonly #circuits = new Set<HubCircuit>()
-  readonly #buckets = new WeakMap<CircuitPeer, TokenBucket>()
+  readonly #buckets = new WeakMap<CircuitPeer, { readonly forHub: boolean; readonly bucket: TokenBucket }>()
   #draining = false
 
   constructor(options: CircuitServiceOptions, parts: CircuitServiceParts) {
@@ -160,14 +160,14 @@ export class CircuitService {
     return this.#parts.isHub(nextId) ? undefined : 'next-unknown'
   }
 
+  /** By the rate of what the peer is now: a hub may have dialled before the map with it came. */
   #admit(from: CircuitPeer, fromHub: boolean): boolean {
     const now = this.#parts.clock.now()
-    let bucket = this.#buckets.get(from)
-    if (bucket === undefined) {
-      const { perSecond, burst } = fromHub ? this.#options.hubRate : this.#options.clientRate
-      bucket = new TokenBucket(perSecond, burst, now)
-      this.#buckets.set(from, bucket)
-    }
+    const held = this.#buckets.get(from)
+    if (held?.forHub === fromHub) return held.bucket.take(now)
+    const { perSecond, burst } = fromHub ? this.#options.hubRate : this.#options.clientRate
+    const bucket = new TokenBucket(perSecond, burst, now)
+    this.#buckets.set(from, { forHub: fromHub, bucket })
     return bucket.take(now)
   }
 

@@ -328,6 +328,19 @@ describe('a flood of CREATEs', () => {
     for (let i = 0; i < 1001; i++) accept(garbage, from)
     expect(metrics.createsRefused.entries.get('limit-reached')).toBe(1)
   })
+
+  test('by a hub that dialled before the map with it came has the rate of hubs as soon as that is there', () => {
+    const from = { peerKey: new Uint8Array(32).fill(5), binding: new Uint8Array(32) }
+    const garbage = { ...createFor(), body: new Uint8Array(4088) }
+    for (let i = 0; i < 51; i++) accept(garbage, from)
+    expect(metrics.createsRefused.entries.get('limit-reached')).toBe(1)
+    hubs.push(from.peerKey)
+    for (let i = 0; i < 1001; i++) accept(garbage, from)
+    expect(metrics.createsRefused.entries.get('limit-reached')).toBe(2)
+    hubs.pop()
+    for (let i = 0; i < 51; i++) accept(garbage, from)
+    expect(metrics.createsRefused.entries.get('limit-reached')).toBe(3)
+  })
 })
 
 describe('circuits at a hub', () => {
