@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
 import { Fault } from '../shared/base/fault.ts'
-import { type IpRange, parseIp, sameIp } from '../shared/base/ip-address.ts'
+import { type IpRange, ownerOf, parseIp, sameIp } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
@@ -43,7 +43,7 @@ export class Intake {
    */
   take(signed: Uint8Array, sender: string, nowMs: number): { descriptor: Descriptor; isNew: boolean } {
     const { networkId, perMinutePerHub, perMinutePerSender } = this.#options
-    if (!allow(this.#senders, senderKey(sender), perMinutePerSender, nowMs))
+    if (!allow(this.#senders, ownerOf(sender), perMinutePerSender, nowMs))
       throw new Fault('descriptor-rate', { limit: 'sender' })
     const descriptor = verifyDescriptor(signed, networkId)
     const proved = this.#store.descriptor(descriptor.hubId)
@@ -113,12 +113,6 @@ export class Intake {
 
 function sameAddress(a: LinkAddress, b: LinkAddress): boolean {
   return a.port === b.port && sameIp(a.ip, b.ip)
-}
-
-/** Whose rate this is: an IPv4 address, or the /64 of an IPv6 one, in which one sender has all addresses. */
-function senderKey(sender: string): string {
-  const ip = parseIp(sender)
-  return ip === undefined ? sender : toHex(ip.subarray(0, 8))
 }
 
 /** Addresses that one sender is likely to have many of: an IPv4 /24, an IPv6 /48. */

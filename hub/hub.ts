@@ -16,9 +16,11 @@ import { CircuitService } from './circuit-service.ts'
 import { type ExitFacts, forbiddenKey } from './exit-guard.ts'
 import { ExitService } from './exit-service.ts'
 import type { HubState } from './hub-state.ts'
+import { LinkAdmission } from './link-admission.ts'
 import { HubMetrics } from './metrics.ts'
 import { Neighbours } from './neighbours.ts'
 import type { HubOptions } from './options.ts'
+import { OwnAddresses } from './own-addresses.ts'
 import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
 import type { NameResolver } from './resolver.ts'
 
@@ -57,7 +59,10 @@ export class Hub {
   #circuits: CircuitService | undefined
   #keys: CircuitKeyRing | undefined
   #keysKept = true
-  #facts: ExitFacts | undefined
+  readonly #ownAddresses: OwnAddresses
+  /** Addresses of all hubs of the map, as `forbiddenKey` writes them. */
+  #hubAddresses: ReadonlySet<string> = new Set()
+  #facts: { readonly own: readonly string[]; readonly facts: ExitFacts } | undefined
   #draining = false
   #closing: Promise<void> | undefined
 
@@ -66,6 +71,8 @@ export class Hub {
     this.#parts = parts
     const { network, identity, clock, random, log, http } = parts
     const directories = new DirectoryClient(network, { clock, random })
+    const admission = new LinkAdmission(options.limits.linksPerAddress, (address) => this.#isHubAddress(address))
+    this.#ownAddresses = new OwnAddresses(clock, addressesOfComputer)
     this.#node = new LinkNode(
       {
         seed: identity.toSeed(),
@@ -83,6 +90,8 @@ export class Hub {
           if (this.#circuits === undefined) end.abort()
           else this.#circuits.accept(handle, end, cellClass, body)
         },
+        admits: (address) => admission.enter(address),
+        onLeft: (address) => admission.leave(address),
       },
     )
     this.#neighbours = new Neighbours(identity.publicBytes, {
@@ -99,6 +108,7 @@ export class Hub {
         sendDirectly: http,
         onMap: (map) => {
           this.#neighbours.useMaps(map, this.#maps.previousMap)
+          this.#hubAddresses = new Set([...this.#neighbours.addresses()].map(({ ip }) => forbiddenKey(ip)))
           this.#facts = undefined
         },
       },
@@ -260,22 +270,23 @@ export class Hub {
   }
 
   #exitFacts(): ExitFacts {
-    this.#facts ??= {
-      roles: this.#options.roles,
-      policy: this.#options.exitPolicy,
-      addressScope: this.#maps.newest?.content.parameters.addressScope ?? [],
-      forbidden: new Set([...this.#ownAddresses(), ...this.#neighbours.addresses()].map(({ ip }) => forbiddenKey(ip))),
-    }
-    return this.#facts
+    const { listen, announce = [], listenNoise, announceNoise = [], roles, exitPolicy: policy } = this.#options
+    const own = this.#ownAddresses.keys
+    if (this.#facts?.own === own) return this.#facts.facts
+    const addressScope = this.#maps.newest?.content.parameters.addressScope ?? []
+    const configured = [...listen, ...announce, ...listenNoise, ...announceNoise].map(({ ip }) => forbiddenKey(ip))
+    const facts = { roles, policy, addressScope, forbidden: new Set([...own, ...configured, ...this.#hubAddresses]) }
+    this.#facts = { own, facts }
+    return facts
   }
 
-  #ownAddresses(): { ip: Uint8Array }[] {
-    const interfaces = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
-    const local = interfaces.flatMap(({ address, internal }) => {
-      const ip = internal ? undefined : parseIp(address.replace(/%.*$/, '')) // loopback is refused by its scope
-      return ip === undefined ? [] : [{ ip }]
-    })
-    const { listen, announce = [], listenNoise, announceNoise = [] } = this.#options
-    return [...local, ...listen, ...announce, ...listenNoise, ...announceNoise]
+  #isHubAddress(address: string): boolean {
+    const ip = parseIp(address)
+    return ip !== undefined && this.#hubAddresses.has(forbiddenKey(ip))
   }
+}
+
+function addressesOfComputer(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.flatMap(({ address, internal }) => (internal ? [] : [address]))
 }

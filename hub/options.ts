@@ -35,6 +35,8 @@ const place = z
 const limits = z.strictObject({
   /** Links at once, from clients and hubs together. */
   links: count(65_536).default(4096),
+  /** Links at once from one IPv4 address, or one /64 of IPv6; addresses of hubs of the map are not limited. */
+  linksPerAddress: count(65_536).default(64),
   /** Circuits at once in all. */
   circuits: count(1_000_000).default(20_000),
   /** Circuits at once that one peer may have opened on one link. */

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import { toHex } from './bytes.ts'
 
 /** An IP address: 4 bytes for IPv4, 16 for IPv6, network order. IPv4-mapped IPv6 is always held as IPv4. */
 export type IpAddress = Uint8Array
@@ -102,4 +103,10 @@ export function hasBitsBehind({ address, prefix }: IpRange): boolean {
     const kept = Math.min(8, Math.max(0, prefix - i * 8))
     return (byte & (0xff >> kept)) !== 0
   })
+}
+
+/** Whose address this text is, as a key: an IPv4 address, or the /64 of an IPv6 one, in which one owner has all. */
+export function ownerOf(address: string): string {
+  const ip = parseIp(address)
+  return ip === undefined ? address : toHex(normalizeIp(ip).subarray(0, 8))
 }

@@ -67,6 +67,8 @@ export interface LinkNodeParts {
   readonly onCircuit: (handle: LinkHandle, end: CircuitEnd, cellClass: CellClass, body: Uint8Array) => void
   readonly onLinkClosed?: (handle: LinkHandle, fault: Fault) => void
   readonly admits?: (remoteAddress: string) => boolean
+  /** A connection that was admitted is over, whether it became a link or not. */
+  readonly onLeft?: (remoteAddress: string) => void
 }
 
 /** The next link to a peer that is ready, or the fault of one that ended before. */
@@ -141,6 +143,7 @@ export class LinkNode {
                 () => new SocketPipe(connection.socket, connection.reads),
               ),
             admits: (address) => this.#admits(address),
+            onLeft: (address) => this.#parts.onLeft?.(address),
             onListenError: (error) => listenErrors.push(error),
           }),
         ...(usesNoise ? [tcp({ maxConnections: options.maxLinks + MAX_NOISE_CONNECTIONS })] : []),
@@ -240,7 +243,11 @@ export class LinkNode {
 
   /** Asked before the handshake of noise; the transport for TLS asks by itself, earlier. */
   #denies(connection: MultiaddrConnection): boolean {
-    return !(connection instanceof TlsConnection) && !this.#admits(hostOf(connection.remoteAddr))
+    if (connection instanceof TlsConnection) return false
+    const address = hostOf(connection.remoteAddr)
+    if (connection.status !== 'open' || !this.#admits(address)) return true
+    connection.addEventListener('close', () => this.#parts.onLeft?.(address), { once: true })
+    return false
   }
 
   /** Links first: both sides take the first that both have. */

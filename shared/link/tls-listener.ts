@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import tls, { type Server, type TLSSocket } from 'node:tls'
 import { type Listener, type ListenerEvents, type Logger, TypedEventEmitter, type Upgrader } from '@libp2p/interface'
 import { ipPortToMultiaddr } from '@libp2p/utils'
@@ -54,9 +55,12 @@ export class TlsListener extends TypedEventEmitter<ListenerEvents> implements Li
       requestCert: true,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     })
-    server.on('connection', (socket: TLSSocket) => {
-      if (this.#parts.parts.admits(socket.remoteAddress ?? '')) socket.setNoDelay(true)
-      else socket.destroy()
+    server.on('connection', (socket: Socket) => {
+      const { admits, onLeft } = this.#parts.parts
+      const address = socket.remoteAddress ?? ''
+      if (!admits(address)) return void socket.destroy()
+      socket.setNoDelay(true)
+      socket.once('close', () => onLeft(address))
     })
     server.on('secureConnection', (socket) => void this.#accept(socket))
     server.on('tlsClientError', (_error, socket) => socket.destroy())

@@ -33,6 +33,7 @@ export interface TlsTransportParts {
   readonly muxerFor: (connection: TlsConnection, peer: SecuredPeer) => StreamMuxerFactory
   /** May this address open a connection now? Asked before any TLS work. */
   readonly admits: (remoteAddress: string) => boolean
+  readonly onLeft: (remoteAddress: string) => void
   /** An address could not be bound. libp2p would only pass on a text, and hides it where all IPv6 addresses fail. */
   readonly onListenError: (error: unknown) => void
 }

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
@@ -123,6 +124,37 @@ describe('a hub', () => {
     const { hub } = hubWith({ listen: [`127.0.0.1:${port}`] })
     expect((await rejectionOf(hub.start())).code).toBe('port-in-use')
     await new Promise((resolve) => other.close(resolve))
+  })
+
+  test('takes so many links from one address and no more, and does not speak TLS with the next', async () => {
+    const { connect } = await import('node:net')
+    const port = await freePort('127.0.0.1')
+    const { hub } = hubWith({ listen: [`127.0.0.1:${port}`], limits: { linksPerAddress: 2 } })
+    await hub.start()
+    const open = async (): Promise<{ socket: Socket; closed: () => boolean }> => {
+      const socket = connect({ host: '127.0.0.1', port })
+      let closed = false
+      socket
+        .on('error', () => {})
+        .on('close', () => {
+          closed = true
+        })
+      await new Promise<void>((resolve) => socket.once('connect', () => resolve()))
+      return { socket, closed: () => closed }
+    }
+    const [first, second, third] = [await open(), await open(), await open()]
+    await until(third.closed)
+    expect([first.closed(), second.closed()]).toEqual([false, false])
+    first.socket.destroy()
+    let again = false // a socket that is admitted stays open and silent
+    for (let i = 0; i < 100 && !again; i++) {
+      const { socket, closed } = await open()
+      for (let turn = 0; turn < 20 && !closed(); turn++) await new Promise((resolve) => setImmediate(resolve))
+      again = !closed()
+      if (again) socket.destroy()
+    }
+    expect(again).toBe(true)
+    second.socket.destroy()
   })
 
   test('waits for a directory as long as it takes, and can be stopped while it waits', async () => {

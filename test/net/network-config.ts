@@ -36,6 +36,7 @@ export const QUICK_DIRECTORY = {
 
 /** Rates of a hub that one client may load as it can. */
 export const UNLIMITED_HUB: HubConfig['limits'] = {
+  linksPerAddress: 65_536,
   clientCreatesPerSecond: 1_000_000,
   clientCreateBurst: 1_000_000,
   hubCreatesPerSecond: 1_000_000,

@@ -195,6 +195,20 @@ describe('limits of a node', () => {
     expect(asked).toEqual(['127.0.0.1', '127.0.0.1'])
   })
 
+  test('an address that was admitted is told of when it has left, link or not', async () => {
+    const left: string[] = []
+    const hub = await nodes.start({}, { onLeft: (address) => void left.push(address) })
+    const a = await nodes.start()
+    const link = await dial(a, hub)
+    const mute = await connectMutely(hub)
+    expect(left).toEqual([])
+    mute.destroy()
+    await until(() => left.length === 1)
+    link.close()
+    await until(() => left.length === 2)
+    expect(left).toEqual(['127.0.0.1', '127.0.0.1'])
+  })
+
   test('a peer that proves who it is and then says nothing takes up a place for a while only', async () => {
     const clock = new ManualClock()
     const hub = await nodes.start({ maxLinks: 1 }, { clock })

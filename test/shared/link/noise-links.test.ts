@@ -163,6 +163,20 @@ describe('limits of a node over noise', () => {
     expect(asked).toEqual(['127.0.0.1', '127.0.0.1'])
   })
 
+  test('an address that was admitted is told of when it has left, link or not', async () => {
+    const admitted: string[] = []
+    const left: string[] = []
+    const hub = await hubNode({}, { admits: (address) => admitted.push(address) > 0, onLeft: (a) => void left.push(a) })
+    const handle = await dial(await clientNode(), hub)
+    const mute = net.connect({ host: '127.0.0.1', port: hub.noiseAddress.port }).on('error', () => {})
+    await until(() => admitted.length === 2)
+    mute.destroy()
+    await until(() => left.length === 1)
+    handle.close()
+    await until(() => left.length === 2)
+    expect(left).toEqual(['127.0.0.1', '127.0.0.1'])
+  })
+
   test('connections of other libp2p programs are taken up to 64, which links do not count for', async () => {
     const hub = await hubNode()
     const program = await standardProgram([])
