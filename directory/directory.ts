@@ -13,7 +13,7 @@ import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
-import { createHttpServer, listenHttp } from './http-server.ts'
+import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
 import { buildMap, type ReachedHub } from './map-builder.ts'
 import type { DirectoryOptions } from './options.ts'
@@ -78,7 +78,7 @@ export class Directory {
       },
       store,
     )
-    this.#http = createHttpServer({
+    const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
       time: (nonce) => signTime(nonce, parts.wallClock(), parts.key, network.id),
@@ -87,7 +87,8 @@ export class Directory {
         epoch: store.latestMap()?.epoch,
         hubs: store.hubCount(this.#now),
       }),
-    })
+    }
+    this.#http = createHttpServer(handlers, options.trustedProxies)
   }
 
   /** @throws Fault port-in-use, address-unavailable, capability-missing */

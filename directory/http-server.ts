@@ -2,7 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { parseHex, toHex } from '../shared/base/bytes.ts'
 import { asFault, isFault } from '../shared/base/fault.ts'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
-import { formatIp } from '../shared/base/ip-address.ts'
+import { formatIp, type IpRange, parseIp, rangeContains } from '../shared/base/ip-address.ts'
 import { listenFault } from '../shared/base/listen-fault.ts'
 import { MAX_DESCRIPTOR_BYTES } from '../shared/map/descriptor.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
@@ -29,10 +29,14 @@ const STATUS: Partial<Record<FaultCode, number>> = {
 const REQUEST_TIMEOUT_MS = 10_000
 const RETRY_AFTER_S = 2
 
-/** The directory's HTTP interface (SPEC section 11.6). Logs nothing of who asks for what. */
-export function createHttpServer(handlers: HttpHandlers): FastifyInstance {
+/**
+ * The directory's HTTP interface (SPEC section 11.6). Logs nothing of who asks for what.
+ * @param trustedProxies whose `x-forwarded-for` says who sends; by default nobody's, anybody could write it
+ */
+export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonly IpRange[] = []): FastifyInstance {
   const server = Fastify({
     logger: false,
+    trustProxy: trustedProxies.length > 0 && ((address) => isIn(trustedProxies, address)),
     bodyLimit: MAX_DESCRIPTOR_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: REQUEST_TIMEOUT_MS,
@@ -90,6 +94,11 @@ export async function listenHttp(server: FastifyInstance, { ip, port }: LinkAddr
   } catch (error) {
     throw asFault(listenFault(error, `${formatIp(ip)} port ${port}`))
   }
+}
+
+function isIn(ranges: readonly IpRange[], address: string): boolean {
+  const ip = parseIp(address)
+  return ip !== undefined && ranges.some((range) => rangeContains(range, ip))
 }
 
 function refuse(reply: FastifyReply, status: number, fault: FaultCode): FastifyReply {

@@ -10,6 +10,11 @@ export const directoryOptionsSchema = z.strictObject({
   stateDir: z.string().min(1),
   /** Where HTTP is answered. Put a TLS-terminating web server or a CDN in front where it should be HTTPS. */
   listen: endpointSchema,
+  /**
+   * Ranges of the web servers in front. What they say in `x-forwarded-for` counts as the sender; without this all
+   * senders behind one would share one rate.
+   */
+  trustedProxies: z.array(rangeSchema).max(64).default([]),
   /** Length of an epoch: so often there is a new map. Seconds. */
   epochSeconds: z.int().min(1).max(86_400).default(3600),
   /** How many epochs a map may be used. */

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { createHttpServer, type HttpHandlers, listenHttp } from '../../directory/http-server.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
+import { type IpRange, parseRange } from '../../shared/base/ip-address.ts'
 import { DirectoryKey, DirectoryPublicKey } from '../../shared/crypto/directory-key.ts'
 import { MAX_DESCRIPTOR_BYTES } from '../../shared/map/descriptor.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
@@ -19,14 +20,18 @@ const NONCE = '0f'.repeat(32)
 let server: ReturnType<typeof createHttpServer> | undefined
 afterEach(() => server?.close())
 
-function serve(changes: Partial<HttpHandlers> = {}): ReturnType<typeof createHttpServer> {
-  server = createHttpServer({
+function serve(
+  changes: Partial<HttpHandlers> = {},
+  trustedProxies: readonly IpRange[] = [],
+): ReturnType<typeof createHttpServer> {
+  const handlers: HttpHandlers = {
     takeDescriptor: () => 'accepted',
     map: () => MAP,
     time: (nonce) => signTime(nonce, NOW_MS, key, NETWORK_ID),
     health: () => ({ ok: true, epoch: 7, hubs: 3 }),
     ...changes,
-  })
+  }
+  server = createHttpServer(handlers, trustedProxies)
   return server
 }
 
@@ -42,6 +47,21 @@ describe('POST /v1/descriptors', () => {
     const answer = await serve({ takeDescriptor }).inject({ ...post(Buffer.of(1, 2, 3)), remoteAddress: '192.0.2.7' })
     expect([answer.statusCode, answer.json()]).toEqual([status, { result }])
     expect(takeDescriptor.mock.calls).toEqual([[Uint8Array.of(1, 2, 3), '192.0.2.7']])
+  })
+
+  test.each([
+    ['nobody', [], '192.0.2.7', '8.8.8.8', '192.0.2.7'],
+    ['the proxy that it came by', ['192.0.2.0/24'], '192.0.2.7', '8.8.8.8', '8.8.8.8'],
+    ['that proxy, which adds to what the sender forged', ['192.0.2.0/24'], '192.0.2.7', '9.9.9.9, 8.8.8.8', '8.8.8.8'],
+    ['another proxy', ['192.0.2.0/24'], '198.51.100.1', '8.8.8.8', '198.51.100.1'],
+    ['a proxy over IPv6', ['2001:db8::/32'], '2001:db8::1', '2001:4860::8', '2001:4860::8'],
+  ])('where %s is trusted, a descriptor comes from whom that says', async (_, proxies, remoteAddress, said, sender) => {
+    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(() => 'accepted')
+    const request = post(Buffer.of(1))
+    const headers = { ...request.headers, 'x-forwarded-for': said }
+    const ranges = proxies.map((text) => parseRange(text) as IpRange)
+    await serve({ takeDescriptor }, ranges).inject({ ...request, headers, remoteAddress })
+    expect(takeDescriptor.mock.calls).toEqual([[Uint8Array.of(1), sender]])
   })
 
   test.each<[FaultCode, number]>([

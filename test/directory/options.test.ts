@@ -12,7 +12,14 @@ describe('the options of a directory', () => {
       networkFile: 'network.json',
       stateDir: 'state',
       listen: { ip: Uint8Array.of(127, 0, 0, 1), port: 8080 },
-      ...{ epochSeconds: 3600, mapLifeEpochs: 3, probeSeconds: 600, addressScope: [], logLevel: 'info' },
+      ...{
+        epochSeconds: 3600,
+        mapLifeEpochs: 3,
+        probeSeconds: 600,
+        addressScope: [],
+        trustedProxies: [],
+        logLevel: 'info',
+      },
       geo: { overridesOnly: false },
       limits: { hubs: 20_000, descriptorsPerMinutePerHub: 6, descriptorsPerMinutePerSender: 60 },
     })
