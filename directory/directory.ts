@@ -133,8 +133,8 @@ export class Directory {
   }
 
   #take(signed: Uint8Array, sender: string): 'accepted' | 'unchanged' {
-    const { descriptor, isNew } = this.#intake.take(signed, sender, this.#parts.wallClock())
-    if (isNew) this.#prober.add(descriptor)
+    const { descriptor, isNew, block } = this.#intake.take(signed, sender, this.#parts.wallClock())
+    if (isNew) this.#prober.add(descriptor, block)
     return isNew ? 'accepted' : 'unchanged'
   }
 
@@ -160,8 +160,10 @@ export class Directory {
   #probeAll(): void {
     const { store, network, wallClock } = this.#parts
     store.prune(this.#now - FORGET_AFTER_S)
-    const hubs = [...this.#intake.unproved(wallClock()), ...store.descriptors(this.#now)]
-    for (const { signed } of hubs) this.#prober.add(verifyDescriptor(signed, network.id))
+    for (const { signed } of store.descriptors(this.#now)) this.#prober.add(verifyDescriptor(signed, network.id))
+    for (const { stored, block } of this.#intake.unproved(wallClock())) {
+      this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
+    }
   }
 
   /** Makes the map of the running epoch, unless there is one. Kept first, shown afterwards. */

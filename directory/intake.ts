@@ -17,6 +17,12 @@ export interface IntakeOptions {
   readonly perMinutePerSender: number
 }
 
+export interface Taken {
+  readonly descriptor: Descriptor
+  readonly isNew: boolean
+  readonly block?: string
+}
+
 /** How far a descriptor's time may be off, seconds. */
 const MAX_SKEW_S = 600
 /** Rates are remembered for so many hubs and senders. */
@@ -38,10 +44,11 @@ export class Intake {
   /**
    * @param sender address that the descriptor came from
    * @param nowMs Unix ms
-   * @returns the descriptor, and whether it was new; the same one again changes nothing
+   * @returns the descriptor, and whether it was new; the same one again changes nothing. If the hub was never reached,
+   * the block of senders that it came from
    * @throws Fault descriptor-rate, descriptor-older, descriptor-invalid, limit-reached, and those of `verifyDescriptor`
    */
-  take(signed: Uint8Array, sender: string, nowMs: number): { descriptor: Descriptor; isNew: boolean } {
+  take(signed: Uint8Array, sender: string, nowMs: number): Taken {
     const { networkId, perMinutePerHub, perMinutePerSender } = this.#options
     if (!allow(this.#senders, ownerOf(sender), perMinutePerSender, nowMs))
       throw new Fault('descriptor-rate', { limit: 'sender' })
@@ -60,9 +67,13 @@ export class Intake {
     this.#check(descriptor, now)
     const { hubId, sequence, expires } = descriptor
     const stored = { hubId, sequence, expires, signed }
-    if (proved !== undefined) this.#store.putDescriptor(stored)
-    else this.#keepUnproved(stored, blockOf(sender), now)
-    return { descriptor, isNew: true }
+    if (proved !== undefined) {
+      this.#store.putDescriptor(stored)
+      return { descriptor, isNew: true }
+    }
+    const block = blockOf(sender)
+    this.#keepUnproved(stored, block, now)
+    return { descriptor, isNew: true, block }
   }
 
   /**
@@ -78,7 +89,7 @@ export class Intake {
   }
 
   /** Those that are still to be reached. */
-  unproved(nowMs: number): StoredDescriptor[] {
+  unproved(nowMs: number): { stored: StoredDescriptor; block: string }[] {
     this.#unproved.forget(Math.floor(nowMs / 1000))
     return this.#unproved.all()
   }

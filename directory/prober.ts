@@ -1,9 +1,19 @@
 import { toHex } from '../shared/base/bytes.ts'
 import type { LinkNode } from '../shared/link/link-node.ts'
 import type { Descriptor } from '../shared/map/descriptor.ts'
-import { addressesFor, LINK_TRANSPORTS, type LinkAddress, type LinkTransport } from '../shared/map/link-address.ts'
+import {
+  addressesFor,
+  type HubAddresses,
+  LINK_TRANSPORTS,
+  type LinkAddress,
+  type LinkTransport,
+} from '../shared/map/link-address.ts'
 
 const PROBES_AT_ONCE = 16
+/** Hubs of one sender that were never reached: whoever announces many silent ones waits for them, and others do not. */
+export const NEW_PROBES_AT_ONCE = 2
+/** Hubs that name one address: many descriptors must not make a flood of it. */
+export const TARGET_PROBES_AT_ONCE = 4
 const PROBE_TIMEOUT_MS = 8_000
 /** Hubs that wait for their turn; more are left for the next round. */
 const MAX_WAITING = 20_000
@@ -14,26 +24,36 @@ export interface ProbeResult {
   readonly reached: boolean
 }
 
+/** One hub that waits or has its turn. */
+interface Probe {
+  readonly descriptor: Descriptor
+  readonly sender: string | undefined
+  /** The addresses that it names, each once. */
+  readonly targets: readonly string[]
+}
+
 /** Connects back to hubs: only an address at which the hub itself answers, with its own key, gets into the map. */
 export class Prober {
   readonly #node: LinkNode
   readonly #onResult: (result: ProbeResult) => void
-  readonly #waiting = new Map<string, Descriptor>()
+  readonly #waiting = new Map<string, Probe>()
   /** Hubs whose turn it is: never twice at once, or the link to one address would stand for another. */
-  readonly #probing = new Set<string>()
+  readonly #probing = new Map<string, Probe>()
   readonly #closing = new AbortController()
-  #running = 0
 
   constructor(node: LinkNode, onResult: (result: ProbeResult) => void) {
     this.#node = node
     this.#onResult = onResult
   }
 
-  /** Probes all addresses of this hub soon. */
-  add(descriptor: Descriptor): void {
+  /**
+   * Probes all addresses of this hub soon.
+   * @param sender who announced it, if it was never reached
+   */
+  add(descriptor: Descriptor, sender?: string): void {
     if (this.#waiting.size >= MAX_WAITING || this.#closing.signal.aborted) return
-    this.#waiting.set(toHex(descriptor.hubId), descriptor)
-    if (this.#running < PROBES_AT_ONCE) void this.#work()
+    this.#waiting.set(toHex(descriptor.hubId), probeOf(descriptor, sender))
+    this.#fill()
   }
 
   close(): void {
@@ -41,27 +61,44 @@ export class Prober {
     this.#closing.abort()
   }
 
-  async #work(): Promise<void> {
-    this.#running++
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const key = toHex(next.hubId)
+  #fill(): void {
+    while (this.#probing.size < PROBES_AT_ONCE) {
+      const next = this.#next()
+      if (next === undefined) return
+      const key = toHex(next.descriptor.hubId)
       this.#waiting.delete(key)
-      this.#probing.add(key)
-      const addresses = LINK_TRANSPORTS.flatMap((transport) =>
-        addressesFor(transport, next).map((address) => ({ transport, address })),
-      )
-      for (const { transport, address } of addresses) {
-        const reached = await this.#probe(next.hubId, address, transport)
-        if (this.#closing.signal.aborted) break
-        this.#onResult({ hubId: next.hubId, address, reached })
-      }
-      this.#probing.delete(key)
+      this.#probing.set(key, next)
+      void this.#probeHub(next.descriptor).finally(() => {
+        this.#probing.delete(key)
+        this.#fill()
+      })
     }
-    this.#running--
   }
 
-  #next(): Descriptor | undefined {
-    for (const [key, descriptor] of this.#waiting) if (!this.#probing.has(key)) return descriptor
+  async #probeHub(descriptor: Descriptor): Promise<void> {
+    const { hubId } = descriptor
+    for (const { transport, address } of allAddresses(descriptor)) {
+      const reached = await this.#probe(hubId, address, transport)
+      if (this.#closing.signal.aborted) return
+      this.#onResult({ hubId, address, reached })
+    }
+  }
+
+  /** The first that waits and is not held back by those whose turn it is. */
+  #next(): Probe | undefined {
+    const senders = new Map<string, number>()
+    const targets = new Map<string, number>()
+    for (const { sender, targets: named } of this.#probing.values()) {
+      if (sender !== undefined) count(senders, sender)
+      for (const target of named) count(targets, target)
+    }
+    for (const [key, probe] of this.#waiting) {
+      const { sender, targets: named } = probe
+      if (this.#probing.has(key)) continue
+      if (sender !== undefined && (senders.get(sender) ?? 0) >= NEW_PROBES_AT_ONCE) continue
+      if (named.some((target) => (targets.get(target) ?? 0) >= TARGET_PROBES_AT_ONCE)) continue
+      return probe
+    }
     return undefined
   }
 
@@ -76,4 +113,16 @@ export class Prober {
       await this.#node.hangUp(hubId)
     }
   }
+}
+
+function probeOf(descriptor: Descriptor, sender: string | undefined): Probe {
+  return { descriptor, sender, targets: [...new Set(allAddresses(descriptor).map(({ address }) => toHex(address.ip)))] }
+}
+
+function allAddresses(hub: HubAddresses): { transport: LinkTransport; address: LinkAddress }[] {
+  return LINK_TRANSPORTS.flatMap((transport) => addressesFor(transport, hub).map((address) => ({ transport, address })))
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
 }

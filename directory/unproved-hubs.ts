@@ -29,8 +29,8 @@ export class UnprovedHubs {
     return this.#hubs.get(toHex(hubId))?.stored
   }
 
-  all(): StoredDescriptor[] {
-    return [...this.#hubs.values()].map(({ stored }) => stored)
+  all(): { stored: StoredDescriptor; block: string }[] {
+    return [...this.#hubs.values()]
   }
 
   /** False if the block of senders has its share. Where there is no room in all, the block with the most gives some. */

@@ -230,7 +230,7 @@ describe('hubs that were never reached', () => {
     const honest = fake()
     takeAndReach(honest, '8.8.8.8')
     expect(intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED - 1)
-    expect(intake.unproved(NOW_MS).map(({ signed }) => signed)).not.toContain(first)
+    expect(intake.unproved(NOW_MS).map(({ stored }) => stored.signed)).not.toContain(first)
     expect(take(honest, '8.8.8.8').isNew).toBe(false)
   })
 

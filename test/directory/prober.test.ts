@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
-import { type ProbeResult, Prober } from '../../directory/prober.ts'
+import { NEW_PROBES_AT_ONCE, type ProbeResult, Prober, TARGET_PROBES_AT_ONCE } from '../../directory/prober.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import type { LinkNode } from '../../shared/link/link-node.ts'
@@ -14,6 +15,8 @@ class FakeNode {
   readonly dials: string[] = []
   readonly transports: LinkTransport[] = []
   readonly trueAddresses = new Set<number>()
+  /** Addresses that are not true do not even refuse. */
+  silent = false
   atOnce = 0
   mostAtOnce = 0
   readonly #linked = new Set<string>()
@@ -31,6 +34,7 @@ class FakeNode {
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce)
     await new Promise((resolve) => setImmediate(resolve))
     this.atOnce--
+    if (this.silent && !this.trueAddresses.has(to!.ip[3] as number)) await once(signal, 'abort')
     signal.throwIfAborted()
     if (!this.trueAddresses.has(to!.ip[3] as number)) throw new Error('not reached')
     this.#linked.add(hub)
@@ -108,7 +112,7 @@ describe('a prober', () => {
   test('uses the newest descriptor of a hub that waits', async () => {
     const { prober, found } = scene(7)
     const key = HubKey.generate()
-    for (let i = 0; i < 16; i++) prober.add(hub(1))
+    for (let i = 0; i < 16; i++) prober.add(hub(100 + i))
     prober.add(descriptorOf(key, { linkAddresses: [address(6)] }))
     prober.add(descriptorOf(key, { linkAddresses: [address(7)] }))
     await settle()
@@ -118,14 +122,35 @@ describe('a prober', () => {
 
   test('probes sixteen hubs at once and not one more', async () => {
     const { prober, node, results } = scene(1)
-    for (let i = 0; i < 50; i++) prober.add(hub(1))
+    for (let i = 0; i < 50; i++) prober.add(hub(i))
     await settle()
     expect([node.mostAtOnce, results.length]).toEqual([16, 50])
   })
 
+  test('does not keep a new hub waiting behind many of another sender that are silent', async () => {
+    const { prober, node, found } = scene(200)
+    node.silent = true
+    for (let i = 0; i < 100; i++) prober.add(hub(i, i, i, i), 'evil')
+    await turns(5)
+    expect(node.dials).toHaveLength(NEW_PROBES_AT_ONCE)
+    prober.add(hub(200), 'honest')
+    prober.add(hub(200))
+    await turns(20)
+    expect(found()).toEqual(['200 true', '200 true'])
+    expect(node.dials).toHaveLength(NEW_PROBES_AT_ONCE + 2)
+    prober.close()
+  })
+
+  test('dials no address for many hubs at once that name it, whoever announced them', async () => {
+    const { prober, node, results } = scene()
+    for (let i = 0; i < 50; i++) prober.add(hub(9), `sender ${i}`)
+    await settle()
+    expect([node.mostAtOnce, results.length]).toEqual([TARGET_PROBES_AT_ONCE, 50])
+  })
+
   test('tells nothing any more once it was closed', async () => {
     const { prober, node, results } = scene(1)
-    for (let i = 0; i < 50; i++) prober.add(hub(1, 2))
+    for (let i = 0; i < 50; i++) prober.add(hub(i, 100 + i))
     prober.close()
     prober.add(hub(1))
     await settle()
