@@ -67,12 +67,13 @@ export class Directory {
       { clock: parts.clock, onCircuit: (_handle, end) => end.abort() },
     )
     this.#prober = new Prober(this.#node, (result) => this.#attempt('probe not kept', () => this.#probed(result)))
-    const { hubs, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
+    const { hubs, newHubsPerBlock, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
     this.#intake = new Intake(
       {
         networkId: network.id,
         addressScope: options.addressScope,
         maxHubs: hubs,
+        newHubsPerBlock,
         perMinutePerHub: descriptorsPerMinutePerHub,
         perMinutePerSender: descriptorsPerMinutePerSender,
       },

@@ -13,6 +13,7 @@ export interface IntakeOptions {
   readonly networkId: Uint8Array
   readonly addressScope: readonly IpRange[]
   readonly maxHubs: number
+  readonly newHubsPerBlock: number
   readonly perMinutePerHub: number
   readonly perMinutePerSender: number
 }
@@ -33,12 +34,13 @@ export class Intake {
   readonly #options: IntakeOptions
   readonly #store: Store
   readonly #hubs = new Map<string, TokenBucket>()
-  readonly #unproved = new UnprovedHubs()
+  readonly #unproved: UnprovedHubs
   readonly #senders = new Map<string, TokenBucket>()
 
   constructor(options: IntakeOptions, store: Store) {
     this.#options = options
     this.#store = store
+    this.#unproved = new UnprovedHubs(options.newHubsPerBlock)
   }
 
   /**

@@ -35,6 +35,8 @@ export const directoryOptionsSchema = z.strictObject({
     .strictObject({
       /** Hubs in all. */
       hubs: z.int().min(1).max(20_000).default(20_000),
+      /** Hubs that were not reached yet, from one IPv4 /24 or IPv6 /48 of senders. */
+      newHubsPerBlock: z.int().min(1).max(1000).default(8),
       /** Descriptors a minute from one hub. */
       descriptorsPerMinutePerHub: z.int().min(1).max(6_000).default(6),
       /** Descriptors a minute from one sender's address. */

@@ -3,8 +3,6 @@ import type { StoredDescriptor } from './store.ts'
 
 /** Hubs that nobody has reached yet, in all. */
 export const MAX_UNPROVED = 1000
-/** Of these from one block of senders: more wait until some of them were reached, or were forgotten. */
-export const MAX_UNPROVED_PER_BLOCK = 8
 /** Such a hub is forgotten after so long, by time of arrival; it is probed at least once more until then. */
 const UNPROVED_LIFE_S = 15 * 60
 
@@ -19,7 +17,13 @@ interface Unproved {
  * apart from all others, few, for minutes and in memory only: they can take no place from a hub that is there.
  */
 export class UnprovedHubs {
+  readonly #perBlock: number
   readonly #hubs = new Map<string, Unproved>()
+
+  /** @param perBlock hubs from one block of senders: more wait until some of them were reached, or were forgotten */
+  constructor(perBlock: number) {
+    this.#perBlock = perBlock
+  }
 
   get size(): number {
     return this.#hubs.size
@@ -40,7 +44,7 @@ export class UnprovedHubs {
     const before = this.#hubs.get(key)
     const counts = this.#counts()
     if (before === undefined) {
-      if ((counts.get(block) ?? 0) >= MAX_UNPROVED_PER_BLOCK) return false
+      if ((counts.get(block) ?? 0) >= this.#perBlock) return false
       if (this.#hubs.size >= MAX_UNPROVED) this.#evict(counts)
     }
     this.#hubs.set(key, { stored, block: before?.block ?? block, since: before?.since ?? now })

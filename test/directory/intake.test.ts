@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Intake, type IntakeOptions } from '../../directory/intake.ts'
 import { Store } from '../../directory/store.ts'
-import { MAX_UNPROVED, MAX_UNPROVED_PER_BLOCK } from '../../directory/unproved-hubs.ts'
+import { MAX_UNPROVED } from '../../directory/unproved-hubs.ts'
 import { type IpAddress, parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
@@ -18,6 +18,7 @@ import { descriptorOf, NETWORK_ID, NOW_MS, NOW_S } from '../support/map-fixtures
 import { join } from '../support/noble-primitives.ts'
 
 const key = HubKey.generate()
+const PER_BLOCK = 8
 const ADDRESS = { ip: Uint8Array.of(9, 9, 9, 9), port: 443 }
 const ip = (text: string): IpAddress => parseIp(text)!
 const sign = (changes: Partial<Descriptor> = {}, by = key): Uint8Array =>
@@ -30,6 +31,7 @@ function scene(options: Partial<IntakeOptions> = {}) {
       networkId: NETWORK_ID,
       addressScope: [],
       maxHubs: 100,
+      newHubsPerBlock: PER_BLOCK,
       perMinutePerHub: 1_000,
       perMinutePerSender: 1_000,
       ...options,
@@ -194,26 +196,26 @@ describe('hubs that were never reached', () => {
     let taken = 0
     for (let i = 0; i < 300; i++) {
       const sender = `9.9.${i >> 6}.${i & 63}`
-      if (i % 64 < MAX_UNPROVED_PER_BLOCK) taken += Number(take(fake(), sender).isNew)
+      if (i % 64 < PER_BLOCK) taken += Number(take(fake(), sender).isNew)
       else expect(codeOf(fake(), sender)).toBe('limit-reached')
     }
-    expect([store.rowCount, taken, intake.unproved(NOW_MS).length]).toEqual([0, 5 * MAX_UNPROVED_PER_BLOCK, taken])
+    expect([store.rowCount, taken, intake.unproved(NOW_MS).length]).toEqual([0, 5 * PER_BLOCK, taken])
   })
 
   test('are few from one block of senders, and do not keep out those of others', () => {
     const { take, codeOf } = scene()
-    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) expect(take(fake(), `192.0.2.${i}`).isNew).toBe(true)
+    for (let i = 0; i < PER_BLOCK; i++) expect(take(fake(), `192.0.2.${i}`).isNew).toBe(true)
     expect(codeOf(fake(), '192.0.2.200')).toBe('limit-reached')
     expect(take(fake(), '192.0.3.1').isNew).toBe(true)
-    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake(), `2001:db8:1:${i}::1`)
+    for (let i = 0; i < PER_BLOCK; i++) take(fake(), `2001:db8:1:${i}::1`)
     expect(codeOf(fake(), '2001:db8:1:ffff::1')).toBe('limit-reached')
     expect(take(fake(), '2001:db8:2::1').isNew).toBe(true)
   })
 
   test('give room as soon as they are reached, or after minutes', () => {
     const { take, codeOf, takeAndReach } = scene()
-    for (let i = 0; i < 3 * MAX_UNPROVED_PER_BLOCK; i++) takeAndReach(fake())
-    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake())
+    for (let i = 0; i < 3 * PER_BLOCK; i++) takeAndReach(fake())
+    for (let i = 0; i < PER_BLOCK; i++) take(fake())
     const later = { published: NOW_S + 900 }
     expect(codeOf(fake({ published: NOW_S + 899 }), '192.0.2.1', NOW_MS + 899_000)).toBe('limit-reached')
     expect(take(fake(later), '192.0.2.1', NOW_MS + 900_000).isNew).toBe(true)
@@ -224,8 +226,8 @@ describe('hubs that were never reached', () => {
     const crowd = `203.0.113.1`
     const first = fake()
     take(first, crowd)
-    for (let i = 1; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake(), crowd)
-    for (let i = MAX_UNPROVED_PER_BLOCK; i < MAX_UNPROVED; i++) take(fake(), `9.${i >> 8}.${i & 255}.1`)
+    for (let i = 1; i < PER_BLOCK; i++) take(fake(), crowd)
+    for (let i = PER_BLOCK; i < MAX_UNPROVED; i++) take(fake(), `9.${i >> 8}.${i & 255}.1`)
     expect(intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED)
     const honest = fake()
     takeAndReach(honest, '8.8.8.8')
@@ -237,7 +239,7 @@ describe('hubs that were never reached', () => {
   test('do not keep out a hub that is there and renews', () => {
     const { take, takeAndReach } = scene()
     takeAndReach(sign())
-    for (let i = 0; i < MAX_UNPROVED_PER_BLOCK; i++) take(fake())
+    for (let i = 0; i < PER_BLOCK; i++) take(fake())
     expect(take(sign({ sequence: 2 })).isNew).toBe(true)
   })
 })

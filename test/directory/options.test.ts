@@ -21,7 +21,7 @@ describe('the options of a directory', () => {
         logLevel: 'info',
       },
       geo: { overridesOnly: false },
-      limits: { hubs: 20_000, descriptorsPerMinutePerHub: 6, descriptorsPerMinutePerSender: 60 },
+      limits: { hubs: 20_000, newHubsPerBlock: 8, descriptorsPerMinutePerHub: 6, descriptorsPerMinutePerSender: 60 },
     })
   })
 

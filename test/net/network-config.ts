@@ -32,6 +32,7 @@ export const QUICK_DIRECTORY = {
   epochSeconds: 2,
   mapLifeEpochs: 1800,
   probeSeconds: 30,
+  limits: { newHubsPerBlock: 1000 }, // all hubs of a network on loopback have one sender
 } satisfies Partial<DirectoryConfig>
 
 /** Rates of a hub that one client may load as it can. */

@@ -28,8 +28,8 @@ const line = (...parts: (string | Uint8Array)[]): Uint8Array =>
   )
 
 function makeServer() {
-  const options = { networkId: NETWORK_ID, addressScope: [], maxHubs: 4, perMinutePerHub: 6, perMinutePerSender: 6e4 }
-  const intake = new Intake(options, new Store(':memory:'))
+  const limits = { maxHubs: 4, newHubsPerBlock: 2, perMinutePerHub: 6, perMinutePerSender: 6e4 }
+  const intake = new Intake({ networkId: NETWORK_ID, addressScope: [], ...limits }, new Store(':memory:'))
   let at = NOW_MS
   return createHttpServer({
     takeDescriptor: (signed, sender) => {
