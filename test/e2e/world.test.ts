@@ -1,12 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { delayMs } from '../../shared/geo/place.ts'
+import { Program } from '../support/program.ts'
 import { throwAwayCertificate } from '../support/throw-away-certificate.ts'
 import { capture } from '../world/capture.ts'
 import { CITIES } from '../world/cities.ts'
@@ -297,6 +299,25 @@ describeWorld(describe, 'what is left of a world', () => {
     expect(isAlive(pid)).toBe(false)
     expect(await remainsOf(world.id)).toEqual([])
     await world.close()
+  })
+
+  test('is nothing when its owner waits for the end and then ends itself, with status 0, also where that takes long', async () => {
+    const code = `
+      import { CITIES } from './test/world/cities.ts'
+      import { World } from './test/world/world.ts'
+      const world = await World.create({ hosts: [{ name: 'berlin', ...CITIES.berlin }] })
+      console.log(world.id)
+      await world.close()
+      console.log('closed')`
+    const path = mkdtempSync(join(tmpdir(), 'spn-slow-ip-'))
+    const slowIp = '#!/bin/sh\n[ "$2" = list ] && sleep 0.5\nPATH=${PATH#*:}\nexec ip "$@"\n'
+    writeFileSync(join(path, 'ip'), slowIp, { mode: 0o755 })
+    const command = ['node', '--no-warnings', '--input-type=module', '--eval', code]
+    const owner = new Program('owner', command, { PATH: `${path}:${process.env.PATH}` })
+    await owner.line('closed')
+    rmSync(path, { recursive: true })
+    expect(await owner.exit()).toBe(0)
+    expect(await remainsOf(await owner.line('spnw'))).toEqual([])
   })
 
   test('is nothing when it could not be made', async () => {

@@ -153,6 +153,7 @@ export class World {
     await this.internet.stopAll()
     await removeWorlds([this.id])
     if (this.#janitor.exitCode === null && this.#janitor.signalCode === null) {
+      this.#janitor.ref() // or nothing would keep this process until it has ended
       this.#janitor.stdin?.end()
       await once(this.#janitor, 'exit', { signal: AbortSignal.timeout(JANITOR_MS) })
     }
