@@ -6,9 +6,9 @@ import type { Host } from '../world/host.ts'
 import { type CityName, SOCKS_PORT, type SpnWorld } from '../world/spn-world.ts'
 import { type SshDestination, serveSsh } from '../world/ssh-destination.ts'
 import { nearestExits } from './checks.ts'
+import { curlArguments } from './curl-arguments.ts'
 import { pathText, type TourLine } from './view.ts'
 
-const CURL_TIMEOUT_S = '20'
 const RUN_MS = 30_000
 /** curl's exit status for a refused connection, by itself and through a proxy. */
 const CURL_REFUSED = 7
@@ -54,24 +54,23 @@ export class Tour {
   /** A port at which nothing listens: the program has to hear "refused", at once. */
   async visitClosedPort(city: CityName): Promise<string | undefined> {
     const startedAt = performance.now()
-    const url = `http://${this.#spn.destination(city).dnsName}:81/`
-    const { code } = await this.#spn.user.run('curl', [...this.#curlArgs(4), url], { timeoutMs: RUN_MS })
+    const args = this.#curlArguments(city, ':81/', 4)
+    const { code } = await this.#spn.user.run('curl', args, { timeoutMs: RUN_MS })
     const wanted = this.#spn.intercepts ? CURL_REFUSED : CURL_PROXY_REFUSED
     const ms = (performance.now() - startedAt).toFixed(0)
-    this.#say(`curl ${url}: exit status ${code} after ${ms} ms (${wanted} is "connection refused")`)
+    this.#say(`curl ${args.at(-1)}: exit status ${code} after ${ms} ms (${wanted} is "connection refused")`)
     return code === wanted ? undefined : `a closed port gave curl's exit status ${code}, not ${wanted}`
   }
 
   #curl(city: CityName, family: 4 | 6): Visit {
-    const url = `http://${this.#spn.destination(city).dnsName}/address`
-    const run = async (): Promise<string> =>
-      this.#spn.user.mustRun('curl', [...this.#curlArgs(family), url], { timeoutMs: RUN_MS })
+    const args = this.#curlArguments(city, '/address', family)
+    const run = async (): Promise<string> => this.#spn.user.mustRun('curl', args, { timeoutMs: RUN_MS })
     return { program: 'curl', city, family, run }
   }
 
-  #curlArgs(family: 4 | 6): string[] {
-    const proxy = this.#spn.intercepts ? [] : ['--socks5', `127.0.0.1:${SOCKS_PORT}`]
-    return ['-sS', `-${family}`, '--max-time', CURL_TIMEOUT_S, ...proxy]
+  #curlArguments(city: CityName, path: string, family: 4 | 6): string[] {
+    const proxy = this.#spn.intercepts ? undefined : `127.0.0.1:${SOCKS_PORT}`
+    return curlArguments(this.#spn.destination(city), path, family, proxy)
   }
 
   #clone(city: CityName, family: 4 | 6): Visit {
