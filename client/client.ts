@@ -53,6 +53,7 @@ export class Client {
   readonly #interception: Interception | undefined
   readonly #throughCircuits: HttpSend
   #timer: NodeJS.Timeout | undefined
+  #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   /** @throws Fault state-corrupt */
@@ -96,14 +97,19 @@ export class Client {
   /**
    * With interception nothing leaves this computer any more but through the network. Before it comes what may fail
    * for a wrong configuration, so that such a failure changes nothing.
-   * @throws Fault capability-missing, queue-taken, port-in-use, and others of this computer
+   * @throws Fault capability-missing, queue-taken, port-in-use, and others of this computer; cancelled if it is closed
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
     const { clock, log } = this.#parts
-    await this.#control.start()
-    await this.#socks?.start()
-    await this.#httpProxy?.start()
-    await this.#interception?.start()
+    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#interception]) {
+      await part?.start()
+      if (this.#closing !== undefined) throw new Fault('cancelled')
+    }
     this.#maps.start()
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
@@ -122,21 +128,26 @@ export class Client {
     await this.#homeLink.ready(signal)
   }
 
-  /** Ends everything and restores the firewall. Idempotent. */
+  /** Ends everything and restores the firewall, also of a start that is under way. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#maps.close()
-    this.#connector.close()
-    await this.#socks?.close()
-    await this.#httpProxy?.close()
-    await this.#homeLink.close()
-    await this.#interception?.close()
-    await this.#control.close()
+    await this.#started?.catch(() => undefined)
+    try {
+      // First, because the computer stays cut off as long as the rules are there: nothing else may keep them.
+      await this.#interception?.close()
+    } finally {
+      clearInterval(this.#timer)
+      this.#maps.close()
+      this.#connector.close()
+      await this.#socks?.close()
+      await this.#httpProxy?.close()
+      await this.#homeLink.close()
+      await this.#control.close()
+    }
     this.#parts.log.info('client stopped')
   }
 

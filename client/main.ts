@@ -37,7 +37,7 @@ await runProgram('spn', async () => {
 
 async function run(options: ClientOptions): Promise<Running> {
   const log = createLog(options.logLevel)
-  const client = new Client(options, {
+  return new Client(options, {
     network: readNetworkFile(options.networkFile),
     files: clientFiles(options.stateDir),
     locator: openLocator(options.geo),
@@ -48,8 +48,6 @@ async function run(options: ClientOptions): Promise<Running> {
     directHttp,
     intercept: await interceptionOf(options, log),
   })
-  await client.start()
-  return client
 }
 
 /** The interception of this system; its code is loaded only where it is wanted. */

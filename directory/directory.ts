@@ -49,6 +49,7 @@ export class Directory {
   readonly #http: FastifyInstance
   readonly #timers: NodeJS.Timeout[] = []
   #firstReachedMs: number | undefined
+  #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   /** @throws Fault options-invalid if key, network and options do not fit together */
@@ -92,10 +93,16 @@ export class Directory {
     this.#http = createHttpServer(handlers, options.trustedProxies)
   }
 
-  /** @throws Fault port-in-use, address-unavailable, capability-missing */
-  async start(): Promise<void> {
+  /** @throws Fault port-in-use, address-unavailable, capability-missing; cancelled if it is closed */
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
+    if (this.#closing !== undefined) throw new Fault('cancelled')
     this.#probeAll()
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
@@ -105,12 +112,14 @@ export class Directory {
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
   }
 
+  /** Also of a start that is under way. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
+    await this.#started?.catch(() => undefined)
     for (const timer of this.#timers) clearInterval(timer)
     this.#prober.close()
     await this.#http.close()

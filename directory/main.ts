@@ -30,7 +30,7 @@ await runProgram('spn-directory', async () => {
 async function run(words: readonly string[]): Promise<Running> {
   const { config } = parseCommandLine(words, { required: ['config'] })
   const options = readOptions(directoryOptionsSchema, config as string)
-  const directory = new Directory(options, {
+  return new Directory(options, {
     network: readNetworkFile(options.networkFile),
     key: loadDirectoryKey(options.stateDir),
     store: new Store(join(options.stateDir, 'directory.sqlite')),
@@ -40,8 +40,6 @@ async function run(words: readonly string[]): Promise<Running> {
     random: systemRandom,
     log: createLog(options.logLevel),
   })
-  await directory.start()
-  return directory
 }
 
 function init(words: readonly string[]): undefined {

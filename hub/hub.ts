@@ -1,5 +1,7 @@
 import { networkInterfaces } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { MonotonicClock } from '../shared/base/clock.ts'
+import { Fault } from '../shared/base/fault.ts'
 import { parseIp } from '../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import { granuleOf, NetworkTime } from '../shared/base/network-time.ts'
@@ -64,6 +66,8 @@ export class Hub {
   #hubAddresses: ReadonlySet<string> = new Set()
   #facts: { readonly own: readonly string[]; readonly facts: ExitFacts } | undefined
   #draining = false
+  readonly #stopping = new AbortController()
+  #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: HubOptions, parts: HubParts) {
@@ -132,14 +136,20 @@ export class Hub {
 
   /**
    * Listens, learns the time, and announces itself. Waits for a directory as long as it takes.
-   * @throws Fault port-in-use, address-unavailable, state-corrupt
+   * @throws Fault port-in-use, address-unavailable, state-corrupt; cancelled if it is closed
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
     const { clock, log, network, random, http, identity } = this.#parts
     await this.#node.start()
     const directories = new DirectoryClient(network, { clock, random })
     this.#maps.start()
     await this.#learnTime(directories, http)
+    if (this.#stopping.signal.aborted) throw new Fault('cancelled')
     const nowMs = this.#time.at(clock.now())
     const notBefore = firstGranuleAfterStart(granuleOf(nowMs))
     const keys = this.#parts.state.loadKeys(notBefore) ?? CircuitKeyRing.fresh(nowMs)
@@ -173,7 +183,7 @@ export class Hub {
     return Buffer.from(this.#parts.identity.publicBytes).toString('hex')
   }
 
-  /** Takes no new circuits, waits for those that are there, then stops. Idempotent. */
+  /** Takes no new circuits, waits for those that are there, then stops; also a start that is under way. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -181,6 +191,8 @@ export class Hub {
 
   async #close(): Promise<void> {
     const { clock, log } = this.#parts
+    this.#stopping.abort()
+    await this.#started?.catch(() => undefined)
     this.#draining = true
     this.#circuits?.drain()
     await this.#announcer.announceOnce(FAREWELL_MS)
@@ -198,15 +210,18 @@ export class Hub {
   }
 
   async #learnTime(directories: DirectoryClient, http: HttpSend): Promise<void> {
-    for (let retryMs = 250; this.#closing === undefined; retryMs = Math.min(retryMs * 2, 10_000)) {
+    const stopping = this.#stopping.signal
+    for (let retryMs = 250; !stopping.aborted; retryMs = Math.min(retryMs * 2, 10_000)) {
       try {
-        const { networkMs, at } = await directories.fetchTime(http, AbortSignal.timeout(10_000))
+        const signal = AbortSignal.any([stopping, AbortSignal.timeout(10_000)])
+        const { networkMs, at } = await directories.fetchTime(http, signal)
         this.#time.set(networkMs, at)
         return
       } catch (error) {
+        if (stopping.aborted) return
         this.#parts.log.warn('no directory tells the time', faultFields(error))
         if (this.#time.known) return // carried over from the last run; the map keeper goes on asking
-        await new Promise((resolve) => setTimeout(resolve, retryMs))
+        await sleep(retryMs, undefined, { signal: stopping }).catch(() => undefined)
       }
     }
   }

@@ -19,7 +19,7 @@ await runProgram('spn-hub', async () => {
   const network = readNetworkFile(options.networkFile)
   const log = createLog(options.logLevel)
   const state = new HubState(options.stateDir)
-  const hub = new Hub(options, {
+  return new Hub(options, {
     network,
     identity: state.loadIdentity(),
     state,
@@ -30,6 +30,4 @@ await runProgram('spn-hub', async () => {
     http: directHttp,
     resolver: systemResolver,
   })
-  await hub.start()
-  return hub
 })

@@ -1,10 +1,13 @@
+import { systemClock } from './clock.ts'
 import { tuneEngine } from './engine.ts'
-import { asFault, isFault } from './fault.ts'
+import { asFault, Fault, isFault } from './fault.ts'
 import { FAULTS } from './fault-codes.ts'
+import { StopRequests } from './stop-requests.ts'
 
 /** A program that runs until it is told to stop. */
 export interface Running {
-  /** Idempotent. */
+  start(): Promise<void>
+  /** Also while it starts: then it closes what has been started so far, and nothing more is started. Idempotent. */
   close(): Promise<void>
 }
 
@@ -13,24 +16,42 @@ const EXIT_USAGE = 2
 const EXIT_FAILED = 1
 
 /**
- * Runs a program: starts it, waits for SIGTERM or SIGINT, closes it. Failures are told in one clear sentence each,
+ * Runs a program: makes it, starts it, waits for a signal, closes it. Failures are told in one clear sentence each,
  * without a stack trace; a wrong configuration ends with status 2, everything else with 1.
+ *
+ * @param make gives the program, which has changed nothing yet, or does all that there is to do and gives nothing
  */
-export async function runProgram(name: string, start: () => Promise<Running | undefined>): Promise<void> {
+export async function runProgram(name: string, make: () => Promise<Running | undefined>): Promise<void> {
   tuneEngine()
   process.on('uncaughtException', (error) => end(name, error))
   process.on('unhandledRejection', (error) => end(name, error))
+  const stopped = stopSignal(name)
   try {
-    const running = await start()
+    const cancelled = stopped.then(() => Promise.reject(new Fault('cancelled')))
+    const running = await Promise.race([make(), cancelled])
     if (running === undefined) return
-    await new Promise<void>((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
-    })
+    await Promise.race([Promise.all([running.start(), stopped]), stopped])
     await running.close()
     process.exit(0)
   } catch (error) {
     end(name, error)
   }
+}
+
+/** Resolves with the first signal to stop. From then on signals do not stop the closing, unless they insist. */
+function stopSignal(name: string): Promise<void> {
+  const requests = new StopRequests(systemClock)
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      const step = requests.next()
+      if (step === 'stop') resolve()
+      if (step === 'wait') process.stderr.write(`${name}: it is closing; the next signal ends it as it is\n`)
+      if (step !== 'end') return
+      process.stderr.write(`${name}: ended before it was closed; what it changed on this computer may be left behind\n`)
+      process.exit(EXIT_FAILED)
+    }
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal)
+  })
 }
 
 function end(name: string, error: unknown): never {

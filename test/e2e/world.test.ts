@@ -310,7 +310,7 @@ describeWorld(describe, 'what is left of a world', () => {
       await world.close()
       console.log('closed')`
     const path = mkdtempSync(join(tmpdir(), 'spn-slow-ip-'))
-    const slowIp = '#!/bin/sh\n[ "$2" = list ] && sleep 0.5\nPATH=${PATH#*:}\nexec ip "$@"\n'
+    const slowIp = `#!/bin/sh\n[ "$2" = list ] && sleep 0.5\nPATH=\${PATH#*:}\nexec ip "$@"\n`
     writeFileSync(join(path, 'ip'), slowIp, { mode: 0o755 })
     const command = ['node', '--no-warnings', '--input-type=module', '--eval', code]
     const owner = new Program('owner', command, { PATH: `${path}:${process.env.PATH}` })

@@ -3,6 +3,8 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../shared/base/clock.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import { listenFault } from '../../shared/base/listen-fault.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import type { Place } from '../../shared/geo/place.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
@@ -72,6 +74,8 @@ export class LoopbackNetwork {
   readonly #options: LoopbackOptions
   readonly #folder = mkdtempSync(join(tmpdir(), 'spn-net-'))
   readonly programs: Program[] = []
+  #started: Promise<LoopbackReady> | undefined
+  #stopped = false
 
   constructor(options: LoopbackOptions) {
     this.#options = options
@@ -90,7 +94,15 @@ export class LoopbackNetwork {
     return join(this.#folder, 'network.json')
   }
 
-  async start(): Promise<LoopbackReady> {
+  /** @throws Fault cancelled if it is stopped meanwhile; ProgramEnded */
+  start(): Promise<LoopbackReady> {
+    this.#started ??= this.#start().catch((error) => {
+      throw this.#stopped ? new Fault('cancelled', {}, error) : error
+    })
+    return this.#started
+  }
+
+  async #start(): Promise<LoopbackReady> {
     const { hubs: count, socks, hops, transport } = this.#options
     const directoryPort = await freePort('127.0.0.1')
     const networkFile = this.#networkFile
@@ -138,9 +150,11 @@ export class LoopbackNetwork {
     return client
   }
 
-  /** Ends all programs and removes their files. */
+  /** Ends all programs and removes their files; also while it starts. Idempotent. */
   async stop(): Promise<void> {
+    this.#stopped = true
     await Promise.all([...this.programs].reverse().map((program) => program.stop()))
+    await this.#started?.catch(() => undefined) // it writes files until it notices
     if (existsSync(this.#folder)) rmSync(this.#folder, { recursive: true })
   }
 
@@ -186,6 +200,7 @@ export class LoopbackNetwork {
   }
 
   #spawn(name: string, command: readonly string[], nodeFlags: readonly string[] = []): Program {
+    if (this.#stopped) throw new Fault('cancelled')
     const program = new Program(name, command, nodeFlags.length > 0 ? { NODE_OPTIONS: nodeFlags.join(' ') } : {})
     this.programs.push(program)
     return program
@@ -200,11 +215,11 @@ function placeOf(index: number): Place {
   return PLACES[index % PLACES.length] as Place
 }
 
-/** A port that is free on this address now. */
+/** A port that is free on this address now. @throws Fault address-unavailable */
 export function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = net.createServer()
-    server.once('error', reject)
+    server.once('error', (error) => reject(listenFault(error, host)))
     server.listen({ host, port: 0 }, () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
@@ -233,6 +248,7 @@ async function mapWith(hubs: number, fromEpoch: number, program: Program): Promi
     const line = program.output.split('\n').findLast((text) => /"message":"(map published|hub map in use)"/.test(text))
     const map = JSON.parse(line ?? '{"hubs":0,"epoch":0}') as { hubs: number; epoch: number }
     if (map.hubs >= hubs && map.epoch >= fromEpoch) return
+    if (program.exited !== undefined) break
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`${program.name} has no map with ${hubs} hubs:\n${program.output}`)

@@ -1,7 +1,7 @@
 /**
  * `npm run net -- --hubs N --socks HOST:PORT [--hops N] [--transport noise]`: a whole network as plain processes on
  * loopback, for development and measurements. Prints one JSON line with every pid and port when it is ready; SIGTERM
- * ends it all.
+ * or ctrl-C ends it all, also while it starts.
  */
 import { z } from 'zod'
 import { parseCommandLine } from '../../shared/base/command-line.ts'
@@ -10,6 +10,7 @@ import { LOG_LEVELS } from '../../shared/base/log.ts'
 import { endpointSchema, parseOptions } from '../../shared/base/options.ts'
 import { runProgram } from '../../shared/base/program.ts'
 import { LINK_TRANSPORTS } from '../../shared/map/link-address.ts'
+import { ProgramEnded } from '../support/program.ts'
 import { LoopbackNetwork } from './loopback-network.ts'
 
 const flagsSchema = z.strictObject({
@@ -29,12 +30,17 @@ await runProgram('net', async () => {
   const socks = { host: formatIp(flags.socks.ip), port: flags.socks.port }
   const { hubs, hops, transport, log: logLevel } = flags
   const network = new LoopbackNetwork({ hubs, socks, hops, transport, logLevel })
-  const ended = { close: () => network.stop() }
+  return { start: () => startNetwork(network), close: () => network.stop() }
+})
+
+/** A program that does not come up has said itself why not. */
+async function startNetwork(network: LoopbackNetwork): Promise<void> {
   try {
     console.log(JSON.stringify(await network.start()))
   } catch (error) {
     await network.stop()
-    throw error
+    if (!(error instanceof ProgramEnded) || error.said === '') throw error
+    process.stderr.write(`${error.said}\n`)
+    process.exit(1)
   }
-  return ended
-})
+}

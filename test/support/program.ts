@@ -3,6 +3,21 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+/** A program ended although something was still expected of it. */
+export class ProgramEnded extends Error {
+  /** The program's own last words, without the lines of its log. */
+  readonly said: string
+
+  constructor(name: string, exit: string | number | null, what: string, output: string) {
+    super(`${name} ended (${exit}) and ${what}:\n${output}`)
+    this.name = 'ProgramEnded'
+    this.said = output
+      .split('\n')
+      .filter((line) => !line.startsWith('{'))
+      .join('\n')
+  }
+}
+
 /** A program of the project as a process of its own. */
 export class Program {
   readonly name: string
@@ -88,9 +103,7 @@ export class Program {
           resolve(found)
         } else if (this.#exited !== undefined && !mayExit) {
           done()
-          reject(
-            new Error(`${this.name} ended (${this.#exited.code ?? this.#exited.signal}) and ${what}:\n${this.output}`),
-          )
+          reject(new ProgramEnded(this.name, this.#exited.code ?? this.#exited.signal, what, this.output))
         }
       }
       const timer = setTimeout(() => {

@@ -54,15 +54,68 @@ describe('a program', () => {
       await runProgram('spn-test', async () => { ${body} })`
     return new Program('spn-test', ['node', '--no-warnings', '--input-type=module', '--eval', code])
   }
-  const RUNS = `const timer = setInterval(() => {}, 1_000); setImmediate(() => console.log('up'))
-    return { close: async () => { clearInterval(timer); console.log('closed') } }`
+  const RUNS = `return {
+      start: async () => { setInterval(() => {}, 1_000); setImmediate(() => console.log('up')) },
+      close: async () => console.log('closed'),
+    }`
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('is closed by %s and ends with status 0', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('is closed by %s and ends with status 0', async (signal) => {
     const program = start(RUNS)
     await program.line('up')
     program.child.kill(signal)
+    await program.line('closed')
     expect(await program.exit()).toBe(0)
-    expect(program.output).toContain('closed')
+  })
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('is closed by %s also while it starts', async (signal) => {
+    const program = start(`return {
+      start: () => { setInterval(() => {}, 1_000); console.log('starting'); return new Promise(() => {}) },
+      close: async () => console.log('closed'),
+    }`)
+    await program.line('starting')
+    program.child.kill(signal)
+    await program.line('closed')
+    expect(await program.exit()).toBe(0)
+  })
+
+  test('that is told to stop before it starts does not start, and says so', async () => {
+    const program = start(`setInterval(() => {}, 1_000); console.log('making'); await new Promise(() => {})`)
+    await program.line('making')
+    program.child.kill('SIGTERM')
+    await program.line('spn-test: the operation was cancelled')
+    expect(await program.exit()).toBe(1)
+  })
+
+  /** A program that is closing, and closes for a second and a half. */
+  async function closing(): Promise<Program> {
+    const program = start(`return {
+      start: async () => { setInterval(() => {}, 1_000); setImmediate(() => console.log('up')) },
+      close: () => { console.log('closing'); return new Promise((resolve) => setTimeout(resolve, 1_500)) },
+    }`)
+    await program.line('up')
+    program.child.kill('SIGINT')
+    await program.line('closing')
+    return program
+  }
+  const halfASecond = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 550))
+
+  test('that closes is not hurried by the same signal again, and says that it closes', async () => {
+    const program = await closing()
+    program.child.kill('SIGINT')
+    await halfASecond()
+    program.child.kill('SIGTERM')
+    await program.line('spn-test: it is closing; the next signal ends it as it is')
+    expect(await program.exit()).toBe(0)
+  })
+
+  test('that closes is ended by the third signal, which is said', async () => {
+    const program = await closing()
+    for (let i = 0; i < 2; i++) {
+      await halfASecond()
+      program.child.kill('SIGINT')
+    }
+    await program.line('spn-test: ended before it was closed')
+    expect(await program.exit()).toBe(1)
   })
 
   test.each([
