@@ -10,7 +10,7 @@ import { directHttp } from '../shared/map/direct-http.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Client, type ClientParts } from './client.ts'
 import { clientFiles } from './client-files.ts'
-import { askDaemon } from './control/control-client.ts'
+import { askDaemon, daemonAnswers } from './control/control-client.ts'
 import { openLocator } from './geo-file.ts'
 import { type ClientOptions, clientOptionsSchema } from './options.ts'
 
@@ -18,7 +18,7 @@ const USAGE = `expected a command:
 spn run --config FILE           the daemon
 spn status --config FILE        home hub, map, circuits
 spn connections --config FILE   connections with their paths, as JSON
-spn off --config FILE           takes the firewall rules away that a killed daemon left behind`
+spn off --config FILE           takes the firewall rules away that a killed daemon left behind; not while one runs`
 
 const [command, ...args] = process.argv.slice(2)
 
@@ -67,9 +67,11 @@ async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientP
     )
 }
 
-async function off({ intercept }: ClientOptions): Promise<undefined> {
+async function off({ intercept, stateDir }: ClientOptions): Promise<undefined> {
   if (intercept === null)
     throw new Fault('options-invalid', { mistakes: 'intercept: expected to be set for this command' })
+  if (await daemonAnswers(clientFiles(stateDir).controlSocket))
+    throw new Fault('daemon-running', { repair: 'end it with SIGTERM, which takes the rules away too' })
   const { LinuxInterception } = await import('./interception/interception.ts')
   await LinuxInterception.removeRules()
   return undefined

@@ -27,3 +27,15 @@ export function askDaemon(file: string, command: string): Promise<unknown> {
     })
   })
 }
+
+/** Does a daemon hold this control socket? */
+export function daemonAnswers(file: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(file)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

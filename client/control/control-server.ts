@@ -3,6 +3,7 @@ import net, { type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { asFault, Fault, isFault } from '../../shared/base/fault.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
+import { daemonAnswers } from './control-client.ts'
 
 /** A command line longer than this is no command. */
 const MAX_COMMAND_BYTES = 4096
@@ -30,7 +31,7 @@ export class ControlServer {
   /** @throws Fault port-in-use if another daemon answers there */
   async start(): Promise<void> {
     mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
-    if (await answers(this.#file)) throw new Fault('port-in-use', { address: this.#file })
+    if (await daemonAnswers(this.#file)) throw new Fault('port-in-use', { address: this.#file })
     rmSync(this.#file, { force: true }) // left behind by a daemon that was killed
     const server = net.createServer((socket) => this.#serve(socket))
     await new Promise<void>((resolve, reject) => {
@@ -80,15 +81,4 @@ export class ControlServer {
       return { fault: isFault(error) ? error.code : 'options-invalid' }
     }
   }
-}
-
-function answers(file: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(file)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }
