@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Fault } from '../shared/base/fault.ts'
+import { makeStateFolder } from '../shared/base/state-file.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 
 export interface StoredDescriptor {
@@ -45,16 +45,16 @@ export class Store {
   /** The newest map, which every request asks for, is kept in memory. */
   #latestMap: StoredMap | undefined
 
-  /** @throws Fault state-corrupt if the file is no database of ours */
+  /** @throws Fault state-corrupt if the file is no database of ours; state-unwritable */
   constructor(file: string) {
-    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    if (file !== ':memory:') makeStateFolder(dirname(file))
     try {
       this.#database = new DatabaseSync(file)
       this.#database.exec('pragma journal_mode = wal; pragma synchronous = full;')
       this.#database.exec(SCHEMA)
       this.#latestMap = this.#loadLatestMap()
     } catch (cause) {
-      throw new Fault('state-corrupt', { file }, cause)
+      throw openFault(file, cause)
     }
   }
 
@@ -148,4 +148,20 @@ function descriptorOf(row: Record<string, unknown>): StoredDescriptor {
 function bytesOf(value: unknown): Uint8Array {
   if (!(value instanceof Uint8Array)) throw new Fault('state-corrupt')
   return value
+}
+
+/** What SQLite calls a file that can not be written, by the lower byte of its error. */
+const UNWRITABLE: Readonly<Record<number, string>> = {
+  8: 'SQLITE_READONLY',
+  10: 'SQLITE_IOERR',
+  13: 'SQLITE_FULL',
+  14: 'SQLITE_CANTOPEN',
+}
+
+function openFault(file: string, cause: unknown): Fault {
+  const { errcode = 0 } = (cause ?? {}) as { errcode?: number }
+  const errno = UNWRITABLE[errcode & 0xff]
+  if (errno === undefined) return new Fault('state-corrupt', { file }, cause)
+  const repair = 'make room on the disk, and give the user that runs this program the right to the file and its folder'
+  return new Fault('state-unwritable', { file, errno, repair }, cause)
 }

@@ -133,7 +133,6 @@ const EDGES: readonly Edge[] = [
       'deploy/setup/stamp.mjs': 'remembers what was set up',
       'deploy/setup/system-packages.mjs': 'looks for programs of the system',
       'directory/init.ts': 'looks whether a file is there that it must not overwrite',
-      'directory/store.ts': 'makes the folder of the database',
       'shared/base/options.ts': 'reads configuration',
       'shared/base/state-file.ts': 'keeps state',
       'shared/geo/place-table-file.ts': 'reads the table of places',

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import net, { type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { asFault, Fault, isFault } from '../../shared/base/fault.ts'
-import { listenFault } from '../../shared/base/listen-fault.ts'
+import { stateFault } from '../../shared/base/state-fault.ts'
+import { makeStateFolder } from '../../shared/base/state-file.ts'
 import { daemonAnswers } from './control-client.ts'
 
 /** A command line longer than this is no command. */
@@ -28,17 +29,23 @@ export class ControlServer {
     this.#handle = handle
   }
 
-  /** @throws Fault port-in-use if another daemon answers there */
+  /** @throws Fault port-in-use if another daemon answers there, state-unwritable */
   async start(): Promise<void> {
-    mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
+    makeStateFolder(dirname(this.#file))
     if (await daemonAnswers(this.#file)) throw new Fault('port-in-use', { address: this.#file })
-    rmSync(this.#file, { force: true }) // left behind by a daemon that was killed
     const server = net.createServer((socket) => this.#serve(socket))
-    await new Promise<void>((resolve, reject) => {
-      server.on('error', (error) => reject(asFault(listenFault(error, this.#file))))
-      server.listen(this.#file, resolve)
-    })
-    chmodSync(this.#file, 0o600)
+    try {
+      rmSync(this.#file, { force: true }) // left behind by a daemon that was killed
+      await new Promise<void>((resolve, reject) => {
+        server.on('error', reject) // for good: later errors say that a caller could not be accepted
+        server.listen(this.#file, resolve)
+      })
+      chmodSync(this.#file, 0o600)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+        throw new Fault('port-in-use', { address: this.#file }, error)
+      throw asFault(stateFault('state-unwritable', this.#file, error))
+    }
     this.#server = server
   }
 

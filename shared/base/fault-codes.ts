@@ -83,6 +83,8 @@ export const FAULTS = {
   // This computer.
   'options-invalid': { wire: 0, blame: 'self', text: 'the configuration is not valid' },
   'state-corrupt': { wire: 0, blame: 'host', text: 'a state file is damaged' },
+  'state-unreadable': { wire: 0, blame: 'host', text: 'a state file can not be read' },
+  'state-unwritable': { wire: 0, blame: 'host', text: 'a state file can not be written' },
   'port-in-use': { wire: 0, blame: 'host', text: 'the address is already in use' },
   'address-unavailable': { wire: 0, blame: 'host', text: 'this computer has no such address' },
   'capability-missing': { wire: 0, blame: 'host', text: 'a right that is needed is missing' },

@@ -13,6 +13,12 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
+function plainFile(): string {
+  const plain = join(folder, 'plain')
+  writeFileSync(plain, '')
+  return plain
+}
+
 const id = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
 const descriptor = (fill: number, expires = 1_000, sequence = 1) => ({
   ...{ hubId: id(fill), sequence, expires },
@@ -46,6 +52,16 @@ describe('what a directory keeps', () => {
       expect(statSync(other).size).toBe(content.length)
     },
   )
+
+  test.each([
+    ['the file', () => folder, 'SQLITE_CANTOPEN'],
+    ['its folder', () => join(plainFile(), 'directory.sqlite'), 'EEXIST'],
+  ])('is not kept where %s can not be made, which is said with what to do', (_, place, errno) => {
+    expect(faultOf(() => new Store(place()))).toMatchObject({
+      code: 'state-unwritable',
+      details: { file: expect.any(String), errno, repair: expect.any(String) },
+    })
+  })
 })
 
 describe('the descriptors of a directory', () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -141,6 +141,37 @@ describe('bad input', () => {
     expect(status).toBe(1)
     expect(text).toBe(`spn-hub: a state file is damaged (file: ${join(stateDir, 'identity.key')})\n`)
     expect(readFileSync(join(stateDir, 'identity.key'))).toEqual(before)
+  })
+
+  test('a state file that can not be written is named, with the error of the system and what to do, in every program', () => {
+    const stateDir = join(folder, 'unwritable')
+    for (const name of ['identity.key.new', 'directory.key.new', 'control.sock']) {
+      mkdirSync(join(stateDir, name), { recursive: true })
+    }
+    const hub = writeJson(folder, 'unwritable.json', { ...config('hub0.json'), stateDir })
+    const client = writeJson(folder, 'unwritable-client.json', { ...config('client.json'), stateDir })
+    const flags = ['--state-dir', stateDir, '--network-file', join(folder, 'unwritable-network.json')]
+    const names = ['--network', 'x', '--name', 'x', '--url', 'http://192.0.2.1']
+    for (const [program, file, ...words] of [
+      ['spn-hub', 'identity.key', 'hub/main.ts', '--config', hub],
+      ['spn', 'control.sock', 'client/main.ts', 'run', '--config', client],
+      ['spn-directory', 'directory.key', 'directory/main.ts', 'init', ...flags, ...names],
+    ]) {
+      const place = join(stateDir, file ?? '')
+      const sentence = `^${program}: a state file can not be written \\(file: ${place}, errno: \\w+, repair: [^)]+\\)\n$`
+      expect(run(...words)).toEqual({ status: 1, text: expect.stringMatching(sentence) })
+    }
+  })
+
+  test('a state folder on a full disk is named in the same way', () => {
+    const stateDir = join(folder, 'full')
+    const hub = writeJson(folder, 'full.json', { ...config('hub0.json'), stateDir })
+    const full = ['-c', 'ulimit -f 0; exec "$0" "$@"', ...NODE, 'hub/main.ts', '--config', hub]
+    const { status, stderr } = spawnSync('bash', full, { cwd: ROOT, encoding: 'utf8', timeout: 30_000 })
+    expect([status, stderr]).toEqual([
+      1,
+      `spn-hub: a state file can not be written (file: ${join(stateDir, 'identity.key')}, errno: EFBIG, repair: raise the limit of file sizes)\n`,
+    ])
   })
 
   test('a directory without a key, and an init over an existing one', () => {

@@ -39,6 +39,12 @@ function make(): ControlServer {
   return one
 }
 
+function plainFile(): string {
+  const plain = join(folder, 'plain')
+  writeFileSync(plain, '')
+  return plain
+}
+
 /** Sends this and gives what comes back. */
 function raw(bytes: string | Uint8Array, { end = false } = {}): Promise<string> {
   return new Promise((resolve) => {
@@ -123,6 +129,17 @@ describe('a second daemon', () => {
     writeFileSync(file, 'no socket any more')
     await make().start()
     expect(await askDaemon(file, 'status')).toEqual({ said: 'status' })
+  })
+})
+
+describe('a control socket that can not be made', () => {
+  test.each([
+    ['in a folder that can not be made', () => join(plainFile(), 'control.sock'), { errno: 'EEXIST' }],
+    ['where there is a folder', () => folder, { errno: 'ERR_FS_EISDIR' }],
+    ['on a path that is too long', () => join(folder, 'x'.repeat(200)), { errno: 'EINVAL' }],
+  ])('%s is named, with the error of the system', async (_what, place, details) => {
+    file = place()
+    expect(await rejectionOf(make().start())).toMatchObject({ code: 'state-unwritable', details })
   })
 })
 

@@ -1,4 +1,14 @@
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -56,19 +66,37 @@ describe('a state file', () => {
     writeStateFile(file, utf8('old'))
     const code = `
       import { writeStateFile } from './shared/base/state-file.ts'
-      try { writeStateFile(${JSON.stringify(file)}, new Uint8Array(100_000)) } catch (error) { console.log(error.code) }`
+      try { writeStateFile(${JSON.stringify(file)}, new Uint8Array(100_000)) } catch (error) { console.log(error.code, error.details.errno) }`
     const program = new Program('writer', [
       ...['bash', '-c', 'ulimit -f 8; exec "$0" --no-warnings --input-type=module --eval "$1"'],
       ...[process.execPath, code],
     ])
     expect(await program.exit()).toBe(0)
-    expect(program.output).toContain('EFBIG')
+    expect(program.output).toContain('state-unwritable EFBIG')
     expect(text(readStateFile(file))).toBe('old')
   })
 
-  test('that is not there is nothing; one that can not be read is an error of the system', () => {
+  test('that is not there is nothing; one that can not be read is named, with the error of the system', () => {
     expect(readStateFile(join(folder, 'none'))).toBeUndefined()
-    expect(() => readStateFile(folder)).toThrow(/EISDIR/)
+    expect(faultOf(() => readStateFile(folder))).toMatchObject({
+      code: 'state-unreadable',
+      details: { file: folder, errno: 'EISDIR', repair: expect.stringContaining('remove it') },
+    })
+  })
+
+  test('that can not be written is named, with the error of the system and what to do', () => {
+    const file = join(folder, 'file')
+    mkdirSync(`${file}.new`)
+    expect(faultOf(() => writeStateFile(file, utf8('key')))).toMatchObject({
+      code: 'state-unwritable',
+      details: { file, errno: 'EISDIR', repair: expect.stringContaining('remove it') },
+    })
+    const plain = join(folder, 'plain')
+    writeFileSync(plain, '')
+    expect(faultOf(() => writeStateFile(join(plain, 'key'), utf8('key')))).toMatchObject({
+      code: 'state-unwritable',
+      details: { file: plain, errno: 'EEXIST', repair: 'a part of this path is a file; choose another folder' },
+    })
   })
 })
 
