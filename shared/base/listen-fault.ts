@@ -6,10 +6,15 @@ export function listenFault(error: unknown, address: string): unknown {
     const code = codeOf(one)
     if (code === 'EADDRINUSE') return new Fault('port-in-use', { address }, error)
     if (code === 'EADDRNOTAVAIL') return new Fault('address-unavailable', { address }, error)
-    if (code === 'EACCES')
-      return new Fault('capability-missing', { address, right: 'binding a port below 1024' }, error)
+    if (code === 'EACCES') return new Fault('capability-missing', { address, right: rightFor(address) }, error)
   }
   return error
+}
+
+/** Only ports below 1024 need a right of the kernel; others are kept by rules of the system, such as SELinux. */
+function rightFor(address: string): string {
+  const port = Number(/(?: port |\/tcp\/)(\d+)/.exec(address)?.[1])
+  return port < 1024 ? 'binding a port below 1024' : 'binding this address'
 }
 
 /** The code, or where a library passes on only the text, the code that stands in it. */

@@ -21,6 +21,16 @@ describe('a failure to bind an address', () => {
   })
 
   test.each([
+    ['127.0.0.1 port 1023', 'binding a port below 1024'],
+    ['/ip4/127.0.0.1/tcp/443/tls', 'binding a port below 1024'],
+    ['127.0.0.1 port 1024', 'binding this address'],
+    ['/ip4/127.0.0.1/tcp/8443/tls', 'binding this address'],
+    ['a listen address', 'binding this address'],
+  ])('for want of a right at %s names the right: %s', (address, right) => {
+    expect(listenFault(systemError('EACCES'), address)).toMatchObject({ details: { address, right } })
+  })
+
+  test.each([
     ['a cause', new Error('failed', { cause: new Error('still', { cause: systemError('EADDRINUSE') }) })],
     ['an aggregate', new AggregateError([new Error('other'), systemError('EADDRINUSE')])],
     ['the text of an error', new Error('some addresses failed: listen EADDRINUSE: address already in use ::')],
