@@ -97,7 +97,16 @@ export class Announcer {
   #nextSequence(publishedS: number): number {
     this.#sequence ??= this.#parts.loadSequence()
     this.#sequence = Math.max(this.#sequence + 1, publishedS)
-    this.#parts.saveSequence(this.#sequence)
+    this.#keepSequence(this.#sequence)
     return this.#sequence
+  }
+
+  /** A full disk must not silence a hub: after its next start the time in seconds is a larger number anyway. */
+  #keepSequence(sequence: number): void {
+    try {
+      this.#parts.saveSequence(sequence)
+    } catch (error) {
+      this.#parts.log.error('sequence number not kept on disk', faultFields(error))
+    }
   }
 }

@@ -93,6 +93,18 @@ describe('an announcer', () => {
     expect(saved).toHaveLength(1)
   })
 
+  test('speaks also where the sequence number can not be kept, and never says one twice', async () => {
+    const save = jest.spyOn(saved, 'push').mockImplementation(() => {
+      throw new Fault('state-unwritable')
+    })
+    announcer.announce()
+    await pass(0)
+    await pass(HOUR_MS)
+    expect(save).toHaveBeenCalledTimes(2)
+    expect(published.map(({ sequence }) => sequence)).toEqual(published.map((descriptor) => descriptor.published))
+    expect(published[1]?.sequence).toBeGreaterThan(published[0]?.sequence as number)
+  })
+
   test('tries again when no directory takes it, ever more slowly, up to a minute', async () => {
     answer = () => Promise.reject(new Fault('directory-unreachable'))
     announcer.announce()
