@@ -1,3 +1,4 @@
+import { toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
@@ -129,14 +130,14 @@ export class HomeLink {
   async #connectOnce(): Promise<void> {
     const { homes, map: currentMap, random, ownLocation, log, transport } = this.#parts
     const map = currentMap()
-    homes.keep((id) => map.hub(id) !== undefined)
-    const isReachable = (hub: MapHub): boolean => addressesFor(transport, hub).length > 0
-    const known = homes.ids.flatMap((id) => map.hub(id) ?? []).filter((hub) => hub.roles.home && isReachable(hub))
-    const tried = new Set(known.map((hub) => hub.key))
-    const fresh = chooseHome(map.content.hubs.filter(isReachable), ownLocation(), tried, random)
-    const [kept, left] = [known.filter(({ key }) => !this.#wasLeft(key)), known.filter(({ key }) => this.#wasLeft(key))]
+    this.#keepHomes(() => homes.keep((id) => map.hub(id) !== undefined))
+    const usable = map.content.hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
+    const left = usable.filter(({ key }) => this.#wasLeft(key))
+    const others = usable.filter(({ key }) => !this.#wasLeft(key))
+    const known = homes.ids.flatMap((id) => others.find(({ key }) => key === toHex(id)) ?? [])
+    const fresh = chooseHome(others, ownLocation(), new Set(known.map(({ key }) => key)), random)
     let failure: unknown = new Fault('path-no-home')
-    for (const hub of [...kept, ...(fresh === undefined ? [] : [fresh]), ...left]) {
+    for (const hub of [...known, ...(fresh === undefined ? [] : [fresh]), ...left]) {
       try {
         await this.#dial(hub)
         return
@@ -168,8 +169,9 @@ export class HomeLink {
     try {
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
       const handle = await node.dial(hub.id, addressesFor(transport, hub), signal, transport)
-      if (handle.link.closed) throw new Fault('link-closed') // `#down` came before there was a home to forget
-      homes.add(hub.id)
+      // `#down` or `close` came before there was a home to forget.
+      if (handle.link.closed || this.#closing.signal.aborted) throw new Fault('link-closed')
+      this.#keepHomes(() => homes.add(hub.id))
       this.#node = node
       this.#home = { hub, handle }
       this.#waiting.resolve(this.#home)
@@ -178,6 +180,15 @@ export class HomeLink {
     } catch (error) {
       await node.close()
       throw error
+    }
+  }
+
+  /** A full disk must not cost the link: until its next start the client does well without the file. */
+  #keepHomes(change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      this.#parts.log.error('home hubs not kept on disk', faultFields(error))
     }
   }
 

@@ -25,13 +25,16 @@ export class HomeStore {
     return this.#ids
   }
 
-  /** Adds a hub that worked, behind those that are known already; where all places are taken, in the last one. */
+  /**
+   * Adds a hub that worked, behind those that are known already; where all places are taken, in the last one.
+   * @throws Fault state-unwritable; this object knows it then all the same
+   */
   add(id: Uint8Array): void {
     if (this.#ids.some((known) => toHex(known) === toHex(id))) return
     this.#save([...this.#ids.slice(0, MAX_HOMES - 1), id])
   }
 
-  /** Forgets hubs that are not in the map any more. */
+  /** Forgets hubs that are not in the map any more. @throws as `add` */
   keep(isKnown: (id: Uint8Array) => boolean): void {
     const kept = this.#ids.filter(isKnown)
     if (kept.length < this.#ids.length) this.#save(kept)

@@ -172,7 +172,16 @@ export class MapKeeper {
     const held = this.#current
     if (held !== undefined && map.content.epoch <= held.content.epoch) return // a fetch that was overtaken by another
     this.#adopt(map)
-    writeStateFile(this.#options.cacheFile, this.#encodeCache(map))
+    this.#keep(map)
+  }
+
+  /** A full disk must not cost the map that is in use: only the next start has to do without it. */
+  #keep(map: HubMap): void {
+    try {
+      writeStateFile(this.#options.cacheFile, this.#encodeCache(map))
+    } catch (error) {
+      this.#parts.log.error('hub map not kept on disk', faultFields(error))
+    }
   }
 
   #adopt(map: HubMap): void {

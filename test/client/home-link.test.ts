@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import type net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +29,12 @@ let hubs: MapHub[]
 let homeLink: HomeLink
 let ups: number
 let warnings: string[]
-const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) }
+let errors: string[]
+const log: Log = {
+  ...silentLog,
+  warn: (message) => void warnings.push(message),
+  error: (message) => void errors.push(message),
+}
 const nodes = new TestNodes()
 const cleanUp: (() => unknown)[] = []
 
@@ -38,6 +43,7 @@ beforeEach(() => {
   hubs = []
   ups = 0
   warnings = []
+  errors = []
   homeLink = make()
 })
 
@@ -190,6 +196,15 @@ describe('the home link', () => {
     await homeLink.ready(soon())
     await homeLink.close()
     await until(() => node.links.every(({ link }) => link.closed))
+  })
+
+  test('comes up at the first dial also where its hub can not be kept on the disk, which is said', async () => {
+    const node = await hub()
+    mkdirSync(join(folder, 'homes.new'))
+    homeLink.connect()
+    await homeLink.ready(soon())
+    await until(() => node.links.length > 0)
+    expect([node.links.length, errors]).toEqual([1, ['home hubs not kept on disk']])
   })
 
   test('lets no hub open circuits on it', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
@@ -111,6 +111,24 @@ beforeEach(() => {
   scene = new Scene()
 })
 afterEach(() => scene.close())
+
+describe('a map keeper whose file can not be written', () => {
+  test('uses each map, fetches the next one in time, and says what is not kept', async () => {
+    mkdirSync(`${scene.cacheFile}.new`)
+    const keeper = scene.keeper()
+    keeper.start()
+    await scene.pass(0)
+    expect(keeper.map.content.epoch).toBe(scene.epoch)
+    await scene.pass(EPOCH_MS)
+    await scene.pass(EPOCH_MS / 10)
+    expect(scene.maps).toEqual([EPOCH, EPOCH + 1])
+    expect(scene.logged.filter(({ fault }) => fault !== undefined)).toEqual([
+      expect.objectContaining({ level: 'error', message: 'hub map not kept on disk', fault: 'state-unwritable' }),
+      expect.objectContaining({ level: 'error', message: 'hub map not kept on disk', fault: 'state-unwritable' }),
+    ])
+    expect(scene.mapRequests).toBe(2)
+  })
+})
 
 describe('a map keeper at its first start', () => {
   test('has no map, then asks for the time and the map, and says that it is ready', async () => {
