@@ -6,7 +6,7 @@ import type { Random } from '../shared/base/random.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
-import type { Network } from '../shared/map/network.ts'
+import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import { circuitHttp } from './circuit-http.ts'
 import type { ClientFiles } from './client-files.ts'
@@ -38,6 +38,7 @@ export interface ClientParts {
 }
 
 const TICK_MS = 1_000
+const UNRESOLVABLE = 'directories with a host name may not be found while interception is on: give their addresses'
 
 /** The client: the map, the home link, and what leads connections into the network. */
 export class Client {
@@ -105,7 +106,9 @@ export class Client {
   }
 
   async #start(): Promise<void> {
-    const { clock, log } = this.#parts
+    const { clock, log, network } = this.#parts
+    const byHostName = this.#interception === undefined ? [] : directoriesByHostName(network)
+    if (byHostName.length > 0) log.warn(UNRESOLVABLE, { directories: byHostName.join(', ') })
     for (const part of [this.#control, this.#socks, this.#httpProxy, this.#interception]) {
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
@@ -145,8 +148,8 @@ export class Client {
       this.#connector.close()
       await this.#socks?.close()
       await this.#httpProxy?.close()
-      await this.#homeLink.close()
       await this.#control.close()
+      await this.#homeLink.close()
     }
     this.#parts.log.info('client stopped')
   }

@@ -7,6 +7,7 @@ import { createLog } from '../shared/base/log.ts'
 import { readOptions } from '../shared/base/options.ts'
 import { type Running, runProgram } from '../shared/base/program.ts'
 import { systemRandom } from '../shared/base/random.ts'
+import { directoriesByHostName } from '../shared/map/network.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Directory } from './directory.ts'
 import { loadDirectoryKey } from './directory-key-file.ts'
@@ -18,6 +19,9 @@ import { Store } from './store.ts'
 const USAGE = `expected a command:
 spn-directory run --config FILE
 spn-directory init --state-dir DIR --network-file FILE --network NAME --name NAME --url URL [--test-network yes]`
+
+const HOST_NAME_WARNING =
+  '--url holds a host name, which clients that intercept may not be able to resolve: better give an address'
 
 const [command, ...args] = process.argv.slice(2)
 
@@ -57,4 +61,5 @@ function init(words: readonly string[]): undefined {
     systemRandom,
   )
   console.log(JSON.stringify(file, undefined, 2))
+  if (directoriesByHostName(file).length > 0) console.error(`spn-directory: ${HOST_NAME_WARNING}`)
 }

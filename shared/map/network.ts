@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseHex, toHex } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
+import { parseIp } from '../base/ip-address.ts'
 import { DirectoryPublicKey } from '../crypto/directory-key.ts'
 
 /** A directory of a network: the key by which it is known, and where it answers. */
@@ -76,6 +77,18 @@ export function networkFileOf(network: Network): NetworkFile {
     threshold: network.threshold,
     testNetwork: network.testNetwork,
   }
+}
+
+/**
+ * Names of the directories whose URL holds a host name, not an address. Only a resolver can say where they are, and with
+ * interception the resolver of the system may be cut off.
+ */
+export function directoriesByHostName({
+  directories,
+}: {
+  readonly directories: readonly Pick<NetworkDirectory, 'name' | 'url'>[]
+}): string[] {
+  return directories.filter(({ url }) => parseIp(new URL(url).hostname) === undefined).map(({ name }) => name)
 }
 
 function bytesOf(hex: string): Uint8Array {

@@ -174,6 +174,15 @@ describe('bad input', () => {
     ])
   })
 
+  test('a directory that is founded with a host name is told that clients may not find it', () => {
+    const init = (name: string, url: string): string => {
+      const flags = ['--state-dir', join(folder, name), '--network-file', join(folder, `${name}.network.json`)]
+      return run('directory/main.ts', 'init', ...flags, '--network', 'x', '--name', 'x', '--url', url).text
+    }
+    expect(init('named', 'http://directory.example')).toMatch(/spn-directory: --url holds a host name/)
+    expect(init('numbered', 'http://192.0.2.1')).not.toMatch(/host name/)
+  })
+
   test('a directory without a key, and an init over an existing one', () => {
     const file = writeJson(folder, 'keyless.json', { ...config('directory.json'), stateDir: join(folder, 'keyless') })
     expect(run('directory/main.ts', 'run', '--config', file).text).toMatch(/spn-directory init/)

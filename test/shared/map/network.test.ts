@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { parseOptions } from '../../../shared/base/options.ts'
-import { type NetworkFile, networkFileOf, networkOf, networkSchema } from '../../../shared/map/network.ts'
+import {
+  directoriesByHostName,
+  type NetworkFile,
+  networkFileOf,
+  networkOf,
+  networkSchema,
+} from '../../../shared/map/network.ts'
 import { readNetworkFile } from '../../../shared/map/network-file.ts'
 import { faultOf } from '../../support/fault-of.ts'
 
@@ -40,6 +46,16 @@ describe('a network file', () => {
     const directories = [{ name: 'd', key: KEYS[0]!, url: 'http://192.0.2.1:8080/spn//' }]
     const network = networkOf(parseOptions(networkSchema, { ...FILE, directories, threshold: 1 }, 'x'))
     expect(network.directories[0]!.url).toBe('http://192.0.2.1:8080/spn')
+  })
+
+  test.each([
+    ['http://192.0.2.1', []],
+    ['http://192.0.2.1:8080/spn', []],
+    ['https://[2001:db8::1]:443/', []],
+    ['https://directory.example', ['d']],
+    ['http://localhost:8080', ['d']],
+  ])('tells whether a directory is known by a host name: %s', (url, names) => {
+    expect(directoriesByHostName({ directories: [{ name: 'd', url }] })).toEqual(names)
   })
 
   test('with many mistakes is refused with all of them', () => {

@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { Client } from '../../client/client.ts'
+import { clientFiles } from '../../client/client-files.ts'
+import { askDaemon } from '../../client/control/control-client.ts'
+import { HomeLink } from '../../client/home-link.ts'
+import type { Interception } from '../../client/interception/interception-api.ts'
+import { clientOptionsSchema } from '../../client/options.ts'
+import { systemClock } from '../../shared/base/clock.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import { type Log, silentLog } from '../../shared/base/log.ts'
+import { systemRandom } from '../../shared/base/random.ts'
+import { NOWHERE } from '../../shared/geo/locator.ts'
+import { rejectionOf } from '../support/fault-of.ts'
+import { networkWith } from '../support/map-fixtures.ts'
+import { until } from '../support/until.ts'
+
+const { network } = networkWith(1, 1)
+
+let folder: string
+/** What became of the interception. */
+let steps: string[]
+let warnings: string[]
+let opened: PromiseWithResolvers<void>
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spn-client-'))
+  steps = []
+  warnings = []
+  opened = Promise.withResolvers()
+})
+
+afterEach(() => {
+  jest.restoreAllMocks()
+  rmSync(folder, { recursive: true })
+})
+
+const interception: Interception = {
+  start: () => {
+    steps.push('start')
+    return opened.promise
+  },
+  close: () => {
+    steps.push('close')
+    return Promise.resolve()
+  },
+}
+
+const log: Log = { ...silentLog, warn: (message) => void warnings.push(message), part: () => silentLog }
+
+function client({ intercepts = true, url = 'http://192.0.2.1' } = {}): Client {
+  const options = clientOptionsSchema.parse({ networkFile: 'n', stateDir: folder, socks: null })
+  return new Client(options, {
+    network: { ...network, directories: network.directories.map((one) => ({ ...one, url })) },
+    files: clientFiles(folder),
+    ...{ locator: NOWHERE, clock: systemClock, wallClock: Date.now, random: systemRandom, log },
+    directHttp: () => Promise.reject(new Fault('directory-unreachable')),
+    intercept: intercepts ? () => interception : undefined,
+  })
+}
+
+describe('a client that is closed', () => {
+  test('while it starts waits for that, and takes all back', async () => {
+    const one = client()
+    const starting = rejectionOf(one.start())
+    await until(() => steps.length === 1)
+    const closing = one.close()
+    opened.resolve()
+    expect((await starting).code).toBe('cancelled')
+    await closing
+    expect(steps).toEqual(['start', 'close'])
+    expect((await rejectionOf(askDaemon(clientFiles(folder).controlSocket, 'status'))).code).toBe('daemon-silent')
+  })
+
+  test.each([
+    ['hangs', (_end: PromiseWithResolvers<void>) => {}],
+    ['fails', (end: PromiseWithResolvers<void>) => end.reject(new Error('no end'))],
+  ])('ends the interception also where the end of the home link %s', async (_, settle) => {
+    opened.resolve()
+    const one = client()
+    await one.start()
+    const end = Promise.withResolvers<void>()
+    const ended = jest.spyOn(HomeLink.prototype, 'close').mockReturnValue(end.promise)
+    const closing = one.close().catch(() => undefined)
+    settle(end)
+    await until(() => ended.mock.calls.length === 1)
+    expect(steps).toEqual(['start', 'close'])
+    end.resolve()
+    await closing
+  })
+})
+
+describe('a client whose directory has a host name', () => {
+  test.each([
+    ['and intercepts says that it may not be found', true, 'https://directory.example', 1],
+    ['and does not intercept says nothing', false, 'https://directory.example', 0],
+    ['in no URL says nothing', true, 'http://192.0.2.1', 0],
+  ])('%s', async (_, intercepts, url, count) => {
+    opened.resolve()
+    const one = client({ intercepts, url })
+    await one.start()
+    await one.close()
+    expect(warnings.filter((text) => text.includes('host name'))).toHaveLength(count)
+  })
+})
