@@ -148,6 +148,15 @@ describe('a prober', () => {
     expect([node.mostAtOnce, results.length]).toEqual([TARGET_PROBES_AT_ONCE, 50])
   })
 
+  test('counts noise addresses among those that are named', async () => {
+    const { prober, node } = scene()
+    const overNoise = (): Descriptor =>
+      descriptorOf(HubKey.generate(), { linkAddresses: [], noiseAddresses: [address(9)] })
+    for (let i = 0; i < 50; i++) prober.add(i % 2 === 0 ? hub(9) : overNoise())
+    await settle()
+    expect([node.mostAtOnce, node.dials.length]).toEqual([TARGET_PROBES_AT_ONCE, 50])
+  })
+
   test('tells nothing any more once it was closed', async () => {
     const { prober, node, results } = scene(1)
     for (let i = 0; i < 50; i++) prober.add(hub(i, 100 + i))
