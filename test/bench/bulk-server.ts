@@ -21,5 +21,5 @@ const server = net.createServer({ noDelay: true }, (socket) => {
     send()
   })
 })
-server.listen(0, '127.0.0.1', () => console.log((server.address() as net.AddressInfo).port))
+server.listen(0, '0.0.0.0', () => console.log((server.address() as net.AddressInfo).port))
 process.on('SIGTERM', () => process.exit(0))

@@ -3,8 +3,10 @@ import type { SocksProxy } from './socks-stream.ts'
 
 export interface LoadTarget {
   readonly proxy: SocksProxy
-  /** The bulk server's, on 127.0.0.1. */
+  /** The bulk server's, on all addresses of loopback. */
   readonly port: number
+  /** Its addresses that connections take in turn; 127.0.0.1 if left out. */
+  readonly addresses?: readonly string[]
   /** Each connection names a user of its own. */
   readonly ownUsers: boolean
 }
@@ -18,6 +20,8 @@ export type LoadCommand = LoadTarget &
 
 export interface BulkResult {
   readonly bytes: number
+  /** Of each stream. */
+  readonly streams: readonly number[]
   readonly seconds: number
 }
 

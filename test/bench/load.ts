@@ -31,8 +31,9 @@ function end(result: BulkResult | FirstBytesResult | ChurnResult): void {
   tell({ kind: 'end', cpuSeconds: (user + system) / 1e6, result })
 }
 
-function connect({ proxy, port, ownUsers }: LoadTarget): SocksStream {
-  return new SocksStream(proxy, port, ownUsers ? `user${process.pid}-${users++}` : undefined)
+function connect({ proxy, port, addresses = ['127.0.0.1'], ownUsers }: LoadTarget): SocksStream {
+  const address = addresses[users++ % addresses.length] as string
+  return new SocksStream(proxy, { address, port }, ownUsers ? `user${process.pid}-${users}` : undefined)
 }
 
 function pass(seconds: number): Promise<void> {
@@ -43,11 +44,11 @@ async function bulk(target: LoadTarget, streams: number, leadSeconds: number, se
   const open = Array.from({ length: streams }, () => connect(target))
   try {
     await Promise.all(open.map(({ opened }) => opened))
-    let bytes = 0
+    const bytes = open.map(() => 0)
     let broken: Error | undefined
-    for (const stream of open) {
+    for (const [i, stream] of open.entries()) {
       stream.onBytes = (count) => {
-        bytes += count
+        bytes[i] = (bytes[i] as number) + count
       }
       stream.onClose = () => {
         broken = new Error('a stream closed')
@@ -56,9 +57,11 @@ async function bulk(target: LoadTarget, streams: number, leadSeconds: number, se
     }
     await pass(leadSeconds)
     begin()
-    const [before, start] = [bytes, performance.now()]
+    const [before, start] = [[...bytes], performance.now()]
     await pass(seconds)
-    const result = { bytes: bytes - before, seconds: (performance.now() - start) / 1000 }
+    const moved = bytes.map((count, i) => count - (before[i] as number))
+    const total = moved.reduce((sum, count) => sum + count, 0)
+    const result = { bytes: total, streams: moved, seconds: (performance.now() - start) / 1000 }
     end(result)
     if (broken !== undefined) throw broken
   } finally {

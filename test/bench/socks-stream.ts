@@ -5,18 +5,29 @@ export interface SocksProxy {
   readonly port: number
 }
 
+interface Step {
+  readonly message: Uint8Array
+  readonly answerBytes: number
+}
+
+/** An IPv4 address and a port. */
+export interface Destination {
+  readonly address: string
+  readonly port: number
+}
+
 /** Where bytes are read into, for all streams: whoever is handed them does not keep them. */
 const buffer = Buffer.allocUnsafe(256 * 1024)
 
 /**
- * A connection through a SOCKS 5 proxy to 127.0.0.1 that costs its owner little: what comes is read into memory that is
+ * A connection through a SOCKS 5 proxy that costs its owner little: what comes is read into memory that is
  * used again. With a user, it names itself (RFC 1929): Tor keeps connections of different users on different circuits.
  * Each message of the handshake waits for the answer to the one before, as Tor requires.
  */
 export class SocksStream {
   readonly #socket: Socket
   /** Messages of the handshake, each with the length of its answer. */
-  readonly #steps: { readonly message: Uint8Array; readonly answerBytes: number }[]
+  readonly #steps: Step[]
   #answer = Buffer.alloc(0)
   /** Settles with the proxy's reply. */
   readonly opened: Promise<void>
@@ -26,8 +37,8 @@ export class SocksStream {
   onBytes: (count: number) => void = () => {}
   onClose: () => void = () => {}
 
-  constructor(proxy: SocksProxy, port: number, user?: string) {
-    this.#steps = handshake(port, user)
+  constructor(proxy: SocksProxy, destination: Destination, user?: string) {
+    this.#steps = handshake(destination, user)
     this.opened = new Promise((resolve, reject) => {
       this.#onOpened = resolve
       this.#onRefused = reject
@@ -75,8 +86,9 @@ export class SocksStream {
   }
 }
 
-function handshake(port: number, user: string | undefined): { message: Uint8Array; answerBytes: number }[] {
-  const connect = { message: Uint8Array.of(5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 0xff), answerBytes: 10 }
+function handshake({ address, port }: Destination, user: string | undefined): Step[] {
+  const ip = address.split('.').map(Number)
+  const connect = { message: Uint8Array.of(5, 1, 0, 1, ...ip, port >> 8, port & 0xff), answerBytes: 10 }
   if (user === undefined) return [{ message: Uint8Array.of(5, 1, 0), answerBytes: 2 }, connect]
   const name = new TextEncoder().encode(user)
   const authentication = { message: Uint8Array.of(1, name.length, ...name, 1, 0x78), answerBytes: 2 }

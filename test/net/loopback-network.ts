@@ -211,7 +211,7 @@ export function hubAddress(index: number): string {
   return `127.1.${Math.floor(index / 250)}.${(index % 250) + 1}`
 }
 
-function placeOf(index: number): Place {
+export function placeOf(index: number): Place {
   return PLACES[index % PLACES.length] as Place
 }
 

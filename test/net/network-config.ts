@@ -35,9 +35,12 @@ export const QUICK_DIRECTORY = {
   limits: { newHubsPerBlock: 1000 }, // all hubs of a network on loopback have one sender
 } satisfies Partial<DirectoryConfig>
 
-/** Rates of a hub that one client may load as it can. */
+/** Rates and numbers of a hub that one client may load as it can. */
 export const UNLIMITED_HUB: HubConfig['limits'] = {
   linksPerAddress: 65_536,
+  circuits: 1_000_000,
+  circuitsPerLink: 1_000_000,
+  exitConnections: 65_000,
   clientCreatesPerSecond: 1_000_000,
   clientCreateBurst: 1_000_000,
   hubCreatesPerSecond: 1_000_000,

@@ -6,6 +6,7 @@ import { QUICK_DIRECTORY, UNLIMITED_HUB, writeJson } from '../net/network-config
 import { ROOT } from '../support/program.ts'
 import { CITIES, type City } from './cities.ts'
 import type { Host } from './host.ts'
+import type { LineSpec } from './host-plan.ts'
 import type { HostProcess } from './host-process.ts'
 import { OwnCgroup } from './own-cgroup.ts'
 import { groupIsMapped } from './support.ts'
@@ -20,6 +21,8 @@ export interface SpnWorldOptions {
   readonly destinations: readonly CityName[]
   readonly userCity: CityName
   readonly delays?: boolean
+  /** What the user's line does to packets. */
+  readonly userLine?: LineSpec
   readonly hops?: number
   /** More names in the DNS of the world, each leading to hosts. */
   readonly names?: Readonly<Record<string, readonly string[]>>
@@ -69,10 +72,11 @@ export class SpnWorld {
 
   /** The network is up and its map holds all hubs when this resolves; the client is not started. */
   static async create(options: SpnWorldOptions): Promise<SpnWorld> {
+    const userLine = options.userLine === undefined ? {} : { line: options.userLine }
     const world = await World.create({
       hosts: [
         { name: 'directory', ...CITIES.zurich },
-        { name: 'user', ...CITIES[options.userCity], names: 'hosts-file' },
+        { name: 'user', ...CITIES[options.userCity], names: 'hosts-file', ...userLine },
         ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
