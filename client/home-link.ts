@@ -11,6 +11,9 @@ import type { HubMap } from '../shared/map/signed-map.ts'
 import type { HomeStore } from './home-store.ts'
 import { chooseHome } from './navigator/choose-home.ts'
 
+/** Most bytes held for circuits: on their way to the hub, or to apps. */
+const MAX_HELD_BYTES = 128 * 1024 * 1024
+
 export interface HomeLinkParts {
   readonly networkId: Uint8Array
   readonly homes: HomeStore
@@ -162,6 +165,7 @@ export class HomeLink {
         networkId,
         dialsNoise: transport === 'noise',
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: NO_CIRCUITS_FROM_HUB, maxLinks: 4, agent: 'spn' },
+        maxHeldBytes: MAX_HELD_BYTES,
       },
       { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle) => this.#down(handle) },
     )

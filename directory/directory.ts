@@ -64,6 +64,7 @@ export class Directory {
         networkId: network.id,
         dialsNoise: true,
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: 1, maxLinks: 4096, agent: 'spn-directory' },
+        maxHeldBytes: 1024 * 1024,
       },
       { clock: parts.clock, onCircuit: (_handle, end) => end.abort() },
     )

@@ -48,8 +48,8 @@ export interface CircuitServiceParts {
   readonly metrics: HubMetrics
   /** Is this the id of a hub of the map (of the last two epochs)? */
   readonly isHub: (id: Uint8Array) => boolean
-  /** Opens a circuit on the link to a hub of the map. @throws Fault next-unreachable and others of links */
-  readonly openCircuitTo: (id: Uint8Array) => Promise<CircuitEnd>
+  /** Opens a circuit on the link to a hub of the map; those of one group share one share of it. @throws Fault next-unreachable and others of links */
+  readonly openCircuitTo: (id: Uint8Array, group: object) => Promise<CircuitEnd>
   /** What the exit does for one circuit, which came from this neighbour. */
   readonly exit: (circuit: () => ExitCircuit, from: CircuitPeer) => ExitSink
 }
@@ -86,7 +86,7 @@ export class CircuitService {
     }
     const { hop, create, verdict } = opened
     if (verdict !== undefined) this.#answerFailure(end, hop, verdict)
-    else if (create.routing.role === 'relay') this.#relay(end, hop, create.routing, cellClass)
+    else if (create.routing.role === 'relay') this.#relay(from, end, hop, create.routing, cellClass)
     else this.#exit(from, end, hop, create.routing.target, cellClass)
   }
 
@@ -178,12 +178,18 @@ export class CircuitService {
     hop.close()
   }
 
-  #relay(end: CircuitEnd, hop: HubHop, routing: Routing & { role: 'relay' }, cellClass: CellClass): void {
+  #relay(
+    from: CircuitPeer,
+    end: CircuitEnd,
+    hop: HubHop,
+    routing: Routing & { role: 'relay' },
+    cellClass: CellClass,
+  ): void {
     const forget = (): unknown => this.#circuits.delete(circuit)
     const circuit: RelayCircuit = new RelayCircuit(hop, end, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('relay')
-    this.#parts.openCircuitTo(routing.nextId).then(
+    this.#parts.openCircuitTo(routing.nextId, from).then(
       (next) => circuit.connect(next, innerCreate(routing.inner, cellClass)),
       (error: unknown) => circuit.refuse(isFault(error, 'next-unknown') ? 'next-unknown' : 'next-unreachable'),
     )

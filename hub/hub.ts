@@ -85,6 +85,7 @@ export class Hub {
         listenNoise: options.listenNoise,
         dialsNoise: options.transport === 'noise',
         maxCircuitsPerLink: options.limits.circuitsPerLink,
+        maxHeldBytes: options.limits.heldMib * 1024 * 1024,
         maxLinks: options.limits.links,
         agent: 'spn-hub',
       },
@@ -101,8 +102,8 @@ export class Hub {
     this.#neighbours = new Neighbours(identity.publicBytes, {
       clock,
       transport: options.transport,
-      dial: (id, addresses, signal) => this.#node.dial(id, addresses, signal, options.transport),
-      linkTo: (id) => this.#node.linkTo(id),
+      dial: (id, addresses, signal) => this.#node.dialAnother(id, addresses, signal, options.transport),
+      linksTo: (id) => this.#node.linksTo(id),
     })
     this.#maps = new MapKeeper(
       { network, cacheFile: parts.state.mapFile, fetchAfterEpochs: [0, 0.1] },
@@ -166,7 +167,7 @@ export class Hub {
       {
         ...{ clock, time: this.#time, keys, replays: new ReplayStore(), metrics: this.#metrics },
         isHub: (id) => this.#neighbours.isHub(id),
-        openCircuitTo: (id) => this.#neighbours.openCircuitTo(id),
+        openCircuitTo: (id, group) => this.#neighbours.openCircuitTo(id, group),
         exit: (circuit, from) => this.#exits.open(circuit, from),
       },
     )

@@ -13,13 +13,17 @@ const DIAL_TIMEOUT_MS = 8_000
 /** Up to this many hubs everyone keeps a link to everyone. */
 export const MAX_WARM_NEIGHBOURS = 64
 const WARM_DIALS_AT_ONCE = 4
+/** Links to one hub, and circuits that each of them has before there is one more: loss on one delays only its circuits. */
+export const MAX_LINKS = 4
+export const CIRCUITS_BEFORE_ANOTHER = 64
 
 export interface NeighboursParts {
   readonly clock: MonotonicClock
   /** What links that this hub dials run over. */
   readonly transport: LinkTransport
   readonly dial: (id: Uint8Array, addresses: readonly LinkAddress[], signal: AbortSignal) => Promise<LinkHandle>
-  readonly linkTo: (id: Uint8Array) => LinkHandle | undefined
+  /** Live links that take new circuits, the best first. */
+  readonly linksTo: (id: Uint8Array) => readonly LinkHandle[]
 }
 
 /** A hub's links to other hubs of the map: dialled where a circuit wants to go on, and kept warm. */
@@ -56,12 +60,15 @@ export class Neighbours {
     }
   }
 
-  /** A new circuit on the link to this hub. @throws Fault next-unknown, next-unreachable, peer-identity, link-* */
-  async openCircuitTo(id: Uint8Array): Promise<CircuitEnd> {
+  /** A new circuit on the link to this hub, in this group (`Link.openCircuit`). @throws Fault next-unknown, next-unreachable, peer-identity, link-* */
+  async openCircuitTo(id: Uint8Array, group?: object): Promise<CircuitEnd> {
     const hub = this.#find(id)
     if (hub === undefined) throw new Fault('next-unknown')
-    const { link } = this.#parts.linkTo(id) ?? (await this.#dial(hub))
-    return link.openCircuit()
+    const links = this.#parts.linksTo(id)
+    const best = links[0]
+    if (best === undefined) return (await this.#dial(hub)).link.openCircuit(group)
+    if (best.link.circuitCount >= CIRCUITS_BEFORE_ANOTHER && links.length < MAX_LINKS) this.#dial(hub).catch(() => {})
+    return best.link.openCircuit(group)
   }
 
   close(): void {
@@ -99,9 +106,9 @@ export class Neighbours {
   /** Of two hubs the one with the smaller id dials, so that there is one link between them. */
   async #warm(map: HubMap): Promise<void> {
     const own = toHex(this.#self)
-    const { transport, linkTo } = this.#parts
+    const { transport, linksTo } = this.#parts
     const cold = map.content.hubs.filter(
-      (hub) => own < hub.key && linkTo(hub.id) === undefined && addressesFor(transport, hub).length > 0,
+      (hub) => own < hub.key && linksTo(hub.id).length === 0 && addressesFor(transport, hub).length > 0,
     )
     if (map.content.hubs.length > MAX_WARM_NEIGHBOURS) return
     const dialNext = async (): Promise<void> => {

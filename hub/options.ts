@@ -41,6 +41,8 @@ const limits = z.strictObject({
   circuits: count(1_000_000).default(20_000),
   /** Circuits at once that one peer may have opened on one link. */
   circuitsPerLink: count(1_000_000).default(8192),
+  /** Mebibytes held for circuits at once; beyond it circuits end, those first that hold most for longest. */
+  heldMib: count(65_536).default(256),
   /** New circuits a second that one client link may bring, before any key exchange is done for them; and at once. */
   clientCreatesPerSecond: count(1_000_000).default(100),
   clientCreateBurst: count(1_000_000).default(400),

@@ -9,7 +9,7 @@ import { DIRECTIONS, PHASES } from '../shared/cell/layer.ts'
 import { CIRCUIT_KINDS, MESSAGE_TYPES } from '../shared/cell/message.ts'
 import { ADDRESS_KINDS } from '../shared/cell/target.ts'
 import { HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM } from '../shared/crypto/handshake.ts'
-import { FRAME_TYPES, LINK_VERSION } from '../shared/link/frame.ts'
+import { CELL_FLAGS, FRAME_TYPES, LINK_VERSION } from '../shared/link/frame.ts'
 import { DESCRIPTOR_VERSION, rolesValue } from '../shared/map/descriptor.ts'
 import { DEFAULT_REJECTED_PORTS } from '../shared/map/exit-policy.ts'
 import { MAP_VERSION } from '../shared/map/hub-map.ts'
@@ -119,6 +119,7 @@ describe('the tables of the SPEC are those of the code', () => {
   test('frames (10.1)', () => {
     expect(named(table('10.1'))).toEqual(FRAME_TYPES)
     expect(Object.keys(named(table('10.1')))).toEqual(Object.keys(FRAME_TYPES))
+    expect(named(tables('10.1')[1] ?? [])).toEqual(CELL_FLAGS)
     expect(section('5')).toContain(`header of ${FRAME_HEADER_BYTES} bytes`)
   })
 

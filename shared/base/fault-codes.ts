@@ -33,6 +33,7 @@ export const FAULTS = {
   // Links.
   'link-closed': { wire: 0, blame: 'network', text: 'the link is closed' },
   'link-silent': { wire: 0, blame: 'network', text: 'nothing was heard on the link for too long' },
+  'link-worn': { wire: 0, blame: 'self', text: 'the keys of the link were used for so long that it ended' },
   'link-protocol': { wire: 0, blame: 'peer', text: 'the peer broke the rules of the link' },
   'link-version': { wire: 0, blame: 'peer', text: 'the peer speaks another version of the link protocol' },
   'link-network': { wire: 0, blame: 'peer', text: 'the peer belongs to another network' },

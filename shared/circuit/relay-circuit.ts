@@ -30,12 +30,15 @@ export class RelayCircuit {
     this.#startedAt = now
     this.#lastCellAt = now
     this.#now = now
-    previous.attach({
-      onCell: (type, cellClass, body) => this.#forward(type, cellClass, body),
-      onSent: (bytes) => this.#next?.release(bytes),
-      onRoom: () => {},
-      onClosed: () => this.#previousClosed(),
-    })
+    previous.attach(
+      {
+        onCell: (type, cellClass, body) => this.#forward(type, cellClass, body),
+        onSent: (bytes) => this.#next?.release(bytes),
+        onRoom: () => {},
+        onClosed: (atOnce) => this.#previousClosed(atOnce),
+      },
+      true,
+    )
   }
 
   get state(): RelayState {
@@ -49,12 +52,15 @@ export class RelayCircuit {
       return
     }
     this.#next = next
-    next.attach({
-      onCell: (type, cellClass, body) => this.#backward(type, cellClass, body),
-      onSent: (bytes) => this.#previous.release(bytes),
-      onRoom: () => {},
-      onClosed: () => this.#nextClosed(),
-    })
+    next.attach(
+      {
+        onCell: (type, cellClass, body) => this.#backward(type, cellClass, body),
+        onSent: (bytes) => this.#previous.release(bytes),
+        onRoom: () => {},
+        onClosed: (atOnce) => this.#nextClosed(atOnce),
+      },
+      true,
+    )
     next.send(CELL_TYPES.create, create)
     for (const { type, frame } of this.#waiting) next.send(type, frame)
     this.#waiting = []
@@ -104,12 +110,13 @@ export class RelayCircuit {
     else this.#previous.send(CELL_TYPES.cell, this.#hop.sealBackward(body, cellClass))
   }
 
-  #previousClosed(): void {
-    this.#end('gracefully')
+  #previousClosed(atOnce: boolean): void {
+    this.#end(atOnce ? 'at once' : 'gracefully')
   }
 
-  #nextClosed(): void {
-    if (this.#state === 'created') this.refuse('next-closed')
+  #nextClosed(atOnce: boolean): void {
+    if (atOnce) this.#end('at once')
+    else if (this.#state === 'created') this.refuse('next-closed')
     else this.#end('gracefully')
   }
 

@@ -17,9 +17,19 @@ export const FRAME_TYPES = {
   close: 8,
   ping: 9,
   pong: 10,
+  ack: 11,
+  pace: 12,
 } as const
 
 export const LINK_VERSION = 1
+
+/** What the sender of a cell says of what follows on the circuit (SPEC section 10.1); 0 for nothing. */
+export const CELL_FLAGS = {
+  /** More waits, and may be sent as soon as it is the circuit's turn. */
+  backlogged: 1,
+  /** The credit is used up: no cell of the largest class could follow. */
+  starved: 2,
+} as const
 
 /** The largest payload of a frame that is not a cell. */
 export const MAX_PAYLOAD_BYTES = 16384 - FRAME_HEADER_BYTES
@@ -31,6 +41,8 @@ export const WRITE_UNIT_BYTES = 512
 export interface FrameHeader {
   readonly type: number
   readonly cellClass: CellClass | 0
+  /** One of `CELL_FLAGS`, or 0. */
+  readonly flags: number
   readonly bytes: number
   readonly circuitId: number
 }
@@ -71,13 +83,15 @@ export function readFrameHeader(bytes: Uint8Array, offset: number): FrameHeader 
   const length = ((bytes[offset + 2] as number) << 8) | (bytes[offset + 3] as number)
   const circuitId = readCircuitId(bytes, offset)
   if (isCellType(type)) {
-    if (!isCellClass(classByte) || length !== 0 || circuitId === 0) return undefined
-    return { type, cellClass: classByte, bytes: CELL_CLASSES[classByte], circuitId }
+    const flags = length >> 8
+    if (!isCellClass(classByte) || (length & 0xff) !== 0 || flags > CELL_FLAGS.starved || circuitId === 0)
+      return undefined
+    return { type, cellClass: classByte, flags, bytes: CELL_CLASSES[classByte], circuitId }
   }
-  if (classByte !== 0 || length > MAX_PAYLOAD_BYTES || type > FRAME_TYPES.pong) return undefined
+  if (classByte !== 0 || length > MAX_PAYLOAD_BYTES || type > FRAME_TYPES.pace) return undefined
   const forCircuit = type === FRAME_TYPES.credit || type === FRAME_TYPES.close
   if (forCircuit !== (circuitId !== 0) || (forCircuit && length !== 0)) return undefined
-  return { type, cellClass: 0, bytes: FRAME_HEADER_BYTES + length, circuitId }
+  return { type, cellClass: 0, flags: 0, bytes: FRAME_HEADER_BYTES + length, circuitId }
 }
 
 export function isCellType(type: number): type is CellType {

@@ -61,7 +61,7 @@ export class LinkDriver {
 
   #flush(): void {
     while (!this.link.closed && this.#outstanding < MAX_OUTSTANDING_BYTES) {
-      const chunks = this.link.pull(BATCH_BYTES)
+      const chunks = this.link.pull(BATCH_BYTES, this.#clock.now())
       if (chunks.length === 0) break
       const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
       this.#outstanding += bytes

@@ -18,6 +18,7 @@ import type { CircuitEnd } from './circuit-end.ts'
 import type { Link } from './link.ts'
 import { linkMultiaddr, tcpMultiaddr } from './link-multiaddr.ts'
 import { LINK_PROTOCOL, LinkMuxerFactory } from './link-muxer.ts'
+import { MemoryLedger } from './memory-ledger.ts'
 import { MessageStreamPipe } from './message-stream-pipe.ts'
 import { NoisePeers } from './noise-peers.ts'
 import { libp2pKeyFromSeed, peerOfPublicBytes } from './peer.ts'
@@ -55,6 +56,8 @@ export interface LinkNodeOptions {
   readonly dialsNoise?: boolean
   /** Most circuits that a peer may have open on one link. */
   readonly maxCircuitsPerLink: number
+  /** Most bytes held for circuits. */
+  readonly maxHeldBytes: number
   /** Most links at once, before others' are refused. */
   readonly maxLinks: number
   /** What identify says of this node. The same for all nodes of a kind. */
@@ -84,6 +87,7 @@ const MAX_NOISE_CONNECTIONS = 64
 
 /** A libp2p node whose connections are links. Programs see links and circuits; libp2p dials, listens and identifies. */
 export class LinkNode {
+  readonly ledger: MemoryLedger
   readonly #options: LinkNodeOptions
   readonly #parts: LinkNodeParts
   /** All links, also those that wait for the peer's HELLO. */
@@ -102,6 +106,7 @@ export class LinkNode {
   constructor(options: LinkNodeOptions, parts: LinkNodeParts) {
     this.#options = options
     this.#parts = parts
+    this.ledger = new MemoryLedger(options.maxHeldBytes)
   }
 
   /** @throws Fault options-invalid (key dump is switched on), port-in-use, address-unavailable, capability-missing */
@@ -173,10 +178,16 @@ export class LinkNode {
     return this.#handles
   }
 
-  /** A live link to this peer, whoever dialled it. */
+  /** Live links to this peer that take new circuits, whoever dialled them; the one with the fewest circuits first. */
+  linksTo(peerKey: Uint8Array): LinkHandle[] {
+    const now = this.#parts.clock.now()
+    const links = [...(this.#byPeer.get(toHex(peerKey)) ?? [])].filter(({ link }) => !link.isWorn(now))
+    return links.sort((a, b) => a.link.circuitCount - b.link.circuitCount)
+  }
+
+  /** The one of them with the fewest circuits. */
   linkTo(peerKey: Uint8Array): LinkHandle | undefined {
-    const [first] = this.#byPeer.get(toHex(peerKey)) ?? []
-    return first
+    return this.linksTo(peerKey)[0]
   }
 
   /**
@@ -190,8 +201,16 @@ export class LinkNode {
     signal: AbortSignal,
     transport: LinkTransport = 'tls',
   ): Promise<LinkHandle> {
-    const existing = this.linkTo(peerKey)
-    if (existing !== undefined) return existing
+    return this.linkTo(peerKey) ?? this.dialAnother(peerKey, addresses, signal, transport)
+  }
+
+  /** One more link to a peer, whether there is one or not. @throws as `dial` */
+  async dialAnother(
+    peerKey: Uint8Array,
+    addresses: readonly LinkAddress[],
+    signal: AbortSignal,
+    transport: LinkTransport = 'tls',
+  ): Promise<LinkHandle> {
     const peer = peerOfPublicBytes(peerKey)
     const multiaddrOf = transport === 'tls' ? linkMultiaddr : tcpMultiaddr
     const targets = addresses.map((address) => multiaddrOf(address).encapsulate(`/p2p/${peer}`))
@@ -269,7 +288,7 @@ export class LinkNode {
     const key = toHex(peer.publicBytes)
     let handle: LinkHandle | undefined
     return new LinkMuxerFactory({
-      options: { networkId, initiator: peer.initiator, maxCircuits },
+      options: { networkId, initiator: peer.initiator, maxCircuits, ledger: this.ledger },
       pipe,
       clock,
       onStart: (link) => this.#links.add(link),

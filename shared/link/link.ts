@@ -3,18 +3,23 @@ import { concatBytes, equalBytes } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import { type CellClass, FRAME_HEADER_BYTES } from '../cell/cell.ts'
+import { OwedAcks, readAck } from './acks.ts'
 import { CircuitEnd } from './circuit-end.ts'
 import { drawCircuitId } from './circuit-id.ts'
 import {
+  CELL_FLAGS,
   encodeFrame,
   FRAME_TYPES,
   type FrameHeader,
   isCellType,
   LINK_VERSION,
   MAX_PAYLOAD_BYTES,
-  padFrame,
 } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
+import { Grants } from './grants.ts'
+import type { LedgerAccount, MemoryLedger } from './memory-ledger.ts'
+import { Outgoing } from './outgoing.ts'
+import { Wear } from './wear.ts'
 
 /** After so long without a byte from the peer it is asked for a sign of life; after the second time the link is dead. */
 export const PING_AFTER_MS = 15_000
@@ -30,9 +35,6 @@ const HELLO_BYTES = 1 + 32
 const PING_BYTES = 8
 const EMPTY_PAYLOAD = new Uint8Array(0)
 
-/** The list of turns is cut at its front when so many have been taken. */
-const TURNS_TRIMMED_AT = 1024
-
 /** Frames that are not cells and wait (PONG, CREDIT, CLOSE): when they pass this, the peer makes us answer and does not read. */
 export const MAX_QUEUED_CONTROL_BYTES = 1024 * 1024
 
@@ -44,6 +46,8 @@ export interface LinkOptions {
   readonly maxCircuits: number
   /** For ids of circuits and the bytes of PINGs; the system's if none is given. */
   readonly random?: Random
+  /** What counts the bytes held for circuits, of this link and all others. */
+  readonly ledger: MemoryLedger
 }
 
 export interface LinkSink {
@@ -61,21 +65,19 @@ export interface LinkSink {
 
 /**
  * One link: bytes in by `receive`, bytes out by `pull`, circuits in between. No socket, no timer.
- *
- * Frames that are not cells go out first; circuits that have something to send take turns, a cell each.
  */
-export class Link {
+export class Link implements LedgerAccount {
   readonly #options: LinkOptions
   readonly #sink: LinkSink
   readonly #random: Random
   readonly #reader = new FrameReader()
   readonly #circuits = new Map<number, CircuitEnd>()
   readonly #endingSince = new Map<CircuitEnd, number>()
-  #control: Uint8Array[] = []
-  #controlBytes = 0
-  #turns: CircuitEnd[] = []
-  #turnHead = 0
-  readonly #inTurns = new Set<CircuitEnd>()
+  readonly #out = new Outgoing()
+  readonly #grants = new Grants()
+  readonly #wear: Wear
+  #circuitBytes = 0
+  readonly #owedAcks = new OwedAcks()
   #peerCircuits = 0
   #greeted = false
   #closed = false
@@ -90,7 +92,9 @@ export class Link {
     this.#sink = sink
     this.#random = options.random ?? systemRandom
     this.#startedAt = now
+    this.#wear = new Wear(now)
     this.#lastHeard = now
+    options.ledger.open(this)
     this.#push(encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(LINK_VERSION), options.networkId)))
   }
 
@@ -107,6 +111,11 @@ export class Link {
     return this.#circuits.size
   }
 
+  /** The keys of its socket were used for so much or so long that new circuits should take another link. */
+  isWorn(now: number): boolean {
+    return this.#wear.isWorn(now)
+  }
+
   /** Round trip of the last PING, ms. */
   get rttMs(): number | undefined {
     return this.#rttMs
@@ -114,16 +123,35 @@ export class Link {
 
   /** Bytes held for circuits. */
   get heldBytes(): number {
-    let sum = this.#controlBytes
-    for (const end of this.#circuits.values()) sum += end.heldBytes
+    return this.#circuitBytes
+  }
+
+  get byteSeconds(): number {
+    let sum = 0
+    for (const end of this.#circuits.values()) sum += end.byteSeconds
     return sum
   }
 
-  /** A new circuit of ours. @throws Fault link-closed */
-  openCircuit(): CircuitEnd {
+  shedWorst(): boolean {
+    let worst: CircuitEnd | undefined
+    for (const end of this.#circuits.values()) {
+      const difference =
+        worst === undefined ? 1 : end.byteSeconds - worst.byteSeconds || end.heldBytes - worst.heldBytes
+      if (end.heldBytes > 0 && difference > 0) worst = end
+    }
+    worst?.shed()
+    return worst !== undefined
+  }
+
+  /**
+   * A new circuit of ours.
+   * @param group circuits of one group share one share of the link
+   * @throws Fault link-closed
+   */
+  openCircuit(group?: object): CircuitEnd {
     if (this.#closed) throw new Fault('link-closed')
     const id = drawCircuitId(this.#options.initiator, this.#random, (drawn) => this.#circuits.has(drawn))
-    const end = new CircuitEnd(id, this.#circuitLink, false)
+    const end = new CircuitEnd(id, this.#circuitLink, false, group)
     this.#circuits.set(end.id, end)
     return end
   }
@@ -137,43 +165,35 @@ export class Link {
 
   /** Bytes of frames that are not cells and wait to be pulled. */
   get queuedControlBytes(): number {
-    return this.#controlBytes
+    return this.#out.controlBytes
   }
 
   /** Bytes from the socket. Borrowed. */
   receive(chunk: Uint8Array, now: number): void {
     if (this.#closed) return
     this.#lastHeard = now
+    this.#owedAcks.received(chunk.length)
+    this.#wear.received(chunk.length)
     const ok = this.#reader.push(chunk, (header, frame) => this.#receiveFrame(header, frame, now))
-    if (!ok) this.fail(new Fault('link-protocol'))
+    if (!ok) return this.fail(new Fault('link-protocol'))
+    this.#options.ledger.relieve()
+    if (this.#owedAcks.isDue) this.#sink.wake()
   }
 
   /**
-   * What is to be written to the socket now: frames of about `limit` bytes together (at least one, if any waits),
+   * What is to be written to the socket now: frames of about `limit` bytes together (at least one, if any may go out),
    * padded to whole units of 512 bytes. Empty if there is nothing to send.
    */
-  pull(limit: number): Uint8Array[] {
-    const out = this.#control
-    let bytes = this.#controlBytes
-    this.#control = []
-    this.#controlBytes = 0
-    while (!this.#closed && bytes < limit) {
-      const end = this.#takeTurn()
-      if (end === undefined) break
-      const frame = end.takeFrame()
-      if (frame === undefined) {
-        if (end.status === 'closed') bytes += this.#writeClose(end, out)
-        continue
-      }
-      out.push(frame)
-      bytes += frame.length
-      if (end.sendable) this.#giveTurn(end)
-      end.sent(frame.length)
+  pull(limit: number, now: number): Uint8Array[] {
+    if (this.#closed) return []
+    if (this.#wear.isSpent) {
+      this.fail(new Fault('link-worn'))
+      return []
     }
-    if (bytes === 0) return []
-    const pad = padFrame(bytes)
-    if (pad !== undefined) out.push(pad)
-    return out
+    if (this.#owedAcks.isDue) this.#push(this.#owedAcks.takeFrame())
+    const chunks = this.#out.pull(limit, now)
+    for (const chunk of chunks) this.#wear.sent(chunk.length)
+    return chunks
   }
 
   /** To be called about once a second: sends PINGs, finds dead peers, ends circuits that can not finish closing. */
@@ -181,23 +201,28 @@ export class Link {
     if (this.#closed) return
     const silence = now - this.#lastHeard
     const neverGreeted = !this.#greeted && now - this.#startedAt >= HELLO_LIMIT_MS
-    if (neverGreeted || silence >= SILENCE_LIMIT_MS) {
+    if (this.#circuits.size === 0 && this.#wear.isWorn(now)) return this.fail(new Fault('link-worn'))
+    if (neverGreeted || this.#out.isStuck(now) || silence >= SILENCE_LIMIT_MS) {
       this.fail(new Fault('link-silent'))
       return
     }
     if (silence >= PING_AFTER_MS && (this.#pingedAt === undefined || now - this.#pingedAt >= PING_AFTER_MS))
       this.ping(now)
-    this.#tickEnding(now)
+    this.#tickCircuits(now)
+    this.#options.ledger.relieve()
   }
 
-  #tickEnding(now: number): void {
+  #tickCircuits(now: number): void {
     for (const end of this.#circuits.values()) {
+      end.byteSeconds = end.heldBytes === 0 ? 0 : end.byteSeconds + end.heldBytes
+      if (end.owes) this.#grants.add(end) // there may be memory again
       if (end.status === 'open') continue
       const since = this.#endingSince.get(end) ?? now
       this.#endingSince.set(end, since)
       if (now - since >= CLOSE_ANSWER_LIMIT_MS) return this.fail(new Fault('link-protocol', { unanswered: true }))
       if (end.status === 'closing' && now - since >= CLOSING_LIMIT_MS) end.abort()
     }
+    this.#grant()
   }
 
   /** Its bytes are drawn by chance: a clock in them would be the same on all links of a program, and tell them together. */
@@ -215,10 +240,8 @@ export class Link {
     this.#circuits.clear()
     this.#endingSince.clear()
     for (const end of circuits) end.receiveClose()
-    this.#turns = []
-    this.#inTurns.clear()
-    this.#control = []
-    this.#controlBytes = 0
+    this.#options.ledger.close(this)
+    this.#out.end()
     this.#sink.closed(fault)
   }
 
@@ -244,6 +267,12 @@ export class Link {
         return true
       case FRAME_TYPES.pong:
         return this.#receivePong(payload, now)
+      case FRAME_TYPES.ack:
+        return this.#receiveAck(payload, now)
+      case FRAME_TYPES.pace:
+        if (!this.#owedAcks.receivePace(payload)) return false
+        if (this.#owedAcks.isDue) this.#sink.wake()
+        return true
       default:
         return false // a second HELLO, or a type that does not exist
     }
@@ -270,7 +299,11 @@ export class Link {
     const type = header.type
     if (!isCellType(type) || header.cellClass === 0) return false
     const end = this.#circuits.get(header.circuitId)
-    if (end !== undefined) return type !== FRAME_TYPES.create && end.receive(type, header.cellClass, body)
+    if (end !== undefined) {
+      const isBacklogged = end.status === 'open' && header.flags === CELL_FLAGS.backlogged
+      if (this.#grants.heard(end, isBacklogged)) this.#grant()
+      return type !== FRAME_TYPES.create && end.receive(type, header.cellClass, body, header.flags)
+    }
     if (type !== FRAME_TYPES.create || !this.#isPeerId(header.circuitId)) return false
     return this.#receiveCreate(header.circuitId, header.cellClass, body)
   }
@@ -304,25 +337,41 @@ export class Link {
     return true
   }
 
+  #receiveAck(payload: Uint8Array, now: number): boolean {
+    const total = readAck(payload)
+    if (total === undefined || !this.#out.acknowledged(total, now)) return false
+    if (this.#out.hasCells) this.#sink.wake()
+    return true
+  }
+
   #isPeerId(id: number): boolean {
     return id % 2 === (this.#options.initiator ? 0 : 1)
   }
 
   #forget(end: CircuitEnd): void {
     this.#circuits.delete(end.id)
+    if (this.#grants.remove(end)) this.#grant()
     this.#endingSince.delete(end)
     if (this.#isPeerId(end.id)) this.#peerCircuits--
   }
 
   readonly #circuitLink = {
     ready: (end: CircuitEnd): void => {
-      this.#giveTurn(end)
+      if (this.#closed) return
+      this.#out.add(end)
       this.#sink.wake()
     },
-    credit: (end: CircuitEnd, quanta: number): void => {
-      for (let i = 0; i < quanta; i++) this.#push(encodeFrame(FRAME_TYPES.credit, end.id, EMPTY_PAYLOAD))
+    owes: (end: CircuitEnd): void => {
+      this.#grants.add(end)
+      this.#grant()
     },
+    held: (bytes: number): void => {
+      this.#circuitBytes += bytes
+      this.#options.ledger.add(bytes)
+    },
+    isRoomy: (): boolean => this.#options.ledger.mayCredit,
     closeNow: (end: CircuitEnd): void => {
+      if (this.#grants.remove(end)) this.#grant()
       if (this.#circuits.has(end.id)) this.#push(encodeFrame(FRAME_TYPES.close, end.id, EMPTY_PAYLOAD))
     },
     forget: (end: CircuitEnd): void => this.#forget(end),
@@ -330,37 +379,20 @@ export class Link {
 
   #push(frame: Uint8Array): void {
     if (this.#closed) return
-    if (this.#controlBytes > MAX_QUEUED_CONTROL_BYTES) {
+    if (this.#out.controlBytes > MAX_QUEUED_CONTROL_BYTES) {
       this.fail(new Fault('link-protocol', { unread: true }))
       return
     }
-    this.#control.push(frame)
-    this.#controlBytes += frame.length
+    this.#out.push(frame)
     this.#sink.wake()
   }
 
-  #writeClose(end: CircuitEnd, out: Uint8Array[]): number {
-    const frame = encodeFrame(FRAME_TYPES.close, end.id, EMPTY_PAYLOAD)
-    out.push(frame)
-    return frame.length
-  }
-
-  #giveTurn(end: CircuitEnd): void {
-    if (this.#closed || this.#inTurns.has(end)) return
-    this.#inTurns.add(end)
-    this.#turns.push(end)
-  }
-
-  #takeTurn(): CircuitEnd | undefined {
-    while (this.#turnHead < this.#turns.length) {
-      const end = this.#turns[this.#turnHead++] as CircuitEnd
-      if (this.#turnHead === this.#turns.length || this.#turnHead === TURNS_TRIMMED_AT) {
-        this.#turns.splice(0, this.#turnHead)
-        this.#turnHead = 0
-      }
-      this.#inTurns.delete(end)
-      if (end.sendable) return end
-    }
-    return undefined
+  #grant(): void {
+    this.#grants.run((grantee) => {
+      const end = grantee as CircuitEnd
+      const quanta = end.grant(this.#options.ledger.mayGrow)
+      for (let i = 0; i < quanta; i++) this.#push(encodeFrame(FRAME_TYPES.credit, end.id, EMPTY_PAYLOAD))
+      return quanta
+    })
   }
 }

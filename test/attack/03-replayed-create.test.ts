@@ -3,7 +3,7 @@ import type { CircuitPeer } from '../../hub/circuit-service.ts'
 import { GENERATION_GRANULES, GRANULES_AHEAD, GRANULES_BEHIND, ReplayStore } from '../../hub/replay-store.ts'
 import { GRANULE_MS } from '../../shared/base/network-time.ts'
 import { bodyOf, CELL_TYPES } from '../../shared/cell/cell.ts'
-import { CircuitEnd } from '../../shared/link/circuit-end.ts'
+import { CircuitEnd, type CircuitLink } from '../../shared/link/circuit-end.ts'
 import { RecordingHandler } from '../support/link-pair.ts'
 import { type MemoryHub, MemoryNetwork } from '../support/memory-network.ts'
 
@@ -146,10 +146,12 @@ describe('a CREATE that is sent again', () => {
   )
 })
 
+const NO_LINK: CircuitLink = { ready() {}, owes() {}, held() {}, isRoomy: () => true, closeNow() {}, forget() {} }
+
 describe('a CREATE that was caught before it arrived', () => {
   /** Hands it to a hub as if it came over a link to this peer. */
   function handTo(hub: MemoryHub, peer: CircuitPeer, create: Uint8Array): string[] {
-    const end = new CircuitEnd(1, { ready() {}, credit() {}, closeNow() {}, forget() {} }, true)
+    const end = new CircuitEnd(1, NO_LINK, true)
     hub.service.accept(peer, end, 3, bodyOf(create))
     return [...hub.metrics.createsRefused.entries.keys(), ...hub.metrics.createsAccepted.entries.keys()]
   }

@@ -128,7 +128,11 @@ describe('two lives of a hub', () => {
         exit: () => ({ connect() {}, data() {}, finished() {}, writable() {}, closed() {} }),
       },
     )
-    const end: CircuitEnd = new links.CircuitEnd(1, { ready() {}, credit() {}, closeNow() {}, forget() {} }, true)
+    const end: CircuitEnd = new links.CircuitEnd(
+      1,
+      { ready() {}, owes() {}, held() {}, isRoomy: () => true, closeNow() {}, forget() {} },
+      true,
+    )
     service.accept({ peerKey: new Uint8Array(32).fill(9), binding: new Uint8Array(32) }, end, 3, bodyOf(create))
     return bodyOf(end.takeFrame() as Uint8Array)
   }

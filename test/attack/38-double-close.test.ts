@@ -120,9 +120,9 @@ describe('circuits under pressure', () => {
       }
       end.attach(handler)
     }
-    for (let i = 0; i < 50; i++) pair.a.link.openCircuit().send(CELL_TYPES.create, newFrame(3))
+    for (let i = 0; i < 25; i++) pair.a.link.openCircuit().send(CELL_TYPES.create, newFrame(3))
     pair.move(pair.a, pair.b, 1 << 20)
-    expect(handlers).toHaveLength(50)
+    expect(handlers).toHaveLength(25)
     for (let i = 0; pair.b.fault === undefined; i++) pair.b.link.ping(i) // the peer does not read
     expect(pair.b.fault.code).toBe('link-protocol')
     expect(handlers.map(({ closes }) => closes)).toEqual(handlers.map(() => 1))

@@ -96,7 +96,7 @@ class Scene {
     const node = new LinkNode(
       {
         ...{ seed: key.toSeed(), networkId: NETWORK_ID, listen: [{ ip: HERE, port }], listenNoise },
-        ...{ maxCircuitsPerLink: 1, maxLinks: 10, agent: 'spn' },
+        ...{ maxCircuitsPerLink: 1, maxLinks: 10, maxHeldBytes: 1024 * 1024, agent: 'spn' },
       },
       { clock: systemClock, onCircuit: (_, end) => end.abort() },
     )

@@ -70,7 +70,9 @@ function endWith(): { end: CircuitEnd; calls: string[] } {
     1,
     {
       ready: () => void calls.push('ready'),
-      credit: () => {},
+      owes: () => {},
+      held: () => {},
+      isRoomy: () => true,
       closeNow: () => void calls.push('close'),
       forget: () => void calls.push('forget'),
     },

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { MAX_WARM_NEIGHBOURS, Neighbours } from '../../hub/neighbours.ts'
+import { CIRCUITS_BEFORE_ANOTHER, MAX_LINKS, MAX_WARM_NEIGHBOURS, Neighbours } from '../../hub/neighbours.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { LinkHandle } from '../../shared/link/link-node.ts'
@@ -25,7 +25,7 @@ function mapWith(fills: readonly number[]): HubMap {
 class Dialler {
   readonly dialled: number[] = []
   readonly pending = new Map<number, PromiseWithResolvers<LinkHandle>>()
-  readonly links = new Map<number, LinkHandle>()
+  readonly links = new Map<number, LinkHandle[]>()
 
   readonly ports: number[] = []
 
@@ -38,11 +38,11 @@ class Dialler {
     return pending.promise
   }
 
-  readonly linkTo = (id: Uint8Array): LinkHandle | undefined => this.links.get(id[0] as number)
+  readonly linksTo = (id: Uint8Array): readonly LinkHandle[] => this.links.get(id[0] as number) ?? []
 
   up(fill: number): LinkHandle {
     const handle = { link: linkSide().link } as LinkHandle
-    this.links.set(fill, handle)
+    this.links.set(fill, [handle, ...(this.links.get(fill) ?? [])])
     this.pending.get(fill)?.resolve(handle)
     return handle
   }
@@ -157,10 +157,30 @@ describe('the neighbours of a hub', () => {
     expect(dialler.dialled).toHaveLength(dialled)
   })
 
+  test('get a second link when the first has many circuits, and no more than four', async () => {
+    neighbours.useMaps(mapWith([2]), undefined)
+    const fill = async (): Promise<void> => {
+      for (let i = 0; i < CIRCUITS_BEFORE_ANOTHER; i++) await neighbours.openCircuitTo(idOf(2))
+    }
+    const first = neighbours.openCircuitTo(idOf(2))
+    dialler.up(2)
+    await first
+    for (let i = 1; i < CIRCUITS_BEFORE_ANOTHER; i++) await neighbours.openCircuitTo(idOf(2))
+    expect(dialler.dialled).toEqual([2])
+    await neighbours.openCircuitTo(idOf(2)) // the first one past it does not wait for the new link
+    expect(dialler.dialled).toEqual([2, 2])
+    for (let links = 2; links <= MAX_LINKS; links++) {
+      dialler.up(2)
+      await fill()
+      await neighbours.openCircuitTo(idOf(2))
+    }
+    expect(dialler.dialled).toHaveLength(MAX_LINKS)
+  })
+
   test('are not dialled any more when the hub closes', async () => {
     const signals: AbortSignal[] = []
     neighbours = new Neighbours(idOf(50), {
-      ...{ clock, transport: 'tls', linkTo: () => undefined },
+      ...{ clock, transport: 'tls', linksTo: () => [] },
       dial: (_id, _addresses, signal) => {
         signals.push(signal)
         return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))

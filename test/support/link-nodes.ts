@@ -37,7 +37,7 @@ export class TestNodes {
         seed: seededRandom(`node ${this.#count++}`).bytes(32),
         networkId: NODE_NETWORK_ID,
         listen: [{ ip: LOOPBACK, port: 0 }],
-        ...{ listenNoise: [], maxCircuitsPerLink: 100, maxLinks: 100, agent: 'test' },
+        ...{ listenNoise: [], maxCircuitsPerLink: 100, maxLinks: 100, maxHeldBytes: 256 * 1024 * 1024, agent: 'test' },
         ...options,
       },
       {

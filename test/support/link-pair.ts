@@ -5,6 +5,7 @@ import type { CircuitEnd, CircuitHandler } from '../../shared/link/circuit-end.t
 import { type FrameHeader, readFrameHeader } from '../../shared/link/frame.ts'
 import { FrameReader } from '../../shared/link/frame-reader.ts'
 import { Link, type LinkOptions } from '../../shared/link/link.ts'
+import { MemoryLedger } from '../../shared/link/memory-ledger.ts'
 
 export const LINK_NETWORK_ID = new Uint8Array(32).fill(9)
 
@@ -36,7 +37,14 @@ export function linkSide(options: Partial<LinkOptions> = {}, now = 0): LinkSide 
     onCircuit: () => {},
   }
   const link = new Link(
-    { networkId: LINK_NETWORK_ID, initiator: true, maxCircuits: 100, random: countedIds(), ...options },
+    {
+      networkId: LINK_NETWORK_ID,
+      initiator: true,
+      maxCircuits: 100,
+      ledger: new MemoryLedger(Number.POSITIVE_INFINITY),
+      random: countedIds(),
+      ...options,
+    },
     {
       wake: () => {
         side.wakes++
@@ -71,7 +79,7 @@ export class LinkPair {
 
   /** Moves what one side has to say, once. */
   move(from: LinkSide, to: LinkSide, limit = 64 * 1024): boolean {
-    const chunks = from.link.pull(limit)
+    const chunks = from.link.pull(limit, this.now)
     for (const chunk of chunks) to.link.receive(chunk, this.now)
     return chunks.length > 0
   }

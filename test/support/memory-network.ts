@@ -12,9 +12,10 @@ import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
-import type { FrameHeader } from '../../shared/link/frame.ts'
+import { encodeFrame, FRAME_TYPES, type FrameHeader } from '../../shared/link/frame.ts'
 import { FrameReader } from '../../shared/link/frame-reader.ts'
 import { Link } from '../../shared/link/link.ts'
+import { MemoryLedger } from '../../shared/link/memory-ledger.ts'
 import { ManualClock } from './manual-clock.ts'
 
 export const NETWORK_ID = new Uint8Array(32).fill(7)
@@ -58,6 +59,8 @@ interface Wire {
   readonly ends: readonly [string, string]
   readonly links: readonly [Link, Link]
   readonly readers: readonly [FrameReader, FrameReader]
+  /** Bytes that each end wrote. */
+  readonly written: [number, number]
   /** Stands for the value of the TLS exporter: no other link ever has it. */
   readonly binding: Uint8Array | undefined
 }
@@ -126,10 +129,10 @@ export class MemoryNetwork {
         replays,
         metrics,
         isHub,
-        openCircuitTo: async (id) => {
+        openCircuitTo: async (id, group) => {
           const next = this.#nameOf(id)
           await this.dialling.get(next)
-          return this.#linkFrom(name, next).openCircuit()
+          return this.#linkFrom(name, next).openCircuit(group)
         },
         exit: (circuit) => this.#exit(circuit, exits),
       },
@@ -288,7 +291,7 @@ export class MemoryNetwork {
         binding,
       }
       return new Link(
-        { networkId: NETWORK_ID, initiator, maxCircuits: 10_000 },
+        { networkId: NETWORK_ID, initiator, maxCircuits: 10_000, ledger: new MemoryLedger(Number.POSITIVE_INFINITY) },
         {
           wake: () => {},
           ready: () => {},
@@ -305,25 +308,42 @@ export class MemoryNetwork {
     }
     const identities = this.#identities
     const links = [make(from, to, true), make(to, from, false)] as const
-    this.#wires.push({ ends: [from, to], links, readers: [new FrameReader(), new FrameReader()], binding })
+    this.#wires.push({
+      ends: [from, to],
+      links,
+      readers: [new FrameReader(), new FrameReader()],
+      written: [0, 0],
+      binding,
+    })
     return links[0]
   }
 
-  #move({ ends, links, readers }: Wire): boolean {
+  #move({ ends, links, readers, written }: Wire): boolean {
     let moved = false
     for (const side of [0, 1] as const) {
       const other = side === 0 ? 1 : 0
-      for (const chunk of links[side].pull(64 * 1024)) {
+      const chunks = links[side].pull(64 * 1024, this.clock.now())
+      for (const chunk of chunks) {
         moved = true
+        written[side] += chunk.length
         readers[side].push(chunk, (header, frame) => {
+          if (header.type === FRAME_TYPES.ack) return true
           const out = this.tamper(header, frame.slice(), ends[side], ends[other])
           for (const one of out) links[other].receive(one, this.clock.now())
           return true
         })
       }
+      if (chunks.length > 0 && links[side].greeted) links[side].receive(ackOf(written[side]), this.clock.now())
     }
     return moved
   }
+}
+
+/** The wires themselves acknowledge what they take: what the other side gets may have more or fewer bytes than were sent. */
+function ackOf(bytes: number): Uint8Array {
+  const payload = new Uint8Array(8)
+  new DataView(payload.buffer).setBigUint64(0, BigInt(bytes))
+  return encodeFrame(FRAME_TYPES.ack, 0, payload)
 }
 
 export function concatAll(parts: readonly Uint8Array[]): Uint8Array {

@@ -13,6 +13,8 @@ export const FRAME = {
   close: 8,
   ping: 9,
   pong: 10,
+  ack: 11,
+  pace: 12,
 } as const
 
 /** SPEC section 10.1. The length of a cell is 0: its class says it. */

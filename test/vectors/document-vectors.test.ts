@@ -12,6 +12,7 @@ import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { labelled, sha256 } from '../../shared/crypto/kdf.ts'
 import { encodeFrame, padFrame, readFrameHeader, writeCellHeader } from '../../shared/link/frame.ts'
 import { Link } from '../../shared/link/link.ts'
+import { MemoryLedger } from '../../shared/link/memory-ledger.ts'
 import { decodeCanonical, encodeCanonical } from '../../shared/map/canonical.ts'
 import { type Descriptor, readRoles, signDescriptor, verifyDescriptor } from '../../shared/map/descriptor.ts'
 import type { ExitPolicy } from '../../shared/map/exit-policy.ts'
@@ -86,14 +87,14 @@ describe('our frames', () => {
 
   test.each(vectors.frames)('$name', ({ type, circuit, bytes, frame }) => {
     expect(toHex(encodeFrame(type, circuit, hex(frame).subarray(8)))).toBe(frame)
-    expect(readFrameHeader(hex(frame), 0)).toEqual({ type, cellClass: 0, bytes, circuitId: circuit })
+    expect(readFrameHeader(hex(frame), 0)).toEqual({ type, cellClass: 0, flags: 0, bytes, circuitId: circuit })
   })
 
   test.each(vectors.cells)('$name', ({ type, class: cellClass, circuit, bytes, header }) => {
     const frame = newFrame(cellClass as CellClass)
     writeCellHeader(frame, type as CellType, cellClass as CellClass, circuit)
     expect(toHex(frame.subarray(0, 8))).toBe(header)
-    expect(readFrameHeader(hex(header), 0)).toEqual({ type, cellClass, bytes, circuitId: circuit })
+    expect(readFrameHeader(hex(header), 0)).toEqual({ type, cellClass, flags: 0, bytes, circuitId: circuit })
     expect(bytes).toBe(CELL_CLASSES[cellClass as CellClass])
   })
 
@@ -107,8 +108,9 @@ describe('our frames', () => {
 
   test('begin with a HELLO', () => {
     const sink = { wake() {}, ready() {}, circuit() {}, control() {}, closed() {} }
-    const link = new Link({ networkId: hex(vectors.networkId), initiator: true, maxCircuits: 1 }, sink, 0)
-    expect(toHex(concatBytes(...link.pull(65_536)))).toBe(vectors.firstWrite)
+    const ledger = new MemoryLedger(1)
+    const link = new Link({ networkId: hex(vectors.networkId), initiator: true, maxCircuits: 1, ledger }, sink, 0)
+    expect(toHex(concatBytes(...link.pull(65_536, 0)))).toBe(vectors.firstWrite)
   })
 })
 

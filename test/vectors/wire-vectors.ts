@@ -101,6 +101,8 @@ export function frameVectors() {
     control: ascii('control'),
     ping: chance('payload of a ping', 8),
     pong: chance('payload of a ping', 8),
+    ack: Uint8Array.of(0, 0, 0, 1, 2, 3, 4, 5),
+    pace: Uint8Array.of(1),
   }
   const others = NAMED.filter(([, type]) => !isCell(type)).map(([name, type]) => {
     const circuit = type === FRAME.credit || type === FRAME.close ? 0x0102_0304 : 0
@@ -132,10 +134,11 @@ export function frameVectors() {
     })),
     firstWrite: join(nobleHello(VECTOR_NETWORK_ID), noblePad(41)),
     refused: [
-      { name: 'type 11', header: header(11, 0, 0, 0) },
+      { name: 'type 13', header: header(13, 0, 0, 0) },
       { name: 'a cell of class 0', header: header(FRAME.cell, 0, 0, 1) },
       { name: 'a cell of class 5', header: header(FRAME.cell, 5, 0, 1) },
       { name: 'a cell with a length', header: header(FRAME.cell, 1, 504, 1) },
+      { name: 'a cell with flags 3', header: header(FRAME.cell, 1, 0x300, 1) },
       { name: 'a cell of circuit 0', header: header(FRAME.cell, 1, 0, 0) },
       { name: 'CREDIT of circuit 0', header: header(FRAME.credit, 0, 0, 0) },
       { name: 'CREDIT with a body', header: header(FRAME.credit, 0, 1, 1) },

@@ -2,6 +2,7 @@ import { ByteReader } from '../../../shared/base/byte-reader.ts'
 import { concatBytes, equalBytes } from '../../../shared/base/bytes.ts'
 import { Fault } from '../../../shared/base/fault.ts'
 import { CELL_TYPES, type CellClass, type CellType, newFrame } from '../../../shared/cell/cell.ts'
+import { ACK_EVERY_BYTES } from '../../../shared/link/acks.ts'
 import type { CircuitEnd } from '../../../shared/link/circuit-end.ts'
 import {
   encodeFrame,
@@ -13,6 +14,7 @@ import {
 } from '../../../shared/link/frame.ts'
 import { FrameReader } from '../../../shared/link/frame-reader.ts'
 import { HELLO_LIMIT_MS, MAX_QUEUED_CONTROL_BYTES, SILENCE_LIMIT_MS } from '../../../shared/link/link.ts'
+import { WORN_AFTER_MS } from '../../../shared/link/wear.ts'
 import { framesOf, LINK_NETWORK_ID, type LinkSide, linkSide } from '../../support/link-pair.ts'
 import { promise } from '../fuzz-target.ts'
 import { LinkModel, type ModelCircuit, newModelCircuit } from './link-model.ts'
@@ -31,6 +33,8 @@ export class LinkMachine {
   readonly #peerReader = new FrameReader()
   #now = 0
   #heardAt = 0
+  /** Bytes that went out, of which the peer never acknowledges any. */
+  #written = 0
   #closedAs: 'no' | 'may' | 'must' = 'no'
   #sequence = 0
   /** Any bytes may begin a cell that the next frames end: then its number means nothing. */
@@ -111,9 +115,10 @@ export class LinkMachine {
 
   pull(limit: number): void {
     const before = this.#side.link.closed
-    const chunks = this.#side.link.pull(limit)
+    const chunks = this.#side.link.pull(limit, this.#now)
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     promise(bytes % WRITE_UNIT_BYTES === 0, 'writes are whole units')
+    this.#written += bytes
     promise(!before || bytes === 0, 'a link that is over says nothing')
     for (const chunk of chunks)
       promise(
@@ -138,9 +143,12 @@ export class LinkMachine {
       promise(link.closed && this.#side.fault?.code === 'link-silent', 'a silent peer is dead')
       this.#closedAs = 'must'
     } else if (link.closed) {
-      const { unanswered, unread } = this.#side.fault?.details ?? {}
-      promise(unanswered === true || unread === true, 'a link ends by itself only for a reason')
-      this.#closedAs = 'may'
+      const { code, details } = this.#side.fault ?? {}
+      const isUnacknowledged = code === 'link-silent' && this.#written >= ACK_EVERY_BYTES
+      const isWorn = code === 'link-worn' && this.#now >= WORN_AFTER_MS
+      const isReason = details?.unanswered === true || details?.unread === true || isUnacknowledged || isWorn
+      promise(isReason, 'a link ends by itself only for a reason')
+      this.#closedAs = isUnacknowledged ? 'must' : 'may'
     }
     for (const one of this.#ends) {
       if (one.end.status === 'closed') one.circuit.over = true
@@ -179,7 +187,7 @@ export class LinkMachine {
   finish(): void {
     this.#side.link.fail(new Fault('link-closed'))
     this.check()
-    promise(this.#side.link.pull(1 << 20).length === 0, 'a link that is over says nothing')
+    promise(this.#side.link.pull(1 << 20, this.#now).length === 0, 'a link that is over says nothing')
     for (const { closes, circuit } of this.#ends) {
       promise(circuit.over || closes === 1, 'every owner that did not end its circuit is told')
     }

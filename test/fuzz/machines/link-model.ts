@@ -1,4 +1,4 @@
-import { CREDIT_QUANTUM_BYTES, INITIAL_CREDIT_BYTES } from '../../../shared/link/credit.ts'
+import { CREDIT_QUANTUM_BYTES, INITIAL_CREDIT_BYTES, MAX_CREDIT_BYTES } from '../../../shared/link/credit.ts'
 import { FRAME_TYPES, type FrameHeader, isCellType } from '../../../shared/link/frame.ts'
 import { promise } from '../fuzz-target.ts'
 
@@ -51,7 +51,7 @@ export class LinkModel {
       case FRAME_TYPES.credit:
         if (circuit === undefined) return 'fine'
         circuit.granted += CREDIT_QUANTUM_BYTES
-        return circuit.granted > circuit.sent ? 'ends' : 'fine'
+        return circuit.granted > 2 * circuit.sent || this.#sendable(circuit) > MAX_CREDIT_BYTES ? 'ends' : 'fine'
       case FRAME_TYPES.close:
         this.circuits.delete(circuitId)
         return 'fine'
@@ -59,9 +59,17 @@ export class LinkModel {
         return length === 8 ? 'fine' : 'ends'
       case FRAME_TYPES.pong:
         return length !== 8 || !this.pinged ? 'ends' : 'either'
+      case FRAME_TYPES.ack:
+        return length === 8 ? 'either' : 'ends'
+      case FRAME_TYPES.pace:
+        return length === 1 ? 'either' : 'ends'
       default:
         return 'ends'
     }
+  }
+
+  #sendable({ sent, granted }: ModelCircuit): number {
+    return INITIAL_CREDIT_BYTES + granted - sent
   }
 
   #receiveCell({ type, bytes, circuitId }: FrameHeader): Judgement {
@@ -69,7 +77,9 @@ export class LinkModel {
     if (circuit !== undefined) {
       if (type === FRAME_TYPES.create) return 'ends'
       circuit.received += bytes
-      return circuit.received > this.#allowed(circuit) ? 'ends' : 'fine'
+      const released = Math.floor(circuit.released / CREDIT_QUANTUM_BYTES) * CREDIT_QUANTUM_BYTES
+      if (circuit.received <= INITIAL_CREDIT_BYTES + released) return 'fine'
+      return circuit.received > INITIAL_CREDIT_BYTES + 2 * released ? 'ends' : 'either' // the window may have grown
     }
     // This end dialled: its own circuits have odd ids.
     if (type !== FRAME_TYPES.create || circuitId % 2 !== 0) return 'ends'
@@ -79,10 +89,6 @@ export class LinkModel {
     const theirs = [...this.circuits.values()].filter(({ mine }) => !mine).length
     if (theirs > this.#maxCircuits) made.over = true
     return theirs > 2 * this.#maxCircuits ? 'ends' : 'fine'
-  }
-
-  #allowed({ released }: ModelCircuit): number {
-    return INITIAL_CREDIT_BYTES + Math.floor(released / CREDIT_QUANTUM_BYTES) * CREDIT_QUANTUM_BYTES
   }
 
   /** A frame goes out, and must be one that may. */

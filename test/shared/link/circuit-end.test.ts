@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { CELL_TYPES, newFrame } from '../../../shared/cell/cell.ts'
+import { CELL_TYPES, type CellClass, newFrame } from '../../../shared/cell/cell.ts'
 import { CircuitEnd } from '../../../shared/link/circuit-end.ts'
 import { CREDIT_QUANTUM_BYTES, INITIAL_CREDIT_BYTES } from '../../../shared/link/credit.ts'
+import { CELL_FLAGS } from '../../../shared/link/frame.ts'
 import { RecordingHandler } from '../../support/link-pair.ts'
 
 const { cell, create } = CELL_TYPES
@@ -11,7 +12,16 @@ const body = (bytes = 504): Uint8Array => new Uint8Array(bytes)
 class RecordingLink {
   readonly calls: string[] = []
   readonly ready = (): void => void this.calls.push('ready')
-  readonly credit = (_end: CircuitEnd, quanta: number): void => void this.calls.push(`credit ${quanta}`)
+  heldBytes = 0
+  roomy = true
+  /** Grants at once what is owed, as a link does to whose peer nobody else is waiting. */
+  readonly owes = (end: CircuitEnd): void => {
+    while (end.owes) this.calls.push(`credit ${end.grant(true)}`)
+  }
+  readonly held = (bytes: number): void => {
+    this.heldBytes += bytes
+  }
+  readonly isRoomy = (): boolean => this.roomy
   readonly closeNow = (): void => void this.calls.push('close')
   readonly forget = (): void => void this.calls.push('forget')
 }
@@ -39,7 +49,28 @@ describe('the queue of a circuit end', () => {
     for (const fill of [1, 2, 3]) end.send(cell, newFrame(1).fill(fill))
     const taken = [end.takeFrame(), end.takeFrame(), end.takeFrame()]
     expect(taken.map((frame) => frame?.[100])).toEqual([1, 2, 3])
-    expect([...(taken[0] as Uint8Array).subarray(0, 8)]).toEqual([cell, 1, 0, 0, 0, 0, 0, 7])
+    expect([...(taken[0] as Uint8Array).subarray(0, 8)]).toEqual([cell, 1, CELL_FLAGS.backlogged, 0, 0, 0, 0, 7])
+    expect([...(taken[2] as Uint8Array).subarray(0, 8)]).toEqual([cell, 1, 0, 0, 0, 0, 0, 7])
+  })
+
+  test.each<[string, readonly CellClass[], readonly number[]]>([
+    ['nothing follows', [1], [0]],
+    ['more follows at once', [4, 1], [CELL_FLAGS.backlogged, 0]],
+    [
+      'what follows has no credit',
+      [4, 4, 4, 4, 4, 4, 4, 4, 4],
+      [...Array<number>(CELLS - 1).fill(CELL_FLAGS.backlogged), CELL_FLAGS.starved],
+    ],
+    [
+      'there is credit, but not for a large cell',
+      [...Array<CellClass>(CELLS - 1).fill(4), 1],
+      [...Array<number>(CELLS - 1).fill(CELL_FLAGS.backlogged), CELL_FLAGS.starved],
+    ],
+  ])('says in each cell what waits behind it: %s', (_what, classes, flags) => {
+    for (const cellClass of classes) end.send(cell, newFrame(cellClass))
+    const seen: number[] = []
+    while (end.sendable) seen.push(end.takeFrame()?.[2] as number)
+    expect(seen).toEqual(flags)
   })
 
   test('refuses a frame that has no size of a cell', () => {
@@ -82,7 +113,32 @@ describe('what a circuit end receives', () => {
     end.release(CREDIT_QUANTUM_BYTES - 1)
     expect(link.calls).toEqual([])
     end.release(1 + CREDIT_QUANTUM_BYTES)
-    expect(link.calls).toEqual(['credit 2'])
+    expect(link.calls).toEqual(['credit 1', 'credit 1'])
+  })
+
+  test('lets the window grow while the peer has used up its credit, and not while it has some left', () => {
+    const last = CELLS - 1
+    for (let i = 0; i <= last; i++)
+      end.receive(cell, 4, body(16376), i < last ? CELL_FLAGS.backlogged : CELL_FLAGS.starved)
+    end.release(INITIAL_CREDIT_BYTES)
+    expect(link.calls).toEqual(['credit 2', 'credit 2'])
+    end.receive(cell, 4, body(16376), CELL_FLAGS.backlogged)
+    end.release(16384)
+    for (let i = 0; i < 3; i++) end.receive(cell, 4, body(16376))
+    end.release(3 * 16384)
+    expect(link.calls.at(-1)).toBe('credit 1')
+  })
+
+  test('is owed to a circuit that holds much only while there is memory', () => {
+    for (let i = 0; i < CELLS; i++) end.receive(cell, 4, body(16376), CELL_FLAGS.starved)
+    end.release(INITIAL_CREDIT_BYTES) // the window is twice as large now
+    for (let i = 0; i < 2 * CELLS; i++) expect(end.receive(cell, 4, body(16376))).toBe(true)
+    link.roomy = false
+    const before = link.calls.length
+    end.release(2 * INITIAL_CREDIT_BYTES - CREDIT_QUANTUM_BYTES - 1)
+    expect([end.owes, link.calls.length]).toEqual([false, before])
+    end.release(1)
+    expect(link.calls.slice(before)).toEqual(['credit 1', 'credit 1', 'credit 1'])
   })
 
   test('gives no credit twice for the same bytes', () => {
@@ -170,6 +226,46 @@ describe('the end of a circuit', () => {
     end.abort()
     expect(end.sendable).toBe(false)
     expect(end.heldBytes).toBe(0)
+  })
+
+  test('leaves nothing that counts, also of what comes in afterwards', () => {
+    end.receive(cell, 4, body(16376))
+    end.byteSeconds = 1
+    end.abort()
+    expect(end.receive(cell, 4, body(16376))).toBe(true)
+    expect([end.heldBytes, end.byteSeconds, link.heldBytes]).toEqual([0, 0, 0])
+  })
+
+  test('does not take what comes while it is closing, and counts what its owner still works on', () => {
+    end.send(cell, newFrame(1))
+    end.receive(cell, 4, body(16376))
+    end.close()
+    end.receive(cell, 4, body(16376))
+    expect([end.heldBytes, link.heldBytes]).toEqual([512 + 16384, 512 + 16384])
+    end.release(16384)
+    expect([end.heldBytes, link.heldBytes]).toEqual([512, 512])
+    expect(link.calls).toEqual(['ready', 'ready'])
+  })
+
+  test('of a relay counts what it still has to send, and no longer what came in and counted until it went on', () => {
+    const relayed = new CircuitEnd(9, link, true)
+    relayed.attach(handler, true)
+    relayed.send(cell, newFrame(4))
+    relayed.receive(cell, 3, body(4088))
+    expect([relayed.heldBytes, link.heldBytes]).toEqual([4096, 4096])
+    relayed.close()
+    expect([relayed.heldBytes, link.heldBytes]).toEqual([16384, 16384])
+    relayed.takeFrame()
+    expect([relayed.heldBytes, link.heldBytes]).toEqual([0, 0])
+  })
+
+  test('for the memory is told to the owner as one at once', () => {
+    const told: boolean[] = []
+    end.attach({ ...{ onCell() {}, onSent() {}, onRoom() {} }, onClosed: (atOnce) => void told.push(atOnce) })
+    end.receive(cell, 4, body(16376))
+    end.shed()
+    end.shed()
+    expect([told, link.calls, end.heldBytes, link.heldBytes]).toEqual([[true], ['close'], 0, 0])
   })
 
   test('tells the owner once, and never again', () => {

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { concatBytes } from '../../../shared/base/bytes.ts'
-import { CELL_TYPES } from '../../../shared/cell/cell.ts'
+import { CELL_TYPES, FRAME_HEADER_BYTES } from '../../../shared/cell/cell.ts'
 import { takeFrame } from '../../../shared/cell/frame-pool.ts'
 import type { BytePipe } from '../../../shared/link/byte-pipe.ts'
+import type { CircuitEnd } from '../../../shared/link/circuit-end.ts'
 import { WRITE_UNIT_BYTES } from '../../../shared/link/frame.ts'
 import { LinkDriver } from '../../../shared/link/link-driver.ts'
+import { MemoryLedger } from '../../../shared/link/memory-ledger.ts'
 import { framesOf, LINK_NETWORK_ID, linkSide } from '../../support/link-pair.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 
@@ -38,8 +40,35 @@ class TestPipe implements BytePipe {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+/** Circuits that have sent so much that nobody waits behind them: and on a line that was measured. */
+async function downloads(count: number): Promise<CircuitEnd[]> {
+  const peer = linkSide({ initiator: false })
+  for (const chunk of greeting) peer.link.receive(chunk, 0)
+  peer.onCircuit = (end) =>
+    end.attach({
+      ...{ onSent() {}, onRoom() {}, onClosed() {} },
+      onCell: (_type, _class, body) => end.release(body.length + FRAME_HEADER_BYTES),
+    })
+  const circuits = Array.from({ length: count }, () => driver.link.openCircuit())
+  for (const end of circuits) {
+    end.send(CELL_TYPES.create, takeFrame(4))
+    for (let i = 0; i < 4; i++) end.send(CELL_TYPES.cell, takeFrame(4))
+  }
+  for (await turn(); pipe.writes.length > 0; await turn()) {
+    clock.advance(2)
+    for (const { chunks, done } of pipe.writes.splice(0)) {
+      for (const chunk of chunks) peer.link.receive(chunk, 0)
+      done()
+    }
+    for (const chunk of peer.link.pull(1 << 20, 0)) pipe.receive(chunk)
+  }
+  expect(circuits.every((end) => end.heldBytes === 0)).toBe(true)
+  return circuits
+}
+
 let pipe: TestPipe
 let driver: LinkDriver
+let clock: ManualClock
 let told: string[]
 let drained: number
 /** What was written at the start. */
@@ -47,12 +76,18 @@ let greeting: readonly Uint8Array[]
 
 beforeEach(() => {
   pipe = new TestPipe()
+  clock = new ManualClock()
   const mine: string[] = []
   told = mine
   drained = 0
   driver = new LinkDriver(
     pipe,
-    { networkId: LINK_NETWORK_ID, initiator: true, maxCircuits: 10 },
+    {
+      networkId: LINK_NETWORK_ID,
+      initiator: true,
+      maxCircuits: 10,
+      ledger: new MemoryLedger(Number.POSITIVE_INFINITY),
+    },
     {
       ready: () => void mine.push('ready'),
       circuit: () => void mine.push('circuit'),
@@ -62,7 +97,7 @@ beforeEach(() => {
         drained++
       },
     },
-    new ManualClock(),
+    clock,
   )
   driver.start()
   const [first] = pipe.writes.splice(0)
@@ -87,7 +122,8 @@ describe('a link driver', () => {
   })
 
   test('holds no more than 320 KiB that the system has not taken, and goes on when it has', async () => {
-    for (let i = 0; i < 60; i++) driver.link.openCircuit().send(CELL_TYPES.create, takeFrame(4))
+    const circuits = await downloads(40)
+    for (const end of circuits) for (let i = 0; i < 8; i++) end.send(CELL_TYPES.cell, takeFrame(4))
     await turn()
     const before = pipe.outstanding
     expect(before).toBeGreaterThanOrEqual(256 * 1024)
@@ -129,7 +165,7 @@ describe('a link driver', () => {
   test('speaks with any other link', () => {
     const other = linkSide({ initiator: false })
     for (const chunk of greeting) other.link.receive(chunk, 0)
-    for (const chunk of other.link.pull(4096)) pipe.receive(chunk)
+    for (const chunk of other.link.pull(4096, 0)) pipe.receive(chunk)
     expect([other.ready, told]).toEqual([1, ['ready']])
   })
 })

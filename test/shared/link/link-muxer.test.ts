@@ -9,6 +9,7 @@ import type { BytePipe } from '../../../shared/link/byte-pipe.ts'
 import { encodeFrame, FRAME_TYPES } from '../../../shared/link/frame.ts'
 import type { Link } from '../../../shared/link/link.ts'
 import { LINK_PROTOCOL, LinkMuxerFactory } from '../../../shared/link/link-muxer.ts'
+import { MemoryLedger } from '../../../shared/link/memory-ledger.ts'
 import { MessageStreamPipe } from '../../../shared/link/message-stream-pipe.ts'
 import { LINK_NETWORK_ID } from '../../support/link-pair.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -29,7 +30,12 @@ function makeSide(
 ): Side {
   const side: Omit<Side, 'muxer'> = { link: undefined, ready: false, fault: undefined, circuits: 0 }
   const factory = new LinkMuxerFactory({
-    options: { networkId: LINK_NETWORK_ID, initiator, maxCircuits: 10 },
+    options: {
+      networkId: LINK_NETWORK_ID,
+      initiator,
+      maxCircuits: 10,
+      ledger: new MemoryLedger(Number.POSITIVE_INFINITY),
+    },
     pipe: () => pipe,
     clock: new ManualClock(),
     onStart: (link) => {

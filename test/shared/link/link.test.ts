@@ -4,9 +4,11 @@ import { concatBytes } from '../../../shared/base/bytes.ts'
 import type { FaultCode } from '../../../shared/base/fault-codes.ts'
 import { systemRandom } from '../../../shared/base/random.ts'
 import { CELL_TYPES, type CellClass, type CellType, newFrame } from '../../../shared/cell/cell.ts'
+import { ACK_EVERY_BYTES } from '../../../shared/link/acks.ts'
 import type { CircuitEnd } from '../../../shared/link/circuit-end.ts'
 import { CREDIT_QUANTUM_BYTES, INITIAL_CREDIT_BYTES } from '../../../shared/link/credit.ts'
-import { encodeFrame, FRAME_TYPES, WRITE_UNIT_BYTES, writeCellHeader } from '../../../shared/link/frame.ts'
+import { INITIAL_WINDOW_BYTES } from '../../../shared/link/flight.ts'
+import { CELL_FLAGS, encodeFrame, FRAME_TYPES, WRITE_UNIT_BYTES, writeCellHeader } from '../../../shared/link/frame.ts'
 import {
   CLOSE_ANSWER_LIMIT_MS,
   CLOSING_LIMIT_MS,
@@ -15,6 +17,7 @@ import {
   PING_AFTER_MS,
   SILENCE_LIMIT_MS,
 } from '../../../shared/link/link.ts'
+import { ACK_LIMIT_MS } from '../../../shared/link/outgoing.ts'
 import {
   framesOf,
   LINK_NETWORK_ID,
@@ -37,8 +40,13 @@ const hello = (version = 1, network = LINK_NETWORK_ID): Uint8Array =>
   encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(version), network))
 const closeFrame = (id: number): Uint8Array => encodeFrame(FRAME_TYPES.close, id, NOTHING)
 const creditFrame = (id: number): Uint8Array => encodeFrame(FRAME_TYPES.credit, id, NOTHING)
+const ackFrame = (total: number): Uint8Array => {
+  const payload = new Uint8Array(8)
+  new DataView(payload.buffer).setBigUint64(0, BigInt(total))
+  return encodeFrame(FRAME_TYPES.ack, 0, payload)
+}
 const sent = (side: LinkSide): string[] =>
-  framesOf(side.link.pull(1 << 20)).map(({ header }) => `${header.type}:${header.circuitId}`)
+  framesOf(side.link.pull(1 << 20, 0)).map(({ header }) => `${header.type}:${header.circuitId}`)
 
 /** Opens a circuit on the link, with a handler, and sends its CREATE. */
 function open(side: LinkSide): { end: CircuitEnd; handler: RecordingHandler } {
@@ -224,7 +232,7 @@ describe('the end of a circuit', () => {
       const other = pair.b.circuits[0]?.end as CircuitEnd
       end[how]()
       other[how]()
-      const [fromA, fromB] = [pair.a.link.pull(4096), pair.b.link.pull(4096)]
+      const [fromA, fromB] = [pair.a.link.pull(4096, 0), pair.b.link.pull(4096, 0)]
       expect([fromA, fromB].map((chunks) => framesOf(chunks).map(({ header }) => header.type))).toEqual([[8], [8]])
       for (const chunk of fromA) pair.b.link.receive(chunk, 0)
       for (const chunk of fromB) pair.a.link.receive(chunk, 0)
@@ -288,11 +296,11 @@ describe('the end of a circuit', () => {
         pair.now += 1000
         a.link.receive(encodeFrame(FRAME_TYPES.pad, 0, NOTHING), pair.now)
         a.link.tick(pair.now)
-        a.link.pull(1 << 20)
+        a.link.pull(1 << 20, 0)
       }
     }
     const { end } = open(a)
-    a.link.pull(4096)
+    a.link.pull(4096, 0)
     end.close()
     keepsQuiet(CLOSE_ANSWER_LIMIT_MS)
     expect([a.fault, a.link.circuitCount]).toEqual([undefined, 1])
@@ -317,7 +325,7 @@ describe('the end of a circuit', () => {
       pair.a.link.receive(Uint8Array.of(255, 0, 0, 0, 0, 0, 0, 0), 0)
       expect(closes).toEqual(meddles ? [1, 0, 1, 0, 1] : [1, 1, 1, 1, 1]) // who ended one himself is not told of it
       expect([pair.a.link.circuitCount, pair.a.fault?.code]).toEqual([0, 'link-protocol'])
-      expect(pair.a.link.pull(4096)).toEqual([])
+      expect(pair.a.link.pull(4096, 0)).toEqual([])
     },
   )
 })
@@ -354,8 +362,18 @@ describe('credit', () => {
     pair.run()
     const fits = Math.floor((INITIAL_CREDIT_BYTES - 4096) / 16384)
     expect(theirs.cells).toHaveLength(fits)
-    pair.b.circuits[0]?.end.release(INITIAL_CREDIT_BYTES)
+    const other = pair.b.circuits[0]?.end as CircuitEnd
+    other.release(CREDIT_QUANTUM_BYTES - 1)
     pair.run()
+    expect(theirs.cells).toHaveLength(fits)
+    other.release(1) // one quantum, and one more, because the sender has none left and less than half is held
+    pair.run()
+    expect(theirs.cells).toHaveLength(fits + 8)
+    expect(handler.rooms).toBe(0)
+    for (let i = 0; i < 10; i++) {
+      other.release(CREDIT_QUANTUM_BYTES)
+      pair.run()
+    }
     expect(theirs.cells).toHaveLength(cells)
     expect(handler.rooms).toBe(1)
   })
@@ -391,6 +409,99 @@ describe('credit', () => {
   })
 })
 
+describe('acknowledgements', () => {
+  /** A link that has sent `cells` large cells on circuits of its own, as far as it may, and heard a HELLO. */
+  function sender(circuits: number, cells: number): { side: LinkSide; written: number } {
+    const side = linkSide()
+    side.link.receive(hello(), 0)
+    for (let i = 0; i < circuits; i++) {
+      const { end } = open(side)
+      for (let j = 0; j < cells; j++) end.send(cell, newFrame(4))
+    }
+    return { side, written: pulled(side) }
+  }
+
+  const pulled = (side: LinkSide, now = 0): number => {
+    let bytes = 0
+    for (let i = 0; i < 1000; i++) for (const chunk of side.link.pull(65536, now)) bytes += chunk.length
+    return bytes
+  }
+
+  test('are sent for every 16 KiB, with the number of all bytes, and not for less', () => {
+    const { side, written } = sender(1, 2)
+    const peer = linkSide({ initiator: false })
+    peer.link.pull(4096, 0)
+    peer.link.receive(hello(), 0)
+    peer.link.receive(new Uint8Array(ACK_EVERY_BYTES - 41 - 8 - 1).fill(0), 0) // PADs, the last one cut off
+    expect(framesOf(peer.link.pull(4096, 0))).toEqual([])
+    peer.link.receive(new Uint8Array(9), 0)
+    const [ack] = framesOf(peer.link.pull(4096, 0))
+    expect(ack?.header.type).toBe(FRAME_TYPES.ack)
+    expect(new DataView((ack as { frame: Uint8Array }).frame.buffer).getBigUint64(8)).toBe(BigInt(ACK_EVERY_BYTES))
+    expect(written).toBeGreaterThan(ACK_EVERY_BYTES)
+    side.link.receive(ackFrame(ACK_EVERY_BYTES), 0)
+    expect(side.fault).toBeUndefined()
+  })
+
+  test('let no more be sent than the window, and so much more as they say', () => {
+    const { side, written } = sender(20, 7)
+    expect(written).toBeGreaterThanOrEqual(INITIAL_WINDOW_BYTES)
+    expect(written).toBeLessThanOrEqual(INITIAL_WINDOW_BYTES + 2 * 16384)
+    side.link.receive(ackFrame(written - 40_000), 0)
+    const more = pulled(side)
+    expect(more).toBeGreaterThan(0)
+    expect(more).toBeLessThanOrEqual(INITIAL_WINDOW_BYTES + 2 * 16384 - 40_000)
+  })
+
+  test.each<[string, (written: number) => number]>([
+    ['one byte more than was sent', (written) => written + 1],
+    ['all bytes that there can be', () => Number.MAX_SAFE_INTEGER],
+    ['nothing', () => 0],
+  ])('of %s end the link', (_what, total) => {
+    const { side, written } = sender(1, 4)
+    side.link.receive(ackFrame(total(written)), 0)
+    expect(side.fault?.code).toBe('link-protocol')
+  })
+
+  test('that take back, or say the same again, end the link', () => {
+    for (const second of [20_000, 19_999]) {
+      const { side } = sender(1, 4)
+      side.link.receive(ackFrame(20_000), 0)
+      expect(side.fault).toBeUndefined()
+      side.link.receive(ackFrame(second), 0)
+      expect(side.fault?.code).toBe('link-protocol')
+    }
+  })
+
+  test('that do not come although the peer is alive end the link in time', () => {
+    for (const cells of [2, 7]) {
+      const { side } = sender(1, cells)
+      let now = 0
+      const alive = (ms: number): void => {
+        for (let at = 0; at < ms; at += 1000) {
+          now += 1000
+          side.link.receive(encodeFrame(FRAME_TYPES.pad, 0, NOTHING), now)
+          side.link.tick(now)
+          pulled(side, now)
+        }
+      }
+      alive(ACK_LIMIT_MS)
+      expect(side.fault).toBeUndefined()
+      alive(1000)
+      expect(side.fault?.code).toBe('link-silent')
+    }
+  })
+
+  test('are not missed where none are due: less than 32 KiB went out', () => {
+    pair = new LinkPair()
+    const { end } = open(pair.a)
+    end.send(cell, newFrame(3))
+    pair.run()
+    pair.pass(10 * ACK_LIMIT_MS)
+    expect([pair.a.fault, pair.b.fault]).toEqual([undefined, undefined])
+  })
+})
+
 describe('what a link writes', () => {
   test('is a multiple of 512 bytes, whatever it has to say', () => {
     const action = fc.oneof(
@@ -404,7 +515,7 @@ describe('what a link writes', () => {
         const side = linkSide()
         const circuits: CircuitEnd[] = []
         const check = (limit: number): void => {
-          const chunks = side.link.pull(limit)
+          const chunks = side.link.pull(limit, 0)
           expect(chunks.reduce((sum, chunk) => sum + chunk.length, 0) % WRITE_UNIT_BYTES).toBe(0)
         }
         for (const one of actions) {
@@ -423,29 +534,39 @@ describe('what a link writes', () => {
 
   test('is nothing when there is nothing to say', () => {
     pair.run()
-    expect(pair.a.link.pull(1 << 20)).toEqual([])
+    expect(pair.a.link.pull(1 << 20, 0)).toEqual([])
   })
 
   test('gives every circuit its turn, a cell each, also when one wants everything', () => {
     pair.run()
     const circuits = Array.from({ length: 20 }, () => open(pair.a).end)
-    pair.a.link.pull(1 << 20)
+    pair.run()
     const greedy = circuits[0] as CircuitEnd
     for (let i = 0; i < 20; i++) greedy.send(cell, newFrame(4))
     for (const end of circuits.slice(1)) end.send(cell, newFrame(1))
-    const order = framesOf(pair.a.link.pull(400_000)).map(({ header }) => header.circuitId)
+    const order = framesOf(pair.a.link.pull(400_000, 0)).map(({ header }) => header.circuitId)
     expect(new Set(order.slice(0, 20)).size).toBe(20)
   })
 
   test('gives equal circuits equal shares over many small writes', () => {
     pair.run()
     const circuits = Array.from({ length: 7 }, () => open(pair.a).end)
-    pair.a.link.pull(1 << 20)
-    for (const end of circuits) for (let i = 0; i < 30; i++) end.send(cell, newFrame(4))
     const counts = new Map<number, number>()
-    for (let i = 0; i < 70; i++) {
-      for (const { header } of framesOf(pair.a.link.pull(1)))
-        counts.set(header.circuitId, (counts.get(header.circuitId) ?? 0) + 1)
+    let cells = 0
+    pair.b.onCircuit = (end) =>
+      end.attach({
+        ...{ onSent() {}, onRoom() {}, onClosed() {} },
+        onCell: (_type, _class, body) => {
+          end.release(body.length + 8)
+          counts.set(end.id, (counts.get(end.id) ?? 0) + 1)
+          cells++
+        },
+      })
+    pair.run()
+    for (const end of circuits) for (let i = 0; i < 30; i++) end.send(cell, newFrame(4))
+    while (cells < 70) {
+      pair.move(pair.a, pair.b, 1)
+      pair.move(pair.b, pair.a)
     }
     expect([...counts.values()]).toEqual(Array(7).fill(10))
   })
@@ -486,8 +607,8 @@ describe('a link in time', () => {
     pair.run()
     const { a, b } = pair
     a.link.ping(0)
-    for (const chunk of a.link.pull(4096)) b.link.receive(chunk, 0)
-    const late = b.link.pull(4096)
+    for (const chunk of a.link.pull(4096, 0)) b.link.receive(chunk, 0)
+    const late = b.link.pull(4096, 0)
     a.link.ping(1000)
     for (const chunk of late) a.link.receive(chunk, 1100)
     expect([a.fault, a.link.rttMs]).toEqual([undefined, undefined])
@@ -501,7 +622,7 @@ describe('a link in time', () => {
     const [one, other] = [linkSide({ random }), linkSide({ random })]
     const pings = [one, one, other].map((side) => {
       side.link.ping(1000)
-      return framesOf(side.link.pull(4096)).find(({ header }) => header.type === FRAME_TYPES.ping)!.frame
+      return framesOf(side.link.pull(4096, 0)).find(({ header }) => header.type === FRAME_TYPES.ping)!.frame
     })
     const bodies = pings.map((frame) => Buffer.from(frame).subarray(8).readBigUInt64BE())
     expect(new Set(bodies).size).toBe(3)
@@ -522,8 +643,8 @@ describe('a link in time', () => {
     const { a, b } = pair
     a.link.ping(1000)
     a.link.ping(2000)
-    for (const chunk of a.link.pull(4096)) b.link.receive(chunk, 2000)
-    const pongs = b.link.pull(4096)
+    for (const chunk of a.link.pull(4096, 0)) b.link.receive(chunk, 2000)
+    const pongs = b.link.pull(4096, 0)
     for (const chunk of pongs) a.link.receive(chunk, 2000)
     expect(a.fault).toBeUndefined()
     for (const chunk of pongs) a.link.receive(chunk, 2000)
@@ -533,6 +654,7 @@ describe('a link in time', () => {
   test.each([
     ['a PING', FRAME_TYPES.ping],
     ['a PONG', FRAME_TYPES.pong],
+    ['an ACK', FRAME_TYPES.ack],
   ])('does not take %s of the wrong length', (_what, type) => {
     for (const length of [0, 7, 9]) {
       const side = linkSide()
@@ -575,6 +697,12 @@ describe('a link and any bytes', () => {
         cellFrame(switchType, 1),
       ),
       fc.constant(encodeFrame(FRAME_TYPES.ping, 0, new Uint8Array(8))),
+      fc.nat({ max: 10_000 }).map(ackFrame),
+      fc.constantFrom(...Object.values(CELL_FLAGS)).map((flags) => {
+        const frame = cellFrame(cell, 1)
+        frame[2] = flags
+        return frame
+      }),
     )
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), fc.boolean(), (pieces, initiator) => {
@@ -584,12 +712,12 @@ describe('a link and any bytes', () => {
         if (pieces.length % 4 !== 0) side.link.receive(hello(), 0)
         for (const bytes of pieces) {
           side.link.receive(bytes, 0)
-          if (bytes.length % 2 === 0) side.link.pull(4096)
+          if (bytes.length % 2 === 0) side.link.pull(4096, 0)
           side.link.tick(0)
         }
         if (side.fault !== undefined) {
           expect([side.link.closed, side.link.circuitCount, side.link.heldBytes]).toEqual([true, 0, 0])
-          expect(side.link.pull(4096)).toEqual([])
+          expect(side.link.pull(4096, 0)).toEqual([])
         }
       }),
       { numRuns: 1000 },

@@ -85,10 +85,10 @@ describe('a link over noise', () => {
     const circuits = Array.from({ length: 100 }, () => handle.link.openCircuit())
     for (const end of circuits) {
       end.send(CELL_TYPES.create, newFrame(4))
-      for (let i = 0; i < 20; i++) end.send(CELL_TYPES.cell, newFrame(4))
+      for (let i = 0; i < 6; i++) end.send(CELL_TYPES.cell, newFrame(4))
     }
-    const all = 100 * 21 * 16_384
-    expect(21 * 16_384).toBeLessThan(INITIAL_CREDIT_BYTES)
+    const all = 100 * 7 * 16_384
+    expect(7 * 16_384).toBeLessThan(INITIAL_CREDIT_BYTES)
     await quiet(() => handle.link.heldBytes)
     expect(handle.link.heldBytes).toBeGreaterThan(all / 2) // in the circuits: their credit bounds it
     wire.goOn()
