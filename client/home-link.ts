@@ -92,21 +92,28 @@ export class HomeLink {
 
   /** This home takes no new circuits: another is dialled at once, and the link lives on for the circuits that it has. */
   leave(home: Home): void {
-    if (this.#home !== home || this.#node === undefined) return
-    this.#leaving.set(home.handle, this.#node)
+    if (this.#home !== home) return
     this.#leftAt.set(home.hub.key, this.#parts.clock.now())
     this.#parts.log.info('home hub takes no new circuits', { hub: home.hub.key })
-    this.#forget()
-    this.connect()
+    this.#retire(home)
   }
 
-  /** To be called about once a second: ends links that were left and carry nothing any more. */
+  /** To be called about once a second: replaces a worn link, and ends links that were left and carry nothing any more. */
   tick(): void {
+    const home = this.#home
+    if (home?.handle.link.isWorn(this.#parts.clock.now()) === true) this.#retire(home)
     for (const [handle, node] of this.#leaving) {
       if (handle.link.circuitCount > 0) continue
       this.#leaving.delete(handle)
       void node.close()
     }
+  }
+
+  /** Its link lives on for the circuits that it has; new ones take another. */
+  #retire({ handle }: Home): void {
+    if (this.#node !== undefined) this.#leaving.set(handle, this.#node)
+    this.#forget()
+    this.connect()
   }
 
   async close(): Promise<void> {

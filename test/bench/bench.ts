@@ -1,10 +1,16 @@
 /** `npm run bench`: all measurements, one JSON line `{"name","value","unit"}` each. */
 import { benchBuilds } from './builds.ts'
 import { benchConnections } from './connections.ts'
+import { benchFair } from './fair.ts'
+import { benchMany } from './many.ts'
 import { benchPath } from './path.ts'
 import { benchQueue } from './queue.ts'
+import { benchThinLine } from './thin-line.ts'
 
 await benchPath({ bytes: 800_000_000, connections: 300 })
 await benchConnections({ rounds: 5, seconds: 4 })
 await benchBuilds(5)
+await benchMany()
+await benchFair()
+await benchThinLine()
 await benchQueue({ samples: 1000 })

@@ -189,6 +189,24 @@ describe('the home link', () => {
     expect([homeLink.home, second.handle.link.closed]).toEqual([second, false])
   })
 
+  test('that is worn is replaced by one to the same hub, and lives on for the circuits that it has', async () => {
+    const node = await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    const circuit = first.handle.link.openCircuit()
+    homeLink.tick()
+    expect(homeLink.home).toBe(first)
+    first.handle.link.isWorn = () => true // twelve hours of a real link would be needed; see wear.test.ts
+    homeLink.tick()
+    const second = await homeLink.ready(soon())
+    expect([second.hub.key, second === first, first.handle.link.closed]).toEqual([first.hub.key, false, false])
+    await until(() => node.links.length === 2)
+    circuit.abort()
+    homeLink.tick()
+    await until(() => first.handle.link.closed)
+    expect(homeLink.home).toBe(second)
+  })
+
   test('that was left is closed with the client', async () => {
     const node = await hub()
     homeLink.connect()
