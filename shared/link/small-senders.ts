@@ -1,6 +1,8 @@
 /** A sender is small as long as it sent no more than this in the present and the last second. */
 export const SMALL_BYTES = 64 * 1024
 const PERIOD_MS = 1_000
+/** Who sent little counts for so long: somebody who types goes on sooner. */
+const SMALL_MEMORY_MS = 300
 
 /** What a sender has sent lately. */
 export class RecentBytes {
@@ -35,6 +37,6 @@ export class SmallSenders {
   }
 
   some(now: number): boolean {
-    return this.#last !== undefined && now - this.#at < PERIOD_MS
+    return this.#last !== undefined && now - this.#at < SMALL_MEMORY_MS
   }
 }

@@ -14,11 +14,11 @@ describe('recent bytes', () => {
 })
 
 describe('small senders', () => {
-  test('are there for a second after each of their cells', () => {
+  test('are there for 300 ms after each of their cells', () => {
     const small = new SmallSenders()
     expect(small.some(0)).toBe(false)
     small.saw({}, 512, 10)
-    expect([small.some(10), small.some(1009), small.some(1010)]).toEqual([true, true, false])
+    expect([small.some(10), small.some(309), small.some(310)]).toEqual([true, true, false])
   })
 
   test('are those at the limit and not one byte above it', () => {
