@@ -27,7 +27,9 @@ function flood(network: MemoryNetwork, count: number): void {
 describe('a flood of CREATEs at ten times the capacity of a hub', () => {
   test('costs it next to no key agreement, and nobody else a circuit', async () => {
     const { clientCreatesPerSecond: perSecond, clientCreateBurst: burst, circuits } = LIMITS
-    const network = new MemoryNetwork(['a'], { hubOptions: { clientRate: { perSecond, burst }, maxCircuits: circuits } })
+    const network = new MemoryNetwork(['a'], {
+      hubOptions: { clientRate: { perSecond, burst }, maxCircuits: circuits },
+    })
     const honest: { events: string[] }[] = []
     for (let second = 0; second < SECONDS; second++) {
       for (let part = 0; part < 10; part++) {
