@@ -25,7 +25,7 @@ interface Moment {
 }
 
 /**
- * How many bytes may be on their way to the peer, by what it acknowledges: twice bandwidth × delay. What is beyond waits
+ * How many bytes may be on their way to the peer, by what it acknowledges: bandwidth × delay and some more. What is beyond waits
  * here, in the fair queue, and not in the buffers of the system, which take megabytes and know no turns (SPEC section 10.12).
  */
 export class Flight {

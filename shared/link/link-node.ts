@@ -87,7 +87,7 @@ const MAX_NOISE_CONNECTIONS = 64
 
 /** A libp2p node whose connections are links. Programs see links and circuits; libp2p dials, listens and identifies. */
 export class LinkNode {
-  readonly ledger: MemoryLedger
+  readonly #ledger: MemoryLedger
   readonly #options: LinkNodeOptions
   readonly #parts: LinkNodeParts
   /** All links, also those that wait for the peer's HELLO. */
@@ -106,7 +106,7 @@ export class LinkNode {
   constructor(options: LinkNodeOptions, parts: LinkNodeParts) {
     this.#options = options
     this.#parts = parts
-    this.ledger = new MemoryLedger(options.maxHeldBytes)
+    this.#ledger = new MemoryLedger(options.maxHeldBytes)
   }
 
   /** @throws Fault options-invalid (key dump is switched on), port-in-use, address-unavailable, capability-missing */
@@ -288,7 +288,7 @@ export class LinkNode {
     const key = toHex(peer.publicBytes)
     let handle: LinkHandle | undefined
     return new LinkMuxerFactory({
-      options: { networkId, initiator: peer.initiator, maxCircuits, ledger: this.ledger },
+      options: { networkId, initiator: peer.initiator, maxCircuits, ledger: this.#ledger },
       pipe,
       clock,
       onStart: (link) => this.#links.add(link),

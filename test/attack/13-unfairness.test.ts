@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { CELL_TYPES, FRAME_HEADER_BYTES, newFrame } from '../../shared/cell/cell.ts'
 import type { CircuitEnd } from '../../shared/link/circuit-end.ts'
+import { jain } from '../support/jain.ts'
 import { framesOf } from '../support/link-pair.ts'
 import { SlowLink } from '../support/slow-link.ts'
 
@@ -9,13 +10,6 @@ const { create, cell } = CELL_TYPES
 
 /** In this time 50 circuits had their turn each. Who sends more often than once in a round waits for it like the others. */
 const ROUND_MS = (50 * 16_384) / LINE.bytesPerMs
-
-/** 1 if all got the same, 1/n if one of n got everything (Jain). */
-function fairness(values: readonly number[]): number {
-  const sum = values.reduce((total, value) => total + value, 0)
-  const squares = values.reduce((total, value) => total + value * value, 0)
-  return (sum * sum) / (values.length * squares)
-}
 
 /** Sends as much as it may, for ever. */
 function sendsAlways(end: CircuitEnd): void {
@@ -65,24 +59,24 @@ function contest(groups: readonly number[], sender: 'opener' | 'other'): { perCi
 
 describe('a link that is too small for all', () => {
   test.each(['opener', 'other'] as const)('is shared equally by 50 circuits of one user (sender: the %s)', (sender) => {
-    expect(fairness(contest([50], sender).perCircuit)).toBeGreaterThanOrEqual(0.9)
+    expect(jain(contest([50], sender).perCircuit)).toBeGreaterThanOrEqual(0.9)
   })
 
   test('is shared equally by users, of whom one has 50 circuits: whose turn it is to send', () => {
     const { perGroup, perCircuit } = contest([50, 1], 'opener')
-    expect(fairness(perGroup)).toBeGreaterThanOrEqual(0.95)
-    expect(fairness(perCircuit.slice(0, 50))).toBeGreaterThanOrEqual(0.9)
+    expect(jain(perGroup)).toBeGreaterThanOrEqual(0.95)
+    expect(jain(perCircuit.slice(0, 50))).toBeGreaterThanOrEqual(0.9)
   })
 
   test('is shared equally by users also where the sender can not tell them apart: who gets credit', () => {
     const { perGroup, perCircuit } = contest([50, 1], 'other')
-    expect(fairness(perGroup)).toBeGreaterThanOrEqual(0.9)
-    expect(fairness(perCircuit.slice(0, 50))).toBeGreaterThanOrEqual(0.9)
+    expect(jain(perGroup)).toBeGreaterThanOrEqual(0.9)
+    expect(jain(perCircuit.slice(0, 50))).toBeGreaterThanOrEqual(0.9)
   })
 
   test('is shared equally by four users with 1 to 30 circuits, in both directions', () => {
     for (const sender of ['opener', 'other'] as const) {
-      expect(fairness(contest([1, 2, 10, 30], sender).perGroup)).toBeGreaterThanOrEqual(0.9)
+      expect(jain(contest([1, 2, 10, 30], sender).perGroup)).toBeGreaterThanOrEqual(0.9)
     }
   })
 })

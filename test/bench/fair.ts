@@ -4,6 +4,7 @@
  */
 import { freePort, hubAddress, LoopbackNetwork, placeOf } from '../net/loopback-network.ts'
 import { overrideLine } from '../net/network-config.ts'
+import { jain } from '../support/jain.ts'
 import { Program } from '../support/program.ts'
 import type { LoadTarget } from './load-commands.ts'
 import { LoadGenerator } from './load-generator.ts'
@@ -20,13 +21,6 @@ const SECONDS = 5
 const LEAD_SECONDS = 2
 const SMALL_REQUESTS = 150
 const PAUSE_SECONDS = 0.02
-
-/** Jain's index of fairness: 1 if all have the same, 1/n if one has everything. */
-export function jain(shares: readonly number[]): number {
-  const sum = shares.reduce((total, share) => total + share, 0)
-  const squares = shares.reduce((total, share) => total + share * share, 0)
-  return (sum * sum) / (shares.length * squares)
-}
 
 export async function benchFair(): Promise<void> {
   const network = new LoopbackNetwork({
