@@ -84,13 +84,14 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
     const wantedMs = 2 * delayMs(berlin.place, sydney.place)
     for (const address of [sydney.ipv4, `[${sydney.ipv6}]`]) {
       const times: number[] = []
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 5; i++) {
         const { stdout } = await curl('berlin', '-o', '/dev/null', '-w', '%{time_connect}', `http://${address}/address`)
         times.push(Number(stdout) * 1000)
       }
-      const [fastest, median] = times.sort((a, b) => a - b)
+      // A machine that is busy adds to the slower ones, never takes away.
+      const fastest = Math.min(...times)
       expect(fastest).toBeGreaterThan(wantedMs - 1.5)
-      expect(median).toBeLessThan(wantedMs + 30)
+      expect(fastest).toBeLessThan(wantedMs + 30)
     }
     expect(await world.delayStats()).toMatchObject({ refused: 0 })
   })
