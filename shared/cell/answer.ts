@@ -1,5 +1,5 @@
 import { ByteReader } from '../base/byte-reader.ts'
-import { equalBytes, wipe } from '../base/bytes.ts'
+import { equalBytes, scratch, wipe } from '../base/bytes.ts'
 import { CONFIRM_BYTES, type FullSecrets, type Initiated, wipeFirstKeys } from '../crypto/handshake.ts'
 import { X25519_BYTES } from '../crypto/x25519.ts'
 import { bodyBytesOf, bodyOf, CELL_TYPES, FRAME_HEADER_BYTES, LAYER_TAG_BYTES, newFrame } from './cell.ts'
@@ -58,7 +58,8 @@ export interface ReadAnswer {
 export function readAnswer(body: Uint8Array, initiated: readonly Initiated[]): ReadAnswer | undefined {
   if (body.length !== answerBytes(1)) return undefined
   const hops: { full: FullSecrets; backward: LayerOpener }[] = []
-  let part: Uint8Array = Buffer.from(body) // each part is opened where it lies, and `body` is not ours
+  let part = scratch(body.length) // each part is opened where it lies, and `body` is not ours
+  part.set(body)
   for (const [i, initiator] of initiated.entries()) {
     const hop = readHop(part, initiator, i + 1)
     if (hop === undefined) {

@@ -1,6 +1,6 @@
 import { ByteReader } from '../base/byte-reader.ts'
 import { ByteWriter } from '../base/byte-writer.ts'
-import { EMPTY } from '../base/bytes.ts'
+import { EMPTY, scratch } from '../base/bytes.ts'
 import { TAG_BYTES } from '../crypto/aead.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { CIRCUIT_KEY_ID_BYTES } from '../crypto/circuit-key.ts'
@@ -132,7 +132,7 @@ export function openCreate(
   for (const { place, role } of possibleHops(cellClass, fromHub)) {
     const early = received.early(place, role)
     const sealedBytes = createBytes(body.length, place) - OFFER_BYTES
-    const plain = Buffer.allocUnsafe(sealedBytes - TAG_BYTES)
+    const plain = scratch(sealedBytes - TAG_BYTES)
     const opener = new LayerOpener(createLayer(place), { key: early.createKey, ratchet: EMPTY })
     const opened = opener.openBytes(body, OFFER_BYTES, sealedBytes, plain, 0, cellClass, CELL_TYPES.create)
     opener.close()
