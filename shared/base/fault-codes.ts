@@ -70,6 +70,7 @@ export const FAULTS = {
   'descriptor-invalid': { wire: 0, blame: 'peer', text: 'the descriptor breaks a rule' },
   'descriptor-older': { wire: 0, blame: 'peer', text: 'a newer descriptor of this hub is already held' },
   'descriptor-rate': { wire: 0, blame: 'peer', text: 'this hub sends descriptors too often' },
+  'note-epoch': { wire: 0, blame: 'peer', text: 'this is not about the epoch that is decided now' },
   'directory-unreachable': { wire: 0, blame: 'network', text: 'no directory could be reached' },
   'directory-refused': { wire: 0, blame: 'network', text: 'the directory refused the request' },
   'not-found': { wire: 0, blame: 'peer', text: 'the directory has nothing at this path' },

@@ -52,7 +52,7 @@ export interface MapContent {
 export const MAP_VERSION = 1
 export const MAX_HUBS = 20_000
 const MAX_SCOPE_RANGES = 64
-const HASH_BYTES = 32
+export const HASH_BYTES = 32
 
 export function mapValue(map: MapContent, networkId: Uint8Array): Value {
   return [
@@ -63,7 +63,7 @@ export function mapValue(map: MapContent, networkId: Uint8Array): Value {
     map.freshUntil,
     map.validUntil,
     map.previousHash,
-    [map.parameters.addressScope.map(({ address, prefix }) => [address, prefix])],
+    parametersValue(map.parameters),
     map.hubs.map(hubValue),
   ]
 }
@@ -90,11 +90,11 @@ export function sortHubs(hubs: readonly MapHub[]): MapHub[] {
   return [...hubs].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
 }
 
-function areSorted(hubs: readonly MapHub[]): boolean {
+export function areSorted(hubs: readonly MapHub[]): boolean {
   return hubs.every((hub, i) => i === 0 || (hubs[i - 1] as MapHub).key < hub.key)
 }
 
-function hubValue(hub: MapHub): Value {
+export function hubValue(hub: MapHub): Value {
   return [
     hub.id,
     hub.linkAddresses.map(linkAddressValue),
@@ -110,7 +110,7 @@ function hubValue(hub: MapHub): Value {
   ]
 }
 
-function readHub(reader: ValueReader): MapHub | undefined {
+export function readHub(reader: ValueReader): MapHub | undefined {
   const id = reader.bytes(HUB_ID_BYTES)
   const linkAddresses = reader.list(MAX_LINK_ADDRESSES, readLinkAddress)
   const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
@@ -139,7 +139,11 @@ function readLocation(reader: ValueReader): Location | undefined {
   return reader.ended && place !== undefined ? { place, asn } : undefined
 }
 
-function readParameters(reader: ValueReader): MapParameters | undefined {
+export function parametersValue({ addressScope }: MapParameters): Value {
+  return [addressScope.map(({ address, prefix }) => [address, prefix])]
+}
+
+export function readParameters(reader: ValueReader): MapParameters | undefined {
   const addressScope = reader.list(MAX_SCOPE_RANGES, readRange)
   return reader.ended ? { addressScope } : undefined
 }

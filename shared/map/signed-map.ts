@@ -2,7 +2,7 @@ import { ByteReader } from '../base/byte-reader.ts'
 import { ByteWriter } from '../base/byte-writer.ts'
 import { concatBytes, equalBytes, toHex, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import type { DirectoryKey } from '../crypto/directory-key.ts'
+import type { DirectoryKey, DirectoryPublicKey } from '../crypto/directory-key.ts'
 import { ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES } from '../crypto/ed25519.ts'
 import { sha256 } from '../crypto/kdf.ts'
 import { decodeCanonical, encodeCanonical } from './canonical.ts'
@@ -37,6 +37,15 @@ export function encodeMapBody(map: MapContent, networkId: Uint8Array): Uint8Arra
 
 export function signMapBody(body: Uint8Array, key: DirectoryKey, networkId: Uint8Array): MapSignature {
   return { directoryKey: key.publicBytes, signature: key.sign('spn/1 map', networkId, body) }
+}
+
+export function verifyMapSignature(
+  body: Uint8Array,
+  signature: Uint8Array,
+  key: DirectoryPublicKey,
+  networkId: Uint8Array,
+): boolean {
+  return key.verify('spn/1 map', networkId, body, signature)
 }
 
 export function encodeSignedMap(body: Uint8Array, signatures: readonly MapSignature[]): Uint8Array {
@@ -131,7 +140,7 @@ function checkSignatures(network: Network, body: Uint8Array, signatures: readonl
   for (const { directoryKey, signature } of signatures) {
     const directory = network.directories.find(({ key }) => equalBytes(key.bytes, directoryKey))
     if (directory === undefined) continue
-    if (!directory.key.verify('spn/1 map', network.id, body, signature)) {
+    if (!verifyMapSignature(body, signature, directory.key, network.id)) {
       throw new Fault('signature-invalid', { directory: directory.name })
     }
     valid.add(toHex(directoryKey))

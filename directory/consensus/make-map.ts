@@ -1,0 +1,127 @@
+import { toHex } from '../../shared/base/bytes.ts'
+import { encodeCanonical, type Value } from '../../shared/map/canonical.ts'
+import { hubValue, type MapContent, type MapHub } from '../../shared/map/hub-map.ts'
+import { type LinkAddress, linkAddressValue } from '../../shared/map/link-address.ts'
+import { placeValue } from '../../shared/map/place-codec.ts'
+import { termsValue, type Vote, type VotedHub } from './vote.ts'
+
+/**
+ * The map that these votes make (SPEC section 11.9). Pure, and the order of votes means nothing: whoever has the same
+ * votes makes the same bytes. Undefined where they agree on no settings, or on no map before.
+ * @param liars so many of the voters may say anything: what no more than these say counts for nothing
+ */
+export function makeMap(votes: readonly Vote[], epoch: number, liars: number): MapContent | undefined {
+  const terms = tally(
+    votes.map((vote) => [vote.terms]),
+    termsValue,
+  ).find(({ count }) => count > votes.length / 2)?.item
+  const previous = tally(
+    votes.map((vote) => [vote.previous]),
+    ({ epoch: of, hash }) => [of, hash],
+  )
+    .filter(({ item, count }) => count > liars && item.epoch < epoch)
+    .sort((a, b) => b.item.epoch - a.item.epoch || order(b.key, a.key))[0]?.item
+  if (terms === undefined || previous === undefined) return undefined
+  const validAfter = epoch * terms.epochSeconds
+  return {
+    epoch,
+    validAfter,
+    freshUntil: validAfter + terms.epochSeconds,
+    validUntil: validAfter + terms.epochSeconds * terms.lifeEpochs,
+    previousHash: previous.hash,
+    parameters: terms.parameters,
+    hubs: mergeHubs(votes, liars),
+  }
+}
+
+/** Those that more than half of the votes have. */
+function mergeHubs(votes: readonly Vote[], liars: number): MapHub[] {
+  const byId = new Map<string, VotedHub[]>()
+  for (const { hubs } of votes) {
+    for (const voted of hubs) byId.set(voted.hub.key, [...(byId.get(voted.hub.key) ?? []), voted])
+  }
+  return [...byId]
+    .filter(([, voted]) => voted.length > votes.length / 2)
+    .sort(([a], [b]) => order(a, b))
+    .flatMap(([, voted]) => mergeHub(voted, liars) ?? [])
+}
+
+/** The newest descriptor that more than the liars hold, and what those who hold it found out. */
+function mergeHub(voted: readonly VotedHub[], liars: number): MapHub | undefined {
+  const chosen = tally(
+    voted.map((one) => [one]),
+    descriptionValue,
+  )
+    .filter(({ count }) => count > liars)
+    .sort((a, b) => b.item.sequence - a.item.sequence || order(a.key, b.key))[0]
+  if (chosen === undefined) return undefined
+  const hubs = voted.filter((one) => keyOf(descriptionValue(one)) === chosen.key).map(({ hub }) => hub)
+  const least = Math.max(liars, Math.floor(hubs.length / 2)) + 1
+  const linkAddresses = agreed(
+    hubs.map((hub) => hub.linkAddresses),
+    least,
+  )
+  const noiseAddresses = agreed(
+    hubs.map((hub) => hub.noiseAddresses),
+    least,
+  )
+  if (linkAddresses.length === 0) return undefined
+  const location = tally(
+    hubs.map((hub) => [hub.location]),
+    ({ place, asn }) => [placeValue(place), asn],
+  )[0]?.item
+  return {
+    ...chosen.item.hub,
+    ...{ linkAddresses, noiseAddresses },
+    capacityKbits: median(
+      voted.map((one) => one.hub.capacityKbits),
+      liars,
+    ),
+    location: location ?? chosen.item.hub.location,
+  }
+}
+
+function agreed(lists: readonly (readonly LinkAddress[])[], least: number): LinkAddress[] {
+  return tally(lists, linkAddressValue)
+    .filter(({ count }) => count >= least)
+    .sort((a, b) => order(a.key, b.key))
+    .map(({ item }) => item)
+}
+
+/** What the hub itself says: all but what directories find out for themselves. */
+function descriptionValue({ sequence, hub }: VotedHub): Value {
+  const nowhere = { place: { latitude: 0, longitude: 0, country: '', city: '' }, asn: 0 }
+  const said = { linkAddresses: [], noiseAddresses: [], capacityKbits: 0, location: nowhere }
+  return [sequence, hubValue({ ...hub, ...said })]
+}
+
+/** The one in the middle, of two the smaller; a smaller one where the liars alone could be above it. */
+function median(numbers: readonly number[], liars: number): number {
+  const middle = Math.floor((numbers.length - 1) / 2)
+  return numbers.toSorted((a, b) => a - b)[Math.min(middle, numbers.length - 1 - liars)] ?? 0
+}
+
+interface Counted<T> {
+  readonly item: T
+  readonly key: string
+  readonly count: number
+}
+
+/** How many lists name each item, the most named first, of equal ones the one whose bytes come first. */
+function tally<T>(lists: readonly (readonly T[])[], toValue: (item: T) => Value): Counted<T>[] {
+  const counts = new Map<string, Counted<T>>()
+  for (const list of lists) {
+    for (const [key, item] of new Map(list.map((item) => [keyOf(toValue(item)), item]))) {
+      counts.set(key, { item, key, count: (counts.get(key)?.count ?? 0) + 1 })
+    }
+  }
+  return [...counts.values()].sort((a, b) => b.count - a.count || order(a.key, b.key))
+}
+
+function keyOf(value: Value): string {
+  return toHex(encodeCanonical(value))
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

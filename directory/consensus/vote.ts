@@ -1,0 +1,94 @@
+import { Fault } from '../../shared/base/fault.ts'
+import { decodeCanonical, encodeCanonical, type Value } from '../../shared/map/canonical.ts'
+import {
+  areSorted,
+  HASH_BYTES,
+  hubValue,
+  MAX_HUBS,
+  type MapHub,
+  type MapParameters,
+  parametersValue,
+  readHub,
+  readParameters,
+} from '../../shared/map/hub-map.ts'
+import { ValueReader } from '../../shared/map/value-reader.ts'
+import { MAX_VOTE_BYTES } from './note.ts'
+
+/** What all directories of a network have to be set to alike. */
+export interface Terms {
+  readonly epochSeconds: number
+  readonly lifeEpochs: number
+  readonly parameters: MapParameters
+}
+
+/** A map by its name: epoch and hash. Zeros stand for none. */
+export interface MapName {
+  readonly epoch: number
+  readonly hash: Uint8Array
+}
+
+/** A hub as one directory sees it: by the descriptor of this sequence, at the addresses where it was reached. */
+export interface VotedHub {
+  readonly sequence: number
+  readonly hub: MapHub
+}
+
+/** What one directory thinks that the next map should say (SPEC section 11.9). */
+export interface Vote {
+  readonly terms: Terms
+  /** The newest map that the directory has. */
+  readonly previous: MapName
+  /** In the order of their ids. */
+  readonly hubs: readonly VotedHub[]
+}
+
+const VOTE_VERSION = 1
+const MAX_VOTE_DEPTH = 6
+
+/** [version, [epoch seconds, life, parameters], [epoch, hash], [[sequence, hub], ...]] */
+export function encodeVote({ terms, previous, hubs }: Vote): Uint8Array {
+  return encodeCanonical([
+    VOTE_VERSION,
+    termsValue(terms),
+    [previous.epoch, previous.hash],
+    hubs.map(({ sequence, hub }) => [sequence, hubValue(hub)]),
+  ])
+}
+
+/** @throws Fault document-too-large, encoding-invalid */
+export function decodeVote(body: Uint8Array): Vote {
+  const limits = { maxBytes: MAX_VOTE_BYTES, maxDepth: MAX_VOTE_DEPTH }
+  const reader = new ValueReader(decodeCanonical(body, limits))
+  const version = reader.uint()
+  const terms = reader.record(readTerms)
+  const previous = reader.record(readMapName)
+  const hubs = reader.list(MAX_HUBS, readVotedHub)
+  const sorted = areSorted(hubs.map(({ hub }) => hub))
+  if (version === VOTE_VERSION && reader.ended && terms !== undefined && previous !== undefined && sorted) {
+    return { terms, previous, hubs }
+  }
+  throw new Fault('encoding-invalid')
+}
+
+export function termsValue({ epochSeconds, lifeEpochs, parameters }: Terms): Value {
+  return [epochSeconds, lifeEpochs, parametersValue(parameters)]
+}
+
+function readTerms(reader: ValueReader): Terms | undefined {
+  const [epochSeconds, lifeEpochs] = [reader.uint(), reader.uint()]
+  const parameters = reader.record(readParameters)
+  return reader.ended && parameters !== undefined && epochSeconds > 0 && lifeEpochs > 0
+    ? { epochSeconds, lifeEpochs, parameters }
+    : undefined
+}
+
+function readMapName(reader: ValueReader): MapName | undefined {
+  const name = { epoch: reader.uint(), hash: reader.bytes(HASH_BYTES) }
+  return reader.ended ? name : undefined
+}
+
+function readVotedHub(reader: ValueReader): VotedHub | undefined {
+  const sequence = reader.uint()
+  const hub = reader.record(readHub)
+  return reader.ended && hub !== undefined ? { sequence, hub } : undefined
+}
