@@ -12,13 +12,15 @@ import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Directory } from './directory.ts'
 import { loadDirectoryKey } from './directory-key-file.ts'
 import { openLocator } from './geo-database.ts'
-import { initDirectory } from './init.ts'
+import { initDirectory, joinDirectories, makeDirectoryKey } from './init.ts'
 import { directoryOptionsSchema } from './options.ts'
 import { Store } from './store.ts'
 
 const USAGE = `expected a command:
 spn-directory run --config FILE
-spn-directory init --state-dir DIR --network-file FILE --network NAME --name NAME --url URL [--test-network yes]`
+spn-directory init --state-dir DIR --network-file FILE --network NAME --name NAME --url URL [--test-network yes]
+spn-directory key --state-dir DIR --public-file FILE --name NAME --url URL
+spn-directory join --network-file FILE --network NAME --threshold K --parts FILE,FILE,... [--test-network yes]`
 
 const HOST_NAME_WARNING =
   '--url holds a host name, which clients that intercept may not be able to resolve: better give an address'
@@ -28,6 +30,8 @@ const [command, ...args] = process.argv.slice(2)
 await runProgram('spn-directory', async () => {
   if (command === 'run') return run(args)
   if (command === 'init') return init(args)
+  if (command === 'key') return key(args)
+  if (command === 'join') return joinParts(args)
   throw new Fault('options-invalid', { mistakes: USAGE })
 })
 
@@ -60,6 +64,37 @@ function init(words: readonly string[]): undefined {
     },
     systemRandom,
   )
-  console.log(JSON.stringify(file, undefined, 2))
-  if (directoriesByHostName(file).length > 0) console.error(`spn-directory: ${HOST_NAME_WARNING}`)
+  show(file, file.directories)
+}
+
+function key(words: readonly string[]): undefined {
+  const flags = parseCommandLine(words, { required: ['state-dir', 'public-file', 'name', 'url'] })
+  const part = makeDirectoryKey({
+    stateDir: flags['state-dir'] as string,
+    publicFile: flags['public-file'] as string,
+    name: flags.name as string,
+    url: flags.url as string,
+  })
+  show(part, [part])
+}
+
+function joinParts(words: readonly string[]): undefined {
+  const required = ['network-file', 'network', 'threshold', 'parts']
+  const flags = parseCommandLine(words, { required, optional: ['test-network'] })
+  const file = joinDirectories(
+    {
+      networkFile: flags['network-file'] as string,
+      network: flags.network as string,
+      threshold: Number(flags.threshold),
+      parts: (flags.parts as string).split(','),
+      testNetwork: flags['test-network'] === 'yes',
+    },
+    systemRandom,
+  )
+  show(file, file.directories)
+}
+
+function show(content: object, directories: Parameters<typeof directoriesByHostName>[0]['directories']): void {
+  console.log(JSON.stringify(content, undefined, 2))
+  if (directoriesByHostName({ directories }).length > 0) console.error(`spn-directory: ${HOST_NAME_WARNING}`)
 }

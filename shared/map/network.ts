@@ -26,21 +26,19 @@ export interface Network {
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
 
+/** What the network file says of one directory. */
+export const networkDirectorySchema = z.strictObject({
+  name: z.string().min(1).max(64),
+  key: hex32,
+  url: z.url({ protocol: /^https?$/, error: 'expected a URL that starts with http:// or https://' }),
+})
+
 /** The network file as JSON. */
 export const networkSchema = z
   .strictObject({
     name: z.string().min(1).max(64),
     id: hex32,
-    directories: z
-      .array(
-        z.strictObject({
-          name: z.string().min(1).max(64),
-          key: hex32,
-          url: z.url({ protocol: /^https?$/, error: 'expected a URL that starts with http:// or https://' }),
-        }),
-      )
-      .min(1)
-      .max(32),
+    directories: z.array(networkDirectorySchema).min(1).max(32),
     threshold: z.int().min(1),
     testNetwork: z.boolean().default(false),
   })

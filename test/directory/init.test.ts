@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { findDirectoryKey, loadDirectoryKey, saveDirectoryKey } from '../../directory/directory-key-file.ts'
-import { type InitOptions, initDirectory } from '../../directory/init.ts'
+import {
+  type InitOptions,
+  initDirectory,
+  type JoinOptions,
+  joinDirectories,
+  makeDirectoryKey,
+} from '../../directory/init.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import { DirectoryKey } from '../../shared/crypto/directory-key.ts'
@@ -79,6 +85,45 @@ describe('founding a network', () => {
     rmSync(options.networkFile)
     expect(faultOf(() => initDirectory(options, systemRandom)).code).toBe('state-corrupt')
     expect(faultOf(() => loadDirectoryKey(options.stateDir)).code).toBe('state-corrupt')
+  })
+})
+
+describe('founding a network of several directories', () => {
+  const keyOptions = (name: string) => ({
+    stateDir: join(folder, name),
+    publicFile: join(folder, `${name}.json`),
+    ...{ name, url: `http://192.0.2.1:80/${name}` },
+  })
+  const joinOptions = (names: readonly string[], threshold: number): JoinOptions => ({
+    networkFile: join(folder, 'joined.json'),
+    ...{ network: 'test', threshold, testNetwork: false },
+    parts: names.map((name) => join(folder, `${name}.json`)),
+  })
+
+  test('joins the public parts of keys that each operator made, which stay with him', () => {
+    const parts = ['a', 'b', 'c'].map((name) => makeDirectoryKey(keyOptions(name)))
+    joinDirectories(joinOptions(['a', 'b', 'c'], 2), systemRandom)
+    const network = readNetworkFile(join(folder, 'joined.json'))
+    expect(network.threshold).toBe(2)
+    expect(network.directories.map(({ name, key, url }) => ({ name, key: toHex(key.bytes), url }))).toEqual(parts)
+    for (const [i, name] of ['a', 'b', 'c'].entries()) {
+      const key = loadDirectoryKey(join(folder, name))
+      expect(key.publicBytes).toEqual(network.directories[i]!.key.bytes)
+      expect(readFileSync(join(folder, `${name}.json`), 'utf8')).not.toContain(toHex(key.toSeed()))
+    }
+  })
+
+  test('refuses a threshold that is no majority or more than all, the same part twice, and to overwrite', () => {
+    for (const name of ['a', 'b', 'c', 'd']) makeDirectoryKey(keyOptions(name))
+    const mistakes = (names: readonly string[], threshold: number): string =>
+      String(faultOf(() => joinDirectories(joinOptions(names, threshold), systemRandom)).details.mistakes)
+    expect(mistakes(['a', 'b', 'c', 'd'], 2)).toMatch(/^threshold: expected more than half/)
+    expect(mistakes(['a', 'b', 'c'], 4)).toMatch(/^threshold: /)
+    expect(mistakes(['a', 'b', 'a'], 2)).toMatch(/^directories: expected a different key/)
+    expect(existsSync(join(folder, 'joined.json'))).toBe(false)
+    joinDirectories(joinOptions(['a', 'b', 'c'], 2), systemRandom)
+    expect(mistakes(['a', 'b', 'c'], 2)).toMatch(/there already$/)
+    expect(faultOf(() => makeDirectoryKey(keyOptions('a'))).details.mistakes).toMatch(/there already\n.*already$/)
   })
 })
 
