@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
@@ -9,10 +10,15 @@ import { sha256 } from '../shared/crypto/kdf.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
+import { directHttp } from '../shared/map/direct-http.ts'
+import type { MapContent } from '../shared/map/hub-map.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
+import { Consensus, liarsOf, type PublishedMap } from './consensus/consensus.ts'
+import { SignedEpochs } from './consensus/signed-epochs.ts'
+import type { Vote } from './consensus/vote.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
 import { buildMap, type ReachedHub } from './map-builder.ts'
@@ -36,6 +42,9 @@ export interface DirectoryParts {
 const MAX_PROBE_FAILURES = 2
 /** The first map of a new network waits so long after the first hub, for others to come. */
 const FIRST_MAP_DELAY_S = 30
+/** How often the round of an epoch goes on: twenty-five times an epoch, but within these. */
+const SHORTEST_TICK_MS = 200
+const LONGEST_TICK_MS = 10_000
 /** Longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
 const FORGET_AFTER_S = 3600
 
@@ -47,6 +56,8 @@ export class Directory {
   readonly #prober: Prober
   readonly #intake: Intake
   readonly #http: FastifyInstance
+  /** Only where there are several directories. */
+  readonly #consensus: Consensus | undefined
   readonly #timers: NodeJS.Timeout[] = []
   #firstReachedMs: number | undefined
   #started: Promise<void> | undefined
@@ -81,6 +92,7 @@ export class Directory {
       },
       store,
     )
+    this.#consensus = network.directories.length > 1 ? this.#makeConsensus() : undefined
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
@@ -89,9 +101,23 @@ export class Directory {
         ok: this.#map() !== undefined,
         epoch: store.latestMap()?.epoch,
         hubs: store.hubCount(this.#now),
+        round: this.#consensus?.health(),
       }),
+      consensus: this.#consensus,
     }
     this.#http = createHttpServer(handlers, options.trustedProxies)
+  }
+
+  #makeConsensus(): Consensus {
+    const { network, key, clock, random, log, store } = this.#parts
+    return new Consensus({
+      ...{ network, key, clock, random, log, send: directHttp, epochSeconds: this.#options.epochSeconds },
+      signed: new SignedEpochs(join(this.#options.stateDir, 'signed-epochs')),
+      vote: () => this.#vote(),
+      latestEpoch: () => store.latestMap()?.epoch ?? 0,
+      publish: (map) => this.#keepMap(map),
+      keepProof: ({ epoch, kind, bytes }, second) => store.putProof(epoch, kind, bytes, second.bytes),
+    })
   }
 
   /** @throws Fault port-in-use, address-unavailable, capability-missing; cancelled if it is closed */
@@ -108,7 +134,7 @@ export class Directory {
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
       setInterval(() => this.#attempt('hubs not probed', () => this.#probeAll()), probeSeconds * 1000),
-      setInterval(() => this.#attempt('map not published', () => this.#publish()), Math.min(1000, epochSeconds * 250)),
+      setInterval(() => this.#attempt('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
   }
@@ -123,6 +149,7 @@ export class Directory {
     await this.#started?.catch(() => undefined)
     for (const timer of this.#timers) clearInterval(timer)
     this.#prober.close()
+    this.#consensus?.close()
     await this.#http.close()
     await this.#node.close()
     this.#parts.store.close()
@@ -177,26 +204,53 @@ export class Directory {
     }
   }
 
-  /** Makes the map of the running epoch, unless there is one. Kept first, shown afterwards. */
+  /** Alone a directory looks often whether an epoch began; among several it does a part of its round each time. */
+  #tickMs(epochSeconds: number): number {
+    if (this.#consensus === undefined) return Math.min(1000, epochSeconds * 250)
+    return Math.min(Math.max(epochSeconds * 40, SHORTEST_TICK_MS), LONGEST_TICK_MS)
+  }
+
+  /** Makes the map of the running epoch, unless there is one; among several with the others. */
   #publish(): void {
-    const { store, network, key, locator, log, wallClock } = this.#parts
-    const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
-    const epoch = Math.floor(wallClock() / 1000 / epochSeconds)
+    const { store, network, key, wallClock } = this.#parts
+    if (this.#consensus !== undefined) return this.#consensus.tick(wallClock())
+    const epoch = Math.floor(wallClock() / 1000 / this.#options.epochSeconds)
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
     if (latest === undefined && !this.#isTimeForFirstMap()) return
-    const map = buildMap(
-      this.#reachedHubs(),
-      epoch,
-      { epochSeconds, lifeEpochs },
-      latest?.hash ?? new Uint8Array(32),
-      addressScope,
-      locator,
-    )
-    const body = encodeMapBody(map, network.id)
+    const content = this.#mapOf(epoch)
+    const body = encodeMapBody(content, network.id)
     const signed = encodeSignedMap(body, [signMapBody(body, key, network.id)])
-    store.putMap({ epoch, hash: sha256(body), signed })
-    log.info('map published', { epoch, hubs: map.hubs.length, bytes: signed.length })
+    this.#keepMap({ content, hash: sha256(body), signed })
+  }
+
+  /** Kept first, shown afterwards. */
+  #keepMap({ content: { epoch, previousHash, hubs }, hash, signed }: PublishedMap): void {
+    this.#parts.store.putMap({ epoch, hash, signed })
+    this.#parts.store.appendLog({ epoch, hash, previousHash })
+    this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: signed.length })
+  }
+
+  /** What this directory alone makes of what it knows. */
+  #mapOf(epoch: number): MapContent {
+    const { store, locator } = this.#parts
+    const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
+    const previousHash = store.latestMap()?.hash ?? new Uint8Array(32)
+    return buildMap(this.#reachedHubs(), epoch, { epochSeconds, lifeEpochs }, previousHash, addressScope, locator)
+  }
+
+  /** Undefined as long as there is neither a hub nor a map. */
+  #vote(): Vote | undefined {
+    const { epochSeconds, mapLifeEpochs: lifeEpochs } = this.#options
+    const latest = this.#parts.store.latestMap()
+    const { hubs, parameters, previousHash } = this.#mapOf(0)
+    if (hubs.length === 0 && latest === undefined) return undefined
+    const sequences = new Map(this.#parts.store.descriptors(this.#now).map((one) => [toHex(one.hubId), one.sequence]))
+    return {
+      terms: { epochSeconds, lifeEpochs, parameters },
+      previous: { epoch: latest?.epoch ?? 0, hash: previousHash },
+      hubs: hubs.map((hub) => ({ sequence: sequences.get(hub.key) ?? 0, hub })),
+    }
   }
 
   #isTimeForFirstMap(): boolean {
@@ -240,6 +294,9 @@ function checkFit(options: DirectoryOptions, { network, key, store, wallClock }:
   }
   if (options.addressScope.length > 0 && !network.testNetwork) {
     mistakes.push('addressScope: expected none, because the network file does not say "testNetwork": true')
+  }
+  if (liarsOf(network) < 0) {
+    mistakes.push('networkFile: expected a threshold of more than half of the directories')
   }
   const latest = store.latestMap()?.epoch ?? 0
   const epoch = Math.floor(wallClock() / 1000 / options.epochSeconds)

@@ -7,6 +7,8 @@ import { listenFault } from '../shared/base/listen-fault.ts'
 import { MAX_DESCRIPTOR_BYTES } from '../shared/map/descriptor.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import { type SignedTime, TIME_NONCE_BYTES } from '../shared/map/signed-time.ts'
+import type { Consensus, ConsensusHealth } from './consensus/consensus.ts'
+import { addNoteRoutes } from './consensus/note-routes.ts'
 import type { StoredMap } from './store.ts'
 
 export interface HttpHandlers {
@@ -14,12 +16,16 @@ export interface HttpHandlers {
   readonly takeDescriptor: (signed: Uint8Array, sender: string) => 'accepted' | 'unchanged'
   readonly map: () => { map: StoredMap; freshForS: number } | undefined
   readonly time: (nonce: Uint8Array) => SignedTime
-  readonly health: () => { ok: boolean; epoch: number | undefined; hubs: number }
+  /** Of a directory among several. */
+  readonly consensus?: Consensus | undefined
+  readonly health: () => { ok: boolean; epoch: number | undefined; hubs: number; round?: ConsensusHealth | undefined }
 }
 
 /** HTTP status by fault; what is not listed is the sender's mistake. */
 const STATUS: Partial<Record<FaultCode, number>> = {
+  'not-found': 404,
   'descriptor-older': 409,
+  'note-epoch': 409,
   'document-too-large': 413,
   'descriptor-rate': 429,
   'limit-reached': 503,
@@ -72,6 +78,8 @@ export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonl
     const { timeMs, signature } = handlers.time(bytes)
     return reply.header('cache-control', 'no-store').send({ timeMs, signature: toHex(signature) })
   })
+
+  if (handlers.consensus !== undefined) addNoteRoutes(server, handlers.consensus)
 
   server.get('/healthz', (_request, reply) => {
     const health = handlers.health()

@@ -35,7 +35,20 @@ const SCHEMA = `
     primary key (hub_id, ip, port)
   ) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
+  create table if not exists log (epoch integer primary key, hash blob not null, previous blob not null) strict;
+  create trigger if not exists log_stays before delete on log begin select raise(abort, 'the log only grows'); end;
+  create trigger if not exists log_holds before update on log begin select raise(abort, 'the log only grows'); end;
+  create table if not exists proofs (
+    epoch integer not null, kind text not null, first blob not null, second blob not null, unique (kind, first)
+  ) strict;
 `
+
+/** A map in the log, by its name, and what it names as the one before it. */
+export interface LoggedMap {
+  readonly epoch: number
+  readonly hash: Uint8Array
+  readonly previousHash: Uint8Array
+}
 
 const KEPT_MAPS = 48
 
@@ -113,6 +126,33 @@ export class Store {
     this.#run('insert into maps values (?, ?, ?)', epoch, hash, signed)
     this.#run('delete from maps where epoch <= ?', epoch - KEPT_MAPS)
     this.#latestMap = this.#loadLatestMap()
+  }
+
+  /** Writes a map into the log, from which nothing is ever taken. */
+  appendLog({ epoch, hash, previousHash }: LoggedMap): void {
+    this.#run('insert into log values (?, ?, ?)', epoch, hash, previousHash)
+  }
+
+  log(): LoggedMap[] {
+    return this.#all('select * from log order by epoch').map((row) => ({
+      epoch: Number(row.epoch),
+      hash: bytesOf(row.hash),
+      previousHash: bytesOf(row.previous),
+    }))
+  }
+
+  /** Keeps for ever that a directory signed two things: both heads. */
+  putProof(epoch: number, kind: string, first: Uint8Array, second: Uint8Array): void {
+    this.#run('insert or ignore into proofs values (?, ?, ?, ?)', epoch, kind, first, second)
+  }
+
+  proofs(): { epoch: number; kind: string; first: Uint8Array; second: Uint8Array }[] {
+    return this.#all('select * from proofs order by epoch').map((row) => ({
+      epoch: Number(row.epoch),
+      kind: String(row.kind),
+      first: bytesOf(row.first),
+      second: bytesOf(row.second),
+    }))
   }
 
   #loadLatestMap(): StoredMap | undefined {

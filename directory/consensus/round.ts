@@ -167,8 +167,9 @@ export class Round {
     const content = votes.length < network.threshold ? undefined : makeMap(votes, epoch, liars)
     if (content === undefined) return
     const body = encodeMapBody(content, network.id)
-    this.#made = { content, body, hash: sha256(body) }
-    this.#sign(this.#made)
+    const made = { content, body, hash: sha256(body) }
+    this.#sign(made)
+    this.#made = made
   }
 
   #sign({ content, body, hash }: MadeMap): void {

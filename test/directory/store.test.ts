@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Store } from '../../directory/store.ts'
 import { faultOf } from '../support/fault-of.ts'
@@ -26,6 +27,32 @@ const descriptor = (fill: number, expires = 1_000, sequence = 1) => ({
 })
 const address = (last: number, port = 443) => ({ ip: Uint8Array.of(9, 9, 9, last), port })
 const map = (epoch: number) => ({ epoch, hash: id(epoch & 0xff), signed: Uint8Array.of(epoch & 0xff, 7) })
+
+describe('the log of maps', () => {
+  test('only grows: an epoch has one entry, which can be neither changed nor taken out', () => {
+    const store = new Store(file)
+    const entries = [5, 6].map((epoch) => ({ epoch, hash: id(epoch), previousHash: id(epoch - 1) }))
+    for (const entry of entries) store.appendLog(entry)
+    expect(() => store.appendLog({ epoch: 6, hash: id(9), previousHash: id(5) })).toThrow()
+    store.close()
+    const database = new DatabaseSync(file)
+    expect(() => database.exec('delete from log')).toThrow(/only grows/)
+    expect(() => database.exec('update log set epoch = 7 where epoch = 6')).toThrow(/only grows/)
+    database.close()
+    const again = new Store(file)
+    expect(again.log()).toEqual(entries)
+    again.close()
+  })
+
+  test('stands beside the proofs of directories that said two things', () => {
+    const store = new Store(file)
+    for (let times = 0; times < 2; times++) store.putProof(5, 'vote', id(1), id(2))
+    store.close()
+    const again = new Store(file)
+    expect(again.proofs()).toEqual([{ epoch: 5, kind: 'vote', first: id(1), second: id(2) }])
+    again.close()
+  })
+})
 
 describe('what a directory keeps', () => {
   test('is there after a restart: descriptors, probes and maps', () => {

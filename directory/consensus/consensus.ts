@@ -1,0 +1,166 @@
+import { toHex } from '../../shared/base/bytes.ts'
+import type { MonotonicClock } from '../../shared/base/clock.ts'
+import { Fault } from '../../shared/base/fault.ts'
+import { faultFields, type Log } from '../../shared/base/log.ts'
+import type { Random } from '../../shared/base/random.ts'
+import type { DirectoryKey } from '../../shared/crypto/directory-key.ts'
+import { DirectoryClient, type HttpSend } from '../../shared/map/directory-client.ts'
+import type { MapContent } from '../../shared/map/hub-map.ts'
+import type { Network } from '../../shared/map/network.ts'
+import { signMapBody } from '../../shared/map/signed-map.ts'
+import { Exchange } from './exchange.ts'
+import { type Note, type NoteHead, type NoteKind, signNote, verifyBody, verifyHead } from './note.ts'
+import { Round } from './round.ts'
+import { scheduleAt } from './schedule.ts'
+import type { SignedEpochs } from './signed-epochs.ts'
+import { encodeVote, type Vote } from './vote.ts'
+
+/** What can be handed out. */
+export interface PublishedMap {
+  readonly content: MapContent
+  readonly hash: Uint8Array
+  readonly signed: Uint8Array
+}
+
+export interface ConsensusParts {
+  readonly network: Network
+  readonly key: DirectoryKey
+  readonly epochSeconds: number
+  readonly signed: SignedEpochs
+  readonly send: HttpSend
+  readonly clock: MonotonicClock
+  readonly random: Random
+  readonly log: Log
+  /** What this directory thinks of the hubs now; undefined as long as it knows none and there is no map. */
+  readonly vote: () => Vote | undefined
+  /** Epoch of the newest map that is held. */
+  readonly latestEpoch: () => number
+  /** A map with enough signatures, in its epoch or later. */
+  readonly publish: (map: PublishedMap) => void
+  /** Keeps for ever that a directory said two things. */
+  readonly keepProof: (first: NoteHead, second: NoteHead) => void
+}
+
+/** What the outside may know of how directories get on with each other. */
+export interface ConsensusHealth {
+  readonly deciding: number
+  readonly votes: number
+  readonly echoes: number
+  readonly chosen: number
+  readonly signatures: number
+  readonly disagreeing: number
+  readonly proofs: number
+  readonly silent: number
+}
+
+/** So many directories of a network may say anything without there being two maps of one epoch (SPEC section 11.8). */
+export function liarsOf({ directories, threshold }: Pick<Network, 'directories' | 'threshold'>): number {
+  return 2 * threshold - directories.length - 1
+}
+
+/** One directory among several: takes part in the round of each epoch. */
+export class Consensus {
+  readonly #parts: ConsensusParts
+  readonly #exchange: Exchange
+  #round: Round | undefined
+  readonly #maps: DirectoryClient
+  readonly #closing = new AbortController()
+  #fetching = false
+  #published = 0
+
+  constructor(parts: ConsensusParts) {
+    this.#parts = parts
+    const { network, key, send, clock, random, log } = parts
+    this.#maps = new DirectoryClient(network, { clock, random })
+    this.#exchange = new Exchange({ network, send, random, log, self: toHex(key.publicBytes) })
+  }
+
+  close(): void {
+    this.#closing.abort()
+    this.#exchange.close()
+  }
+
+  /** Time passes. @param networkMs Unix ms */
+  tick(networkMs: number): void {
+    const { epoch, phase } = scheduleAt(networkMs, this.#parts.epochSeconds)
+    const round = this.#roundOf(epoch)
+    round.advance(phase)
+    const map = phase === 'publish' && this.#published !== epoch ? round.agreed() : undefined
+    if (map !== undefined) {
+      this.#parts.publish(map)
+      this.#published = epoch
+    }
+    this.#exchange.visitAll(round)
+    const running = Math.floor(networkMs / 1000 / this.#parts.epochSeconds)
+    if (this.#parts.latestEpoch() < running) void this.#catchUp(networkMs)
+  }
+
+  /** A head that a peer sends, before its body is read. @throws Fault encoding-invalid, signature-invalid, note-epoch */
+  checkHead(kind: NoteKind, bytes: Uint8Array): NoteHead {
+    const head = verifyHead(kind, bytes, this.#parts.network)
+    const round = this.#round
+    if (head.epoch !== round?.epoch) throw new Fault('note-epoch')
+    return head
+  }
+
+  /** @throws Fault document-too-large, encoding-invalid, signature-invalid, note-epoch */
+  take(head: NoteHead, body: Uint8Array): 'accepted' | 'unchanged' {
+    if (this.#round === undefined) throw new Fault('note-epoch')
+    return this.#round.take(verifyBody(head, body)) ? 'accepted' : 'unchanged'
+  }
+
+  find(kind: NoteKind, epoch: number, signer: string): Note | undefined {
+    return this.#round?.epoch === epoch ? this.#round.find(kind, signer) : undefined
+  }
+
+  health(): ConsensusHealth | undefined {
+    const round = this.#round
+    return round && { deciding: round.epoch, ...round.facts(), silent: this.#exchange.silent }
+  }
+
+  #roundOf(epoch: number): Round {
+    if (this.#round?.epoch === epoch) return this.#round
+    if (this.#round !== undefined) this.#report(this.#round)
+    this.#exchange.forget()
+    const { network, key, signed, vote, keepProof, log } = this.#parts
+    this.#round = new Round({
+      ...{ network, epoch, liars: liarsOf(network) },
+      vote: () => {
+        const said = vote()
+        return said && encodeVote(said)
+      },
+      sign: (kind, body) => {
+        const note = signNote(kind, epoch, body, key, network.id)
+        return signed.claim(kind, epoch, note.head.hash) ? note : undefined
+      },
+      signMap: (body) => signMapBody(body, key, network.id),
+      onProof: (first, second) => {
+        log.error('a directory said two things', { epoch, kind: first.kind, directory: first.signer })
+        keepProof(first, second)
+      },
+    })
+    return this.#round
+  }
+
+  /** Takes a map from the others that they signed without this directory. */
+  async #catchUp(networkMs: number): Promise<void> {
+    if (this.#fetching) return
+    this.#fetching = true
+    try {
+      const map = await this.#maps.fetchMap(this.#parts.send, networkMs, undefined, this.#closing.signal)
+      if (map === undefined || map.content.epoch <= this.#parts.latestEpoch() || this.#closing.signal.aborted) return
+      this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes })
+    } catch (error) {
+      this.#parts.log.debug('no map of the others', faultFields(error))
+    } finally {
+      this.#fetching = false
+    }
+  }
+
+  /** At the end of a round: what went wrong in it. */
+  #report(round: Round): void {
+    const facts = { epoch: round.epoch, ...round.facts() }
+    if (this.#published !== round.epoch) this.#parts.log.warn('no map was agreed on', facts)
+    else if (facts.disagreeing > 0) this.#parts.log.warn('directories disagreed on the map', facts)
+  }
+}
