@@ -1,6 +1,7 @@
 import type { FuzzTarget } from './fuzz-target.ts'
 import { CELL_TARGETS } from './targets/cell-targets.ts'
 import { CLIENT_TARGETS } from './targets/client-targets.ts'
+import { CONSENSUS_TARGETS } from './targets/consensus-targets.ts'
 import { CONTROL_TARGETS } from './targets/control-targets.ts'
 import { DIRECTORY_TARGETS } from './targets/directory-targets.ts'
 import { DOCUMENT_TARGETS } from './targets/document-targets.ts'
@@ -19,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...HANDSHAKE_TARGETS,
   ...DOCUMENT_TARGETS,
   ...DIRECTORY_TARGETS,
+  ...CONSENSUS_TARGETS,
   ...CLIENT_TARGETS,
   ...CONTROL_TARGETS,
   ...OPTIONS_TARGETS,

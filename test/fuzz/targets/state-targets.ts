@@ -19,7 +19,7 @@ import { NETWORK, orFault, smallSignedMap } from './document-targets.ts'
 let folder: string | undefined
 
 /** One folder for all runs, gone with the process. */
-function stateFolder(): string {
+export function stateFolder(): string {
   if (folder !== undefined) return folder
   const made = mkdtempSync(join(tmpdir(), 'spn-fuzz-'))
   process.once('exit', () => rmSync(made, { recursive: true, force: true }))
@@ -27,7 +27,7 @@ function stateFolder(): string {
   return made
 }
 
-function writeState(name: string, bytes: Uint8Array): string {
+export function writeState(name: string, bytes: Uint8Array): string {
   writeFileSync(join(stateFolder(), name), bytes)
   return stateFolder()
 }
