@@ -114,7 +114,7 @@ export class Directory {
       ...{ network, key, clock, random, log, send: directHttp, epochSeconds: this.#options.epochSeconds },
       signed: new SignedEpochs(join(this.#options.stateDir, 'signed-epochs')),
       vote: () => this.#vote(),
-      latestEpoch: () => store.latestMap()?.epoch ?? 0,
+      latest: () => store.latestMap(),
       publish: (map) => this.#keepMap(map),
       keepProof: ({ epoch, kind, bytes }, second) => store.putProof(epoch, kind, bytes, second.bytes),
     })

@@ -1,4 +1,4 @@
-import { toHex } from '../../shared/base/bytes.ts'
+import { equalBytes, toHex } from '../../shared/base/bytes.ts'
 import type { MonotonicClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { faultFields, type Log } from '../../shared/base/log.ts'
@@ -13,7 +13,7 @@ import { type Note, type NoteHead, type NoteKind, signNote, verifyBody, verifyHe
 import { Round } from './round.ts'
 import { scheduleAt } from './schedule.ts'
 import type { SignedEpochs } from './signed-epochs.ts'
-import { encodeVote, type Vote } from './vote.ts'
+import { encodeVote, type MapName, type Vote } from './vote.ts'
 
 /** What can be handed out. */
 export interface PublishedMap {
@@ -33,8 +33,8 @@ export interface ConsensusParts {
   readonly log: Log
   /** What this directory thinks of the hubs now; undefined as long as it knows none and there is no map. */
   readonly vote: () => Vote | undefined
-  /** Epoch of the newest map that is held. */
-  readonly latestEpoch: () => number
+  /** The newest map that is held. */
+  readonly latest: () => MapName | undefined
   /** A map with enough signatures, in its epoch or later. */
   readonly publish: (map: PublishedMap) => void
   /** Keeps for ever that a directory said two things. */
@@ -66,7 +66,8 @@ export class Consensus {
   readonly #maps: DirectoryClient
   readonly #closing = new AbortController()
   #fetching = false
-  #published = 0
+  /** Epoch of the last map that this directory saw agreed on in its own round. */
+  #settled = 0
 
   constructor(parts: ConsensusParts) {
     this.#parts = parts
@@ -85,14 +86,10 @@ export class Consensus {
     const { epoch, phase } = scheduleAt(networkMs, this.#parts.epochSeconds)
     const round = this.#roundOf(epoch)
     round.advance(phase)
-    const map = phase === 'publish' && this.#published !== epoch ? round.agreed() : undefined
-    if (map !== undefined) {
-      this.#parts.publish(map)
-      this.#published = epoch
-    }
+    if (phase === 'publish' && this.#settled !== epoch) this.#settle(round.agreed())
     this.#exchange.visitAll(round)
     const running = Math.floor(networkMs / 1000 / this.#parts.epochSeconds)
-    if (this.#parts.latestEpoch() < running) void this.#catchUp(networkMs)
+    if (this.#latestEpoch < running) void this.#catchUp(networkMs)
   }
 
   /** A head that a peer sends, before its body is read. @throws Fault encoding-invalid, signature-invalid, note-epoch */
@@ -116,6 +113,26 @@ export class Consensus {
   health(): ConsensusHealth | undefined {
     const round = this.#round
     return round && { deciding: round.epoch, ...round.facts(), silent: this.#exchange.silent }
+  }
+
+  get #latestEpoch(): number {
+    return this.#parts.latest()?.epoch ?? 0
+  }
+
+  /** The map is published, unless it came from the others already; then it must be the same. */
+  #settle(map: PublishedMap | undefined): void {
+    if (map === undefined) return
+    const { epoch } = map.content
+    const latest = this.#parts.latest()
+    if (latest === undefined || latest.epoch < epoch) this.#parts.publish(map)
+    else if (latest.epoch === epoch && !equalBytes(latest.hash, map.hash)) {
+      this.#parts.log.error('there are two maps of one epoch', {
+        epoch,
+        one: toHex(latest.hash),
+        other: toHex(map.hash),
+      })
+    }
+    this.#settled = epoch
   }
 
   #roundOf(epoch: number): Round {
@@ -148,7 +165,7 @@ export class Consensus {
     this.#fetching = true
     try {
       const map = await this.#maps.fetchMap(this.#parts.send, networkMs, undefined, this.#closing.signal)
-      if (map === undefined || map.content.epoch <= this.#parts.latestEpoch() || this.#closing.signal.aborted) return
+      if (map === undefined || map.content.epoch <= this.#latestEpoch || this.#closing.signal.aborted) return
       this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes })
     } catch (error) {
       this.#parts.log.debug('no map of the others', faultFields(error))
@@ -160,7 +177,7 @@ export class Consensus {
   /** At the end of a round: what went wrong in it. */
   #report(round: Round): void {
     const facts = { epoch: round.epoch, ...round.facts() }
-    if (this.#published !== round.epoch) this.#parts.log.warn('no map was agreed on', facts)
+    if (this.#latestEpoch < round.epoch) this.#parts.log.warn('no map was agreed on', facts)
     else if (facts.disagreeing > 0) this.#parts.log.warn('directories disagreed on the map', facts)
   }
 }
