@@ -8,6 +8,7 @@ import type { MapHub } from '../../../shared/map/hub-map.ts'
 import { type NearHub, nearestHubs } from '../nearest-hubs.ts'
 import type { MeasuredMap, PathStrategy, PreparedStrategy, UserPaths, UserView } from '../path-strategy.ts'
 import type { SimRandom } from '../sim-random.ts'
+import { type Spot, spotOf } from '../world/earth.ts'
 import type { Today } from '../world/presence.ts'
 import type { Connection } from '../world/traffic.ts'
 
@@ -17,6 +18,8 @@ const HOPS = 3
 const RELAYS_HANDED = 8
 /** Homes to choose among that it is handed: it takes one of the nearest three that are not remembered. */
 const HOMES_HANDED = MAX_HOMES + 3
+/** Distances that are computed in two ways differ by less. The rule decides among those handed by its own. */
+const SAME_KM = 0.02
 const NONE: ReadonlySet<string> = new Set()
 const WEB_PORT = 443
 const TARGETS: Readonly<Record<IpFamily, Target>> = {
@@ -47,6 +50,7 @@ class PresentRule implements PreparedStrategy {
   readonly exits: readonly MapHub[]
   readonly relays: readonly MapHub[]
   readonly numbers: ReadonlyMap<string, number>
+  readonly spots: readonly Spot[]
   readonly #exitsNear = new Map<number, NearHub[]>()
 
   constructor({ hubs }: MeasuredMap, { keepsHomes, isDiverse }: PresentOptions) {
@@ -54,6 +58,7 @@ class PresentRule implements PreparedStrategy {
     this.keepsHomes = keepsHomes
     this.exits = this.hubs.map((hub) => ({ ...hub, roles: { ...hub.roles, relay: false } }))
     this.relays = this.hubs.map((hub) => ({ ...hub, roles: { ...hub.roles, exit4: false, exit6: false } }))
+    this.spots = hubs.map(({ location }) => spotOf(location.place))
     this.numbers = new Map(this.hubs.map(({ key }, number) => [key, number]))
   }
 
@@ -64,7 +69,10 @@ class PresentRule implements PreparedStrategy {
   exitsNear({ number, location }: Connection['destination']): readonly NearHub[] {
     let near = this.#exitsNear.get(number)
     if (near === undefined) {
-      near = nearestHubs(this.hubs, location.place, ({ roles }) => roles.exit4 || roles.exit6)
+      near = nearestHubs(this.spots, spotOf(location.place), (hub) => {
+        const roles = this.hubs[hub]?.roles
+        return roles?.exit4 === true || roles?.exit6 === true
+      })
       this.#exitsNear.set(number, near)
     }
     return near
@@ -85,7 +93,11 @@ class PresentPaths implements UserPaths {
     this.#rule = rule
     this.#user = user
     this.#random = random
-    this.#homesNear = nearestHubs(rule.hubs, user.location.place, ({ roles }) => roles.home)
+    this.#homesNear = nearestHubs(
+      rule.spots,
+      spotOf(user.location.place),
+      (number) => rule.hubs[number]?.roles.home === true,
+    )
   }
 
   /** As the home link does: homes that are not in the map are forgotten, the first of the others is dialled. */
@@ -129,15 +141,15 @@ class PresentPaths implements UserPaths {
     }
   }
 
-  /** The nearest exits that fit the home and target: all that are as near as the first of them. */
+  /** The nearest exits that fit the home and target: all that are as near as the first of them, or nearly so. */
   #nearestExits(destination: Connection['destination'], home: MapHub, target: Target): MapHub[] {
     const found: MapHub[] = []
-    let leastKm = Number.POSITIVE_INFINITY
+    let mostKm = Number.POSITIVE_INFINITY
     for (const { number, km } of this.#rule.exitsNear(destination)) {
-      if (km > leastKm) break
+      if (km > mostKm) break
       const exit = this.#rule.exits[number] as MapHub
       if (this.#today.isPresent[number] === 0 || !mayExit(exit, target) || areRelated(exit, home)) continue
-      leastKm = km
+      mostKm = Math.min(mostKm, km + SAME_KM)
       found.push(exit)
     }
     return found
