@@ -106,7 +106,7 @@ function costCharts(rules: readonly StrategyFigures[]): string[] {
     }),
     lineChart({
       title: 'Round trip through the path against the direct one',
-      x: { label: 'times as long', from: 1, to: 100, scale: 'log' },
+      x: { label: 'times as long', from: 0.5, to: 100, scale: 'log' },
       y: { ...percent, label: 'connections, %' },
       series: rules.map(({ title: name, stretches }) => ({
         name,

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Location } from '../../../shared/geo/place.ts'
+import { SimRandom } from '../sim-random.ts'
 import { smallWorld } from '../small-world.ts'
 import { measuredMap } from '../walk.ts'
 import { destinationCost, hubCost, laneCost, proximity, proximityPoint } from './original-costs.ts'
 import { buildLanes } from './original-lanes.ts'
-import { cheapestRoutes } from './original-routes.ts'
+import { cheapestRoutes, type Route, type RouteRequest } from './original-routes.ts'
 
 const at = (latitude: number, longitude: number, country: string, asn: number): Location => ({
   place: { latitude, longitude, country, city: '' },
@@ -93,6 +94,25 @@ describe('routes of the original', () => {
     ])
   })
 
+  test('are those that the search without short cuts finds', () => {
+    for (const seed of ['alder', 'birch', 'cedar']) {
+      const world = smallWorld(seed)
+      const all = buildLanes(measuredMap(world))
+      const random = new SimRandom(seed)
+      for (let i = 0; i < 30; i++) {
+        const draw = (): number => random.below(world.hubs.length)
+        const sessions = new Map(Array.from({ length: 5 }, () => [draw(), draw()] as const))
+        const ends = Array.from({ length: 12 }, () => ({ number: draw(), cost: random.unit() * 1000 }))
+        const isPresent = Uint8Array.from(world.hubs, () => (random.unit() < 0.95 ? 1 : 0))
+        const request = { lanes: all, home: draw(), exits: ends, isPresent, sessions }
+        const found = cheapestRoutes(request)
+        const slow = slowRoutes(request)
+        expect(found.map(({ hubs }) => hubs)).toEqual(slow.map(({ hubs }) => hubs))
+        for (const [at, { cost }] of found.entries()) expect(cost).toBeCloseTo(slow[at]!.cost, 6)
+      }
+    }
+  })
+
   test('do not cross hubs that are away', () => {
     expect(find([], [1, 0, 1, 1]).map(({ hubs }) => hubs)).toEqual([
       [0, 2, 3],
@@ -101,3 +121,24 @@ describe('routes of the original', () => {
     expect(find([], [1, 1, 0, 1])).toEqual([])
   })
 })
+
+/** Every route of 2 to 4 hubs, then the ten cheapest of them that are neither too long nor too dear. */
+function slowRoutes({ lanes, home, exits, isPresent, sessions }: RouteRequest): Route[] {
+  const ends = new Map(exits.map(({ number, cost }) => [number, cost]))
+  const extend = ({ hubs, cost }: Route): Route[] =>
+    lanes[hubs.at(-1)!]!.filter(({ to }) => isPresent[to] === 1 && !hubs.includes(to))
+      .filter(({ to }) => [undefined, hubs.at(-1)].includes(sessions.get(to)))
+      .map((lane) => ({
+        hubs: [...hubs, lane.to],
+        cost: cost + (lane.cost + 100) * (sessions.has(lane.to) ? 0.8 : 1),
+      }))
+  const two = extend({ hubs: [home], cost: 0 })
+  const three = two.flatMap(extend)
+  const routes = [...two, ...three, ...three.flatMap(extend)]
+    .filter(({ hubs }) => ends.has(hubs.at(-1)!))
+    .map(({ hubs, cost }) => ({ hubs, cost: cost + ends.get(hubs.at(-1)!)! }))
+    .sort((a, b) => a.cost - b.cost)
+    .slice(0, 10)
+  const [best] = routes
+  return routes.filter(({ hubs, cost }) => hubs.length <= best!.hubs.length + 2 && cost <= best!.cost + 10_000)
+}
