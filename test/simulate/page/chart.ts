@@ -113,7 +113,7 @@ function numberText(value: number): string {
 
 /** Short enough to stand beside that of the next bar. */
 function barText(value: number): string {
-  return value > 0 && value < 0.01 ? '<0.01' : String(Number(value.toPrecision(2)))
+  return value > 0 && value < 0.01 ? '~0' : String(Number(value.toPrecision(2)))
 }
 
 function text(x: number | string, y: number, content: string, anchor: 'start' | 'middle' | 'end'): string {
