@@ -18,7 +18,7 @@ import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './time
 
 /** What the exit does in the world for a circuit. */
 export interface ExitSink {
-  /** Connect to this target; answer by `connected`, or at any time by `refuse`. */
+  /** Connect to this target; answer by `refuse` at any time, or by `connected`, which must not come within this call. */
   connect(target: Target): void
   /** Bytes for the destination. When they are written, `release(cost)` must be called. Yours to keep. */
   data(bytes: Uint8Array, cost: number): void
