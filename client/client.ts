@@ -74,12 +74,13 @@ export class Client {
       {
         ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
         checkTime: () => this.#maps.checkTime(),
+        circuitKey: (hub) => this.#maps.circuitKey(hub),
         connections: this.#connections,
       },
     )
     this.#throughCircuits = circuitHttp(this.#connector)
     this.#maps = new MapKeeper(
-      { network, cacheFile: files.mapFile, fetchAfterEpochs: [0.2, 1] },
+      { network, cacheFile: files.mapFile, fetchAfterEpochs: [0.2, 1], withKeys: true },
       {
         ...{ time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
         directories: new DirectoryClient(network, { clock, random }),

@@ -6,7 +6,8 @@ import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Target } from '../shared/cell/target.ts'
-import { ClientCircuit, type ClientCircuitSink } from '../shared/circuit/client-circuit.ts'
+import { ClientCircuit, type ClientCircuitSink, type PathHop } from '../shared/circuit/client-circuit.ts'
+import type { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
@@ -25,6 +26,8 @@ export interface ConnectorParts {
   readonly connections: ConnectionList
   /** @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
+  /** Undefined for a hub that is in no map any more. */
+  readonly circuitKey: (hub: MapHub) => CircuitPublicKey | undefined
   /** Resolves when the time of the network was asked for again, or cannot be. */
   readonly checkTime: () => Promise<void>
 }
@@ -168,21 +171,27 @@ export class Connector {
   }
 
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
-  #build(
+  async #build(
     target: Target,
     path: MapHub[],
     { handle }: Home,
     sink: TunnelSink,
     tunnel: PendingTunnel,
   ): Promise<undefined> {
-    const { clock, time, networkId } = this.#parts
+    const { clock, time, networkId, circuitKey } = this.#parts
+    const hops = path.map((hub, i): PathHop => {
+      const key = circuitKey(hub)
+      // A home hub that is in no map any more: it has no role.
+      if (key === undefined) throw new Fault('role-refused', { place: i + 1 })
+      return { hubId: hub.id, key }
+    })
     return new Promise((resolve, reject) => {
       let opened = false
       const now = clock.now()
       const circuit: ClientCircuit = new ClientCircuit(
         {
           networkId,
-          path: path.map((hub) => ({ hubId: hub.id, key: hub.circuitKey })),
+          path: hops,
           clientKey: handle.ownKey,
           linkBinding: handle.binding ?? NO_BINDING,
           granule: time.granuleAt(now),

@@ -6,15 +6,13 @@ import { Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
-import { sha256 } from '../shared/crypto/kdf.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
 import { directHttp } from '../shared/map/direct-http.ts'
-import type { MapContent } from '../shared/map/hub-map.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
-import { encodeMapBody, encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
+import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
 import { Consensus, liarsOf, type PublishedMap } from './consensus/consensus.ts'
 import { SignedEpochs } from './consensus/signed-epochs.ts'
@@ -22,6 +20,7 @@ import type { Vote } from './consensus/vote.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
 import { buildMap, type ReachedHub } from './map-builder.ts'
+import { finishMap, type MapDraft } from './map-draft.ts'
 import type { DirectoryOptions } from './options.ts'
 import { type ProbeResult, Prober } from './prober.ts'
 import type { Store, StoredProbe } from './store.ts'
@@ -96,6 +95,7 @@ export class Directory {
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
+      keys: (hash) => store.keyBundle(hash),
       time: (nonce) => signTime(nonce, parts.wallClock(), parts.key, network.id),
       health: () => ({
         ok: this.#map() !== undefined,
@@ -218,21 +218,19 @@ export class Directory {
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
     if (latest === undefined && !this.#isTimeForFirstMap()) return
-    const content = this.#mapOf(epoch)
-    const body = encodeMapBody(content, network.id)
-    const signed = encodeSignedMap(body, [signMapBody(body, key, network.id)])
-    this.#keepMap({ content, hash: sha256(body), signed })
+    const made = finishMap(this.#mapOf(epoch), network.id)
+    this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
   }
 
   /** Kept first, shown afterwards. */
-  #keepMap({ content: { epoch, previousHash, hubs }, hash, signed }: PublishedMap): void {
-    this.#parts.store.putMap({ epoch, hash, signed })
+  #keepMap({ content: { epoch, previousHash, hubs }, hash, signed, bundles }: PublishedMap): void {
+    this.#parts.store.putMap({ epoch, hash, signed }, bundles)
     this.#parts.store.appendLog({ epoch, hash, previousHash })
     this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: signed.length })
   }
 
   /** What this directory alone makes of what it knows. */
-  #mapOf(epoch: number): MapContent {
+  #mapOf(epoch: number): MapDraft {
     const { store, locator } = this.#parts
     const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
     const previousHash = store.latestMap()?.hash ?? new Uint8Array(32)

@@ -4,8 +4,10 @@ import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { Location, Place } from '../shared/geo/place.ts'
 import type { Descriptor } from '../shared/map/descriptor.ts'
-import { type MapContent, type MapHub, sortHubs } from '../shared/map/hub-map.ts'
+import { sortHubs } from '../shared/map/hub-map.ts'
+import type { KeyedHub } from '../shared/map/key-bundles.ts'
 import type { HubAddresses, LinkAddress } from '../shared/map/link-address.ts'
+import type { MapDraft } from './map-draft.ts'
 
 export interface EpochTimes {
   readonly epochSeconds: number
@@ -27,7 +29,7 @@ export function buildMap(
   previousHash: Uint8Array,
   addressScope: readonly IpRange[],
   locator: Locator,
-): MapContent {
+): MapDraft {
   const validAfter = epoch * times.epochSeconds
   return {
     epoch,
@@ -44,7 +46,7 @@ function isUsable({ descriptor: { roles }, linkAddresses }: ReachedHub): boolean
   return linkAddresses.length > 0 && (roles.home || roles.relay || roles.exit4 || roles.exit6)
 }
 
-function mapHub({ descriptor, linkAddresses, noiseAddresses }: ReachedHub, locator: Locator): MapHub {
+function mapHub({ descriptor, linkAddresses, noiseAddresses }: ReachedHub, locator: Locator): KeyedHub {
   const { hubId, circuitKey, roles, exitPolicy, operator, family, version, capacityKbits } = descriptor
   return {
     id: hubId,

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Fault } from '../shared/base/fault.ts'
 import { makeStateFolder } from '../shared/base/state-file.ts'
+import { sha256 } from '../shared/crypto/kdf.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 
 export interface StoredDescriptor {
@@ -35,6 +36,7 @@ const SCHEMA = `
     primary key (hub_id, ip, port)
   ) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
+  create table if not exists bundles (hash blob primary key, epoch integer not null, keys blob not null) strict;
   create table if not exists log (epoch integer primary key, hash blob not null, previous blob not null) strict;
   create trigger if not exists log_stays before delete on log begin select raise(abort, 'the log only grows'); end;
   create trigger if not exists log_holds before update on log begin select raise(abort, 'the log only grows'); end;
@@ -51,6 +53,8 @@ export interface LoggedMap {
 }
 
 const KEPT_MAPS = 48
+/** Bundles that no map of so many epochs names are forgotten: whoever fetches them has just seen a newer map. */
+const KEPT_BUNDLES = 3
 
 /** What a directory keeps: accepted descriptors, what its probes found, and the maps that it signed. */
 export class Store {
@@ -121,10 +125,21 @@ export class Store {
     return this.#latestMap
   }
 
-  /** Keeps a map before anybody sees it. An epoch has one map for ever: a second one is refused. */
-  putMap({ epoch, hash, signed }: StoredMap): void {
-    this.#run('insert into maps values (?, ?, ?)', epoch, hash, signed)
-    this.#run('delete from maps where epoch <= ?', epoch - KEPT_MAPS)
+  /** Circuit keys by their hash, of the newest maps. */
+  keyBundle(hash: Uint8Array): Uint8Array | undefined {
+    return this.#all('select keys from bundles where hash = ?', hash).map(({ keys }) => bytesOf(keys))[0]
+  }
+
+  /** Keeps a map with its circuit keys before anybody sees it. An epoch has one map for ever: a second one is refused. */
+  putMap({ epoch, hash, signed }: StoredMap, bundles: readonly Uint8Array[]): void {
+    this.#atOnce(() => {
+      for (const bundle of bundles) {
+        this.#run('insert or replace into bundles values (?, ?, ?)', sha256(bundle), epoch, bundle)
+      }
+      this.#run('insert into maps values (?, ?, ?)', epoch, hash, signed)
+      this.#run('delete from maps where epoch <= ?', epoch - KEPT_MAPS)
+      this.#run('delete from bundles where epoch <= ?', epoch - KEPT_BUNDLES)
+    })
     this.#latestMap = this.#loadLatestMap()
   }
 
@@ -165,6 +180,18 @@ export class Store {
     const never = 'hub_id not in (select hub_id from probes)'
     this.#run(`delete from descriptors where expires < ? or ${never}`, expiredBefore)
     this.#run('delete from probes where hub_id not in (select hub_id from descriptors)')
+  }
+
+  /** All of it or nothing. */
+  #atOnce(change: () => void): void {
+    this.#database.exec('begin immediate')
+    try {
+      change()
+      this.#database.exec('commit')
+    } catch (error) {
+      this.#database.exec('rollback')
+      throw error
+    }
   }
 
   #all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {

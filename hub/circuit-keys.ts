@@ -1,8 +1,18 @@
 import { toHex } from '../shared/base/bytes.ts'
 import { CircuitKeyPair } from '../shared/crypto/circuit-key.ts'
+import { KEY_BUNDLES } from '../shared/map/hub-map.ts'
+import { bundleOf } from '../shared/map/key-bundles.ts'
 
-/** How long a pair is the current one, and how long it is still accepted afterwards (SPEC section 6.1), in ms. */
+/** A pair is the current one for at most so long (SPEC section 6.1), ms. */
 export const ROTATE_AFTER_MS = 24 * 3600_000
+
+/**
+ * When a hub's turn is to replace its pair, in ms of each day (UTC) of network time. Hubs of a bundle have it together, those
+ * of the next one later: so an hour changes the keys of few hubs of a map.
+ */
+export function rotationTurnMs(hubId: Uint8Array): number {
+  return (bundleOf(hubId) * ROTATE_AFTER_MS) / KEY_BUNDLES
+}
 
 /** A pair with the times that matter. Times are network time, Unix ms. */
 export interface HeldKey {
@@ -46,14 +56,16 @@ export class CircuitKeyRing {
   }
 
   /**
-   * Makes a new pair when the time has come, and forgets the old one when no valid map names it any more.
+   * Makes a new pair when the hub had its turn since it made this one, and forgets the old one when no valid map names it any more.
+   * @param turnMs `rotationTurnMs` of the hub
    * @param overlapMs validity of a map, one epoch and clock skew together
    * @returns true if anything changed, so that it must be kept on disk and announced
    */
-  rotate(nowMs: number, overlapMs: number): boolean {
+  rotate(nowMs: number, turnMs: number, overlapMs: number): boolean {
+    const turns = (ms: number): number => Math.floor((ms - turnMs) / ROTATE_AFTER_MS)
     const before = this.#previous
     if (before !== undefined && nowMs >= before.untilMs) this.#previous = undefined
-    if (nowMs - this.#current.createdMs < ROTATE_AFTER_MS) return before !== this.#previous
+    if (turns(nowMs) <= turns(this.#current.createdMs)) return before !== this.#previous
     this.#previous = { ...this.#current, untilMs: nowMs + overlapMs }
     this.#current = { pair: CircuitKeyPair.generate(), createdMs: nowMs, notBefore: 0 }
     return true

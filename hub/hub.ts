@@ -13,7 +13,7 @@ import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.t
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import type { Network } from '../shared/map/network.ts'
 import { Announcer, type SelfDescription } from './announcer.ts'
-import { CircuitKeyRing } from './circuit-keys.ts'
+import { CircuitKeyRing, rotationTurnMs } from './circuit-keys.ts'
 import { CircuitService } from './circuit-service.ts'
 import { type ExitFacts, forbiddenKey } from './exit-guard.ts'
 import { ExitService } from './exit-service.ts'
@@ -106,7 +106,7 @@ export class Hub {
       linksTo: (id) => this.#node.linksTo(id),
     })
     this.#maps = new MapKeeper(
-      { network, cacheFile: parts.state.mapFile, fetchAfterEpochs: [0, 0.1] },
+      { network, cacheFile: parts.state.mapFile, fetchAfterEpochs: [0, 0.1], withKeys: false },
       {
         ...{ directories, time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
         send: () => http,
@@ -155,7 +155,7 @@ export class Hub {
     const notBefore = firstGranuleAfterStart(granuleOf(nowMs))
     const keys = this.#parts.state.loadKeys(notBefore) ?? CircuitKeyRing.fresh(nowMs)
     this.#keys = keys
-    keys.rotate(nowMs, this.#overlapMs())
+    keys.rotate(nowMs, this.#rotationTurnMs, this.#overlapMs())
     this.#parts.state.saveKeys(keys)
     const { roles, limits } = this.#options
     this.#circuits = new CircuitService(
@@ -231,7 +231,7 @@ export class Hub {
   #tick(): void {
     const now = this.#parts.clock.now()
     this.#circuits?.tick(now)
-    const changed = this.#keys?.rotate(this.#time.at(now), this.#overlapMs()) === true
+    const changed = this.#keys?.rotate(this.#time.at(now), this.#rotationTurnMs, this.#overlapMs()) === true
     if (this.#keys !== undefined && (changed || !this.#keysKept)) this.#saveKeys(this.#keys)
     if (changed) this.#announcer.announce()
   }
@@ -258,6 +258,10 @@ export class Hub {
       createsAccepted: this.#metrics.createsAccepted.total,
       createsRefused: this.#metrics.createsRefused.total,
     })
+  }
+
+  get #rotationTurnMs(): number {
+    return rotationTurnMs(this.#parts.identity.publicBytes)
   }
 
   /** How long a replaced circuit key is still used by honest clients: validity of a map, one epoch, skew. */

@@ -20,6 +20,8 @@ export interface PublishedMap {
   readonly content: MapContent
   readonly hash: Uint8Array
   readonly signed: Uint8Array
+  /** The circuit keys of its hubs. */
+  readonly bundles: readonly Uint8Array[]
 }
 
 export interface ConsensusParts {
@@ -166,7 +168,9 @@ export class Consensus {
     try {
       const map = await this.#maps.fetchMap(this.#parts.send, networkMs, undefined, this.#closing.signal)
       if (map === undefined || map.content.epoch <= this.#latestEpoch || this.#closing.signal.aborted) return
-      this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes })
+      const { keys } = await this.#maps.fetchKeys(this.#parts.send, map, undefined, this.#closing.signal)
+      if (keys === undefined || this.#closing.signal.aborted) return
+      this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes, bundles: keys.bundles })
     } catch (error) {
       this.#parts.log.debug('no map of the others', faultFields(error))
     } finally {

@@ -1,8 +1,10 @@
 import { toHex } from '../../shared/base/bytes.ts'
 import { encodeCanonical, type Value } from '../../shared/map/canonical.ts'
-import { hubValue, type MapContent, type MapHub } from '../../shared/map/hub-map.ts'
+import { hubValue } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import { type LinkAddress, linkAddressValue } from '../../shared/map/link-address.ts'
 import { placeValue } from '../../shared/map/place-codec.ts'
+import type { MapDraft } from '../map-draft.ts'
 import { termsValue, type Vote, type VotedHub } from './vote.ts'
 
 /**
@@ -10,7 +12,7 @@ import { termsValue, type Vote, type VotedHub } from './vote.ts'
  * votes makes the same bytes. Undefined where they agree on no settings, or on no map before.
  * @param liars so many of the voters may say anything: what no more than these say counts for nothing
  */
-export function makeMap(votes: readonly Vote[], epoch: number, liars: number): MapContent | undefined {
+export function makeMap(votes: readonly Vote[], epoch: number, liars: number): MapDraft | undefined {
   const terms = tally(
     votes.map((vote) => [vote.terms]),
     termsValue,
@@ -35,7 +37,7 @@ export function makeMap(votes: readonly Vote[], epoch: number, liars: number): M
 }
 
 /** Those that more than half of the votes have. */
-function mergeHubs(votes: readonly Vote[], liars: number): MapHub[] {
+function mergeHubs(votes: readonly Vote[], liars: number): KeyedHub[] {
   const byId = new Map<string, VotedHub[]>()
   for (const { hubs } of votes) {
     for (const voted of hubs) byId.set(voted.hub.key, [...(byId.get(voted.hub.key) ?? []), voted])
@@ -47,7 +49,7 @@ function mergeHubs(votes: readonly Vote[], liars: number): MapHub[] {
 }
 
 /** The newest descriptor that more than the liars hold, and what those who hold it found out. */
-function mergeHub(voted: readonly VotedHub[], liars: number): MapHub | undefined {
+function mergeHub(voted: readonly VotedHub[], liars: number): KeyedHub | undefined {
   const chosen = tally(
     voted.map((one) => [one]),
     descriptionValue,
@@ -92,7 +94,7 @@ function agreed(lists: readonly (readonly LinkAddress[])[], least: number): Link
 function descriptionValue({ sequence, hub }: VotedHub): Value {
   const nowhere = { place: { latitude: 0, longitude: 0, country: '', city: '' }, asn: 0 }
   const said = { linkAddresses: [], noiseAddresses: [], capacityKbits: 0, location: nowhere }
-  return [sequence, hubValue({ ...hub, ...said })]
+  return [sequence, hub.circuitKey.bytes, hubValue({ ...hub, ...said })]
 }
 
 /** The one in the middle, of two the smaller; a smaller one where the liars alone could be above it. */

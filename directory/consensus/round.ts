@@ -1,9 +1,8 @@
 import { equalBytes, toHex } from '../../shared/base/bytes.ts'
 import { Fault, isFault } from '../../shared/base/fault.ts'
-import { sha256 } from '../../shared/crypto/kdf.ts'
-import type { MapContent } from '../../shared/map/hub-map.ts'
 import type { Network } from '../../shared/map/network.ts'
-import { encodeMapBody, encodeSignedMap, type MapSignature, verifyMapSignature } from '../../shared/map/signed-map.ts'
+import { encodeSignedMap, type MapSignature, verifyMapSignature } from '../../shared/map/signed-map.ts'
+import { finishMap, type MadeMap } from '../map-draft.ts'
 import { decodeEcho, encodeEcho } from './echo.ts'
 import { decodeLogEntry, encodeLogEntry, type LogEntry } from './log-entry.ts'
 import { makeMap } from './make-map.ts'
@@ -23,13 +22,6 @@ export interface RoundParts {
   readonly signMap: (body: Uint8Array) => MapSignature
   /** A directory said two things. Both heads prove it to anybody. */
   readonly onProof: (first: NoteHead, second: NoteHead) => void
-}
-
-/** The map that this directory made of the votes. */
-interface MadeMap {
-  readonly content: MapContent
-  readonly body: Uint8Array
-  readonly hash: Uint8Array
 }
 
 /** A map that enough directories signed. */
@@ -164,10 +156,9 @@ export class Round {
     const notes = chosen.flatMap(({ signer }) => this.find('vote', signer) ?? [])
     if (notes.length < chosen.length) return
     const votes = notes.flatMap(({ body }) => readVote(body) ?? [])
-    const content = votes.length < network.threshold ? undefined : makeMap(votes, epoch, liars)
-    if (content === undefined) return
-    const body = encodeMapBody(content, network.id)
-    const made = { content, body, hash: sha256(body) }
+    const draft = votes.length < network.threshold ? undefined : makeMap(votes, epoch, liars)
+    if (draft === undefined) return
+    const made = finishMap(draft, network.id)
     this.#sign(made)
     this.#made = made
   }

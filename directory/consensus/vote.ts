@@ -1,16 +1,17 @@
 import { Fault } from '../../shared/base/fault.ts'
+import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { decodeCanonical, encodeCanonical, type Value } from '../../shared/map/canonical.ts'
 import {
   areSorted,
   HASH_BYTES,
   hubValue,
   MAX_HUBS,
-  type MapHub,
   type MapParameters,
   parametersValue,
   readHub,
   readParameters,
 } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import { ValueReader } from '../../shared/map/value-reader.ts'
 import { MAX_VOTE_BYTES } from './note.ts'
 
@@ -30,7 +31,7 @@ export interface MapName {
 /** A hub as one directory sees it: by the descriptor of this sequence, at the addresses where it was reached. */
 export interface VotedHub {
   readonly sequence: number
-  readonly hub: MapHub
+  readonly hub: KeyedHub
 }
 
 /** What one directory thinks that the next map should say (SPEC section 11.9). */
@@ -45,13 +46,13 @@ export interface Vote {
 const VOTE_VERSION = 1
 const MAX_VOTE_DEPTH = 6
 
-/** [version, [epoch seconds, life, parameters], [epoch, hash], [[sequence, hub], ...]] */
+/** [version, [epoch seconds, life, parameters], [epoch, hash], [[sequence, circuit key, hub], ...]] */
 export function encodeVote({ terms, previous, hubs }: Vote): Uint8Array {
   return encodeCanonical([
     VOTE_VERSION,
     termsValue(terms),
     [previous.epoch, previous.hash],
-    hubs.map(({ sequence, hub }) => [sequence, hubValue(hub)]),
+    hubs.map(({ sequence, hub }) => [sequence, hub.circuitKey.bytes, hubValue(hub)]),
   ])
 }
 
@@ -89,6 +90,8 @@ function readMapName(reader: ValueReader): MapName | undefined {
 
 function readVotedHub(reader: ValueReader): VotedHub | undefined {
   const sequence = reader.uint()
+  const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
   const hub = reader.record(readHub)
-  return reader.ended && hub !== undefined ? { sequence, hub } : undefined
+  if (!reader.ended || hub === undefined) return undefined
+  return { sequence, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) } }
 }

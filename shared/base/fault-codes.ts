@@ -61,6 +61,7 @@ export const FAULTS = {
   'map-expired': { wire: 0, blame: 'network', text: 'the hub map has expired' },
   'map-early': { wire: 0, blame: 'network', text: 'the hub map is not valid yet' },
   'map-older': { wire: 0, blame: 'network', text: 'the hub map is older than the one already held' },
+  'keys-damaged': { wire: 0, blame: 'network', text: 'the circuit keys are not those that the hub map names' },
   'map-network': { wire: 0, blame: 'network', text: 'the hub map belongs to another network' },
   'map-scope': {
     wire: 0,

@@ -4,6 +4,8 @@ import type { MonotonicClock } from '../base/clock.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import type { Random } from '../base/random.ts'
 import { shuffle } from '../base/random.ts'
+import { sha256 } from '../crypto/kdf.ts'
+import { bundleHash, bundleSizes } from './key-bundles.ts'
 import type { Network, NetworkDirectory } from './network.ts'
 import { type HubMap, MAX_MAP_BYTES, UnverifiedMap } from './signed-map.ts'
 import { TIME_NONCE_BYTES, verifyTime } from './signed-time.ts'
@@ -28,6 +30,9 @@ export type HttpSend = (request: HttpRequest, signal: AbortSignal) => Promise<Ht
 
 const MAX_SMALL_ANSWER_BYTES = 16 * 1024
 const REQUEST_TIMEOUT_MS = 20_000
+/** Bundles of keys that are asked for at the same time, each perhaps through a circuit of its own. */
+const BUNDLES_AT_ONCE = 8
+const NO_KEYS = new Uint8Array(0)
 
 const timeAnswer = z.object({ timeMs: z.number(), signature: z.string() })
 
@@ -67,15 +72,31 @@ export class DirectoryClient {
     held: HubMap | undefined,
     signal: AbortSignal,
   ): Promise<HubMap | undefined> {
-    let failure: unknown
-    for (const directory of shuffle(this.#network.directories, this.#random)) {
-      try {
-        return await this.#askMap(directory, send, networkMs, held, signal)
-      } catch (error) {
-        failure = error
+    return this.#askAll((directory) => this.#askMap(directory, send, networkMs, held, signal))
+  }
+
+  /**
+   * The map with its circuit keys, of which those are asked for that are others than in the map held.
+   * @throws Fault directory-unreachable, keys-damaged
+   */
+  async fetchKeys(send: HttpSend, map: HubMap, held: HubMap | undefined, signal: AbortSignal): Promise<HubMap> {
+    const wanted = bundlesOf(map)
+    const bundles = wanted.map(({ hash, bytes }, n) => (bytes === 0 ? NO_KEYS : heldBundle(held, n, hash)))
+    const queue = wanted.entries() // each taken once, whoever takes it
+    const failed = new AbortController()
+    const fetchNext = async (): Promise<void> => {
+      for (const [n, bundle] of queue) {
+        const ask = (directory: NetworkDirectory): Promise<Uint8Array> =>
+          this.#askBundle(directory, send, bundle, AbortSignal.any([signal, failed.signal]))
+        bundles[n] ??= await this.#askAll(ask)
       }
     }
-    throw isFault(failure) ? failure : new Fault('directory-unreachable', {}, failure)
+    try {
+      await Promise.all(Array.from({ length: BUNDLES_AT_ONCE }, fetchNext))
+    } finally {
+      failed.abort()
+    }
+    return map.withKeys(bundles.map((bundle) => bundle ?? NO_KEYS))
   }
 
   /**
@@ -94,6 +115,36 @@ export class DirectoryClient {
     )
     if (refusal?.status === 'rejected') throw refusal.reason
     throw unreachable(answers)
+  }
+
+  /** The first answer that is one, of directories in random order. @throws Fault directory-unreachable, and those of `ask` */
+  async #askAll<T>(ask: (directory: NetworkDirectory) => Promise<T>): Promise<T> {
+    let failure: unknown
+    for (const directory of shuffle(this.#network.directories, this.#random)) {
+      try {
+        return await ask(directory)
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw isFault(failure) ? failure : new Fault('directory-unreachable', {}, failure)
+  }
+
+  async #askBundle(
+    directory: NetworkDirectory,
+    send: HttpSend,
+    { hash, bytes }: WantedBundle,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const url = `${directory.url}/v1/keys/${toHex(hash)}`
+    const answer = await send(
+      { method: 'GET', url, maxBytes: Math.max(bytes, MAX_SMALL_ANSWER_BYTES) },
+      bounded(signal),
+    )
+    if (answer.status !== 200)
+      throw new Fault('directory-unreachable', { directory: directory.name, status: answer.status })
+    if (!equalBytes(sha256(answer.body), hash)) throw new Fault('keys-damaged', { directory: directory.name })
+    return answer.body
   }
 
   /** How far the directory's clock is ahead of our monotonic one, ms. */
@@ -146,6 +197,20 @@ export class DirectoryClient {
       reason: reasonOf(answer.body),
     })
   }
+}
+
+interface WantedBundle {
+  readonly hash: Uint8Array
+  readonly bytes: number
+}
+
+function bundlesOf({ content: { hubs, bundleHashes } }: HubMap): WantedBundle[] {
+  return bundleSizes(hubs).map((bytes, n) => ({ hash: bundleHash(bundleHashes, n), bytes }))
+}
+
+function heldBundle(held: HubMap | undefined, n: number, hash: Uint8Array): Uint8Array | undefined {
+  if (held === undefined || !equalBytes(bundleHash(held.content.bundleHashes, n), hash)) return undefined
+  return held.keys?.bundles[n]
 }
 
 /** The entity tag of a map is the hash of its body. */

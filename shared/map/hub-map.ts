@@ -1,6 +1,5 @@
 import { toHex, utf8 } from '../base/bytes.ts'
 import { hasBitsBehind, type IpRange } from '../base/ip-address.ts'
-import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
 import type { Location } from '../geo/place.ts'
 import type { Value } from './canonical.ts'
@@ -10,7 +9,7 @@ import { type LinkAddress, linkAddressValue, readLinkAddress } from './link-addr
 import { placeValue, readPlace } from './place-codec.ts'
 import type { ValueReader } from './value-reader.ts'
 
-/** A hub as the directories present it: what it says of itself, and what they found out. */
+/** A hub as the directories present it: what it says of itself, and what they found out. Its circuit key is in a bundle. */
 export interface MapHub {
   readonly id: Uint8Array
   /** The id in hexadecimal digits, for tables. */
@@ -19,7 +18,6 @@ export interface MapHub {
   readonly linkAddresses: readonly LinkAddress[]
   /** The same for links over noise; most hubs have none. */
   readonly noiseAddresses: readonly LinkAddress[]
-  readonly circuitKey: CircuitPublicKey
   readonly roles: HubRoles
   readonly exitPolicy: ExitPolicy
   readonly operator: string
@@ -46,6 +44,8 @@ export interface MapContent {
   /** SHA-256 of the map before this one; zeros for the first. */
   readonly previousHash: Uint8Array
   readonly parameters: MapParameters
+  /** SHA-256 of each bundle of circuit keys, one after the other. */
+  readonly bundleHashes: Uint8Array
   readonly hubs: readonly MapHub[]
 }
 
@@ -53,6 +53,8 @@ export const MAP_VERSION = 1
 export const MAX_HUBS = 20_000
 const MAX_SCOPE_RANGES = 64
 export const HASH_BYTES = 32
+/** Bundles that the circuit keys of a map travel in. Whoever needs keys takes all of them, so nobody learns whose. */
+export const KEY_BUNDLES = 64
 
 export function mapValue(map: MapContent, networkId: Uint8Array): Value {
   return [
@@ -64,6 +66,7 @@ export function mapValue(map: MapContent, networkId: Uint8Array): Value {
     map.validUntil,
     map.previousHash,
     parametersValue(map.parameters),
+    map.bundleHashes,
     map.hubs.map(hubValue),
   ]
 }
@@ -79,6 +82,7 @@ export function readMap(reader: ValueReader): { networkId: Uint8Array; map: MapC
     validUntil: reader.uint(),
     previousHash: reader.bytes(HASH_BYTES),
     parameters: reader.record(readParameters) ?? { addressScope: [] },
+    bundleHashes: reader.bytes(KEY_BUNDLES * HASH_BYTES),
     hubs: reader.list(MAX_HUBS, readHub),
   }
   const ordered = map.validAfter < map.freshUntil && map.freshUntil <= map.validUntil
@@ -86,7 +90,7 @@ export function readMap(reader: ValueReader): { networkId: Uint8Array; map: MapC
 }
 
 /** Hubs stand in the order of their ids, each once. */
-export function sortHubs(hubs: readonly MapHub[]): MapHub[] {
+export function sortHubs<T extends MapHub>(hubs: readonly T[]): T[] {
   return [...hubs].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
 }
 
@@ -98,7 +102,6 @@ export function hubValue(hub: MapHub): Value {
   return [
     hub.id,
     hub.linkAddresses.map(linkAddressValue),
-    hub.circuitKey.bytes,
     rolesValue(hub.roles),
     exitPolicyValue(hub.exitPolicy),
     utf8(hub.operator),
@@ -113,7 +116,6 @@ export function hubValue(hub: MapHub): Value {
 export function readHub(reader: ValueReader): MapHub | undefined {
   const id = reader.bytes(HUB_ID_BYTES)
   const linkAddresses = reader.list(MAX_LINK_ADDRESSES, readLinkAddress)
-  const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
   const hub = {
     roles: readRoles(reader.uint(0x0f)),
     exitPolicy: reader.list(MAX_EXIT_RULES, readExitRule),
@@ -130,7 +132,7 @@ export function readHub(reader: ValueReader): MapHub | undefined {
   if (!reader.ended || hub.location === undefined || linkAddresses.length === 0) return undefined
   const key = toHex(id)
   const addresses = { linkAddresses, noiseAddresses }
-  return { id, key, ...addresses, circuitKey: new CircuitPublicKey(circuitKey), ...hub, location: hub.location }
+  return { id, key, ...addresses, ...hub, location: hub.location }
 }
 
 function readLocation(reader: ValueReader): Location | undefined {

@@ -7,7 +7,10 @@ import { faultFields, type Log } from '../base/log.ts'
 import type { NetworkTime } from '../base/network-time.ts'
 import type { Random } from '../base/random.ts'
 import { readStateFile, writeStateFile } from '../base/state-file.ts'
+import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import type { DirectoryClient, HttpSend } from './directory-client.ts'
+import type { MapHub } from './hub-map.ts'
+import { splitBundles } from './key-bundles.ts'
 import type { Network } from './network.ts'
 import { type HubMap, UnverifiedMap } from './signed-map.ts'
 
@@ -17,6 +20,8 @@ export interface MapKeeperOptions {
   readonly cacheFile: string
   /** When to fetch the next map, in epochs after the held one stopped being fresh: some time in between, at random. */
   readonly fetchAfterEpochs: readonly [earliest: number, latest: number]
+  /** Circuit keys are wanted too: circuits are built from here. */
+  readonly withKeys: boolean
 }
 
 export interface MapKeeperParts {
@@ -92,6 +97,11 @@ export class MapKeeper {
     return this.#previous
   }
 
+  /** What circuits to this hub are built with. It may be one of the map before. Undefined if it is in neither. */
+  circuitKey(hub: MapHub): CircuitPublicKey | undefined {
+    return this.#current?.keys?.of(hub) ?? this.#previous?.keys?.of(hub)
+  }
+
   /** The first map, as soon as there is one. @throws Fault cancelled when closed before */
   ready(): Promise<HubMap> {
     return this.#first.promise
@@ -128,7 +138,7 @@ export class MapKeeper {
       if (send === undefined) throw new Fault('directory-unreachable', { way: 'none yet' })
       await this.#syncTime(send, signal)
       const map = await directories.fetchMap(send, time.at(clock.now()), this.#current, signal)
-      if (map !== undefined) this.#take(map)
+      if (map !== undefined) this.#take(await this.#withKeys(map, send, signal))
       const wait = this.#current === undefined ? 0 : this.#untilNextFetch(this.#current)
       if (wait === 0) return this.#retry() // the next map is late
       this.#retryMs = FIRST_RETRY_MS
@@ -138,6 +148,10 @@ export class MapKeeper {
       log.warn('hub map not fetched', faultFields(error))
       this.#retry()
     }
+  }
+
+  #withKeys(map: HubMap, send: HttpSend, signal: AbortSignal): HubMap | Promise<HubMap> {
+    return this.#options.withKeys ? this.#parts.directories.fetchKeys(send, map, this.#current, signal) : map
   }
 
   /** Again after a while, which gets longer: directories that fail or are late must not be flooded by everybody. */
@@ -210,26 +224,30 @@ export class MapKeeper {
   }
 
   /**
-   *     network time minus machine's time, ms, i64 as offset 2^62 | signed map
+   *     network time minus machine's time, ms, i64 as offset 2^62 | length u32 | signed map | bundles of circuit keys, if wanted
    */
   #encodeCache(map: HubMap): Uint8Array {
     const { time, clock, wallClock } = this.#parts
-    const head = new Uint8Array(8)
+    const head = new Uint8Array(12)
     const offset = Math.round(time.at(clock.now()) - wallClock())
-    new ByteWriter(head).u64(BigInt(offset) + OFFSET_BIAS)
-    return concatBytes(head, map.bytes)
+    new ByteWriter(head).u64(BigInt(offset) + OFFSET_BIAS).u32(map.bytes.length)
+    return concatBytes(head, map.bytes, ...(map.keys?.bundles ?? []))
   }
 
   #load(): void {
     const { time, clock, wallClock, log } = this.#parts
+    const { cacheFile, network, withKeys } = this.#options
     try {
-      const bytes = readStateFile(this.#options.cacheFile)
+      const bytes = readStateFile(cacheFile)
       if (bytes === undefined) return
       const reader = new ByteReader(bytes)
       const networkMs = wallClock() + Number(reader.u64() - OFFSET_BIAS)
-      const map = new UnverifiedMap(reader.rest()).verify(this.#options.network, networkMs)
+      const map = new UnverifiedMap(reader.bytes(reader.u32())).verify(network, networkMs)
+      const keys = reader.rest()
+      if (!withKeys && keys.length > 0) throw new Fault('state-corrupt', { file: cacheFile })
+      const whole = withKeys ? map.withKeys(splitBundles(map.content.hubs, keys)) : map
       time.set(networkMs, clock.now())
-      this.#adopt(map)
+      this.#adopt(whole)
     } catch (error) {
       if (!isFault(error)) throw error
       log.warn('kept hub map not used', faultFields(error))

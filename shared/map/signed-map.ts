@@ -6,7 +6,8 @@ import type { DirectoryKey, DirectoryPublicKey } from '../crypto/directory-key.t
 import { ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES } from '../crypto/ed25519.ts'
 import { sha256 } from '../crypto/kdf.ts'
 import { decodeCanonical, encodeCanonical } from './canonical.ts'
-import { type MapContent, mapValue, readMap } from './hub-map.ts'
+import { type MapContent, type MapHub, mapValue, readMap } from './hub-map.ts'
+import { CircuitKeys } from './key-bundles.ts'
 import type { Network } from './network.ts'
 import { ValueReader } from './value-reader.ts'
 
@@ -61,17 +62,26 @@ export class HubMap {
   readonly hash: Uint8Array
   /** The signed bytes, for keeping and handing on. */
   readonly bytes: Uint8Array
-  readonly #byId: ReadonlyMap<string, MapContent['hubs'][number]>
+  /** The circuit keys of its hubs, for those who build circuits. */
+  readonly keys: CircuitKeys | undefined
+  readonly #byId: ReadonlyMap<string, MapHub>
 
-  /** Only for `UnverifiedMap`. */
-  constructor(content: MapContent, hash: Uint8Array, bytes: Uint8Array) {
+  /** Only for `UnverifiedMap` and `withKeys`. */
+  constructor(content: MapContent, hash: Uint8Array, bytes: Uint8Array, keys?: CircuitKeys) {
     this.content = content
     this.hash = hash
     this.bytes = bytes
+    this.keys = keys
     this.#byId = new Map(content.hubs.map((hub) => [hub.key, hub]))
   }
 
-  hub(id: Uint8Array): MapContent['hubs'][number] | undefined {
+  /** The same map with its circuit keys. @throws Fault keys-damaged */
+  withKeys(bundles: readonly Uint8Array[]): HubMap {
+    const { hubs, bundleHashes } = this.content
+    return new HubMap(this.content, this.hash, this.bytes, new CircuitKeys(hubs, bundleHashes, bundles))
+  }
+
+  hub(id: Uint8Array): MapHub | undefined {
     return this.#byId.get(toHex(id))
   }
 

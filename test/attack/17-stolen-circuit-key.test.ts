@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { ROTATE_AFTER_MS } from '../../hub/circuit-keys.ts'
+import { ROTATE_AFTER_MS, rotationTurnMs } from '../../hub/circuit-keys.ts'
 import { Hub } from '../../hub/hub.ts'
 import { HubState } from '../../hub/hub-state.ts'
 import { hubOptionsSchema } from '../../hub/options.ts'
@@ -141,11 +141,11 @@ describe('a circuit key whose time is over', () => {
     const { keys, metrics } = network.hub('b')
     const path = PATH.map((name) => network.pathHop(name))
     const rotatedAt = network.time.at(network.clock.now()) + ROTATE_AFTER_MS
-    keys.rotate(rotatedAt, OVERLAP_MS)
+    keys.rotate(rotatedAt, rotatedAt % ROTATE_AFTER_MS, OVERLAP_MS)
     const early = network.open('client', PATH, { path })
     await network.run()
     expect(early.events).toEqual(['opened 4'])
-    keys.rotate(rotatedAt + OVERLAP_MS, OVERLAP_MS)
+    keys.rotate(rotatedAt + OVERLAP_MS, rotatedAt % ROTATE_AFTER_MS, OVERLAP_MS)
     const late = network.open('client', PATH, { path })
     await network.run()
     expect(late.fault?.code).toBe('next-closed')
@@ -205,7 +205,8 @@ describe('the disk of a hub', () => {
     const state = await start()
     const old = state.loadKeys(0)!.current.pair.toBytes()
     expect(holds(old)).toBe(true)
-    clock.advance(ROTATE_AFTER_MS)
+    const turn = rotationTurnMs(state.loadIdentity().publicBytes)
+    clock.advance(ROTATE_AFTER_MS - ((NOW_MS + clock.now() - turn) % ROTATE_AFTER_MS))
     await until(() => state.loadKeys(0)!.previous !== undefined)
     expect(holds(old)).toBe(true)
     let failed = 0

@@ -18,7 +18,7 @@ import { FRAME_TYPES } from '../../shared/link/frame.ts'
 import { PING_AFTER_MS } from '../../shared/link/link.ts'
 import { createLinkCertificate } from '../../shared/link/link-certificate.ts'
 import { libp2pKeyFromSeed } from '../../shared/link/peer.ts'
-import type { MapHub } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { LOOPBACK, NODE_NETWORK_ID } from '../support/link-nodes.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -46,7 +46,7 @@ const folders: string[] = []
 let homes: EvilHome[]
 
 interface EvilHome {
-  readonly hub: MapHub
+  readonly hub: KeyedHub
   readonly links: RawLink[]
   readonly proxy: RecordingProxy
 }

@@ -42,7 +42,7 @@ beforeEach(() => {
   })
   consensus.tick(VOTE_MS)
   server = createHttpServer({
-    ...{ takeDescriptor: () => 'unchanged', map: () => undefined, consensus },
+    ...{ takeDescriptor: () => 'unchanged', map: () => undefined, keys: () => undefined, consensus },
     time: (nonce) => signTime(nonce, VOTE_MS, OWN, NETWORK_ID),
     health: () => ({ ok: true, epoch: EPOCH, hubs: 0, round: consensus.health() }),
   })

@@ -8,7 +8,7 @@ import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { type LinkHandle, LinkNode } from '../../shared/link/link-node.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
 import { DirectoryClient } from '../../shared/map/directory-client.ts'
-import type { MapHub } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { readNetworkFile } from '../../shared/map/network-file.ts'
 import type { LoopbackNetwork, LoopbackReady } from '../net/loopback-network.ts'
@@ -20,11 +20,17 @@ export class RawClient {
   readonly #network: Network
   readonly #time: NetworkTime
   /** In the order in which the loopback network names them. */
-  readonly #hubs: readonly MapHub[]
+  readonly #hubs: readonly KeyedHub[]
   readonly #node: LinkNode
   readonly #home: LinkHandle
 
-  private constructor(network: Network, time: NetworkTime, hubs: readonly MapHub[], node: LinkNode, home: LinkHandle) {
+  private constructor(
+    network: Network,
+    time: NetworkTime,
+    hubs: readonly KeyedHub[],
+    node: LinkNode,
+    home: LinkHandle,
+  ) {
     this.#network = network
     this.#time = time
     this.#hubs = hubs
@@ -40,11 +46,13 @@ export class RawClient {
     const time = new NetworkTime()
     const { networkMs, at } = await directories.fetchTime(directHttp, signal)
     time.set(networkMs, at)
-    const map = await directories.fetchMap(directHttp, networkMs, undefined, signal)
+    const fetched = await directories.fetchMap(directHttp, networkMs, undefined, signal)
+    const map = fetched && (await directories.fetchKeys(directHttp, fetched, undefined, signal))
     const hubs = ready.hubs.map((hub) => {
       const found = map?.content.hubs.find(({ linkAddresses }) => linkAddresses.some(({ port }) => port === hub.port))
-      if (found === undefined) throw new Error('a hub is not in the map')
-      return found
+      const circuitKey = found && map?.keys?.of(found)
+      if (found === undefined || circuitKey === undefined) throw new Error('a hub is not in the map')
+      return { ...found, circuitKey }
     })
     const node = new LinkNode(
       {
@@ -54,7 +62,7 @@ export class RawClient {
       { clock: systemClock, onCircuit: (_handle, end) => end.abort() },
     )
     await node.start()
-    const { id, linkAddresses } = hubs[home] as MapHub
+    const { id, linkAddresses } = hubs[home] as KeyedHub
     return new RawClient(network, time, hubs, node, await node.dial(id, linkAddresses, signal))
   }
 
@@ -65,7 +73,7 @@ export class RawClient {
       {
         networkId: this.#network.id,
         path: path.map((number) => {
-          const { id, circuitKey } = this.#hubs[number] as MapHub
+          const { id, circuitKey } = this.#hubs[number] as KeyedHub
           return { hubId: id, key: circuitKey }
         }),
         clientKey: this.#home.ownKey,

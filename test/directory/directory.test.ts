@@ -293,7 +293,7 @@ describe('a directory does not start', () => {
 
   test('with a key, a scope and an epoch that do not fit, and says so of all', () => {
     const store = new Store(':memory:')
-    store.putMap({ epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) })
+    store.putMap({ epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) }, [])
     const network = { ...scene.network, testNetwork: false }
     expect(mistakesOf({}, { key: DirectoryKey.generate(), network, store })).toEqual([
       'networkFile: expected the key of this directory among its directories',
@@ -304,7 +304,7 @@ describe('a directory does not start', () => {
 
   test('with an epoch so long that the last map would never be followed by another', () => {
     const store = new Store(':memory:')
-    store.putMap({ epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) })
+    store.putMap({ epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) }, [])
     expect(mistakesOf({ epochSeconds: EPOCH_S * 2 }, { store })).toHaveLength(1)
     expect(() => new Directory(scene.options(), scene.parts({ store }))).not.toThrow()
     expect(() => new Directory(scene.options({ epochSeconds: EPOCH_S / 2 }), scene.parts({ store }))).not.toThrow()

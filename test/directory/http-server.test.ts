@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { createHttpServer, type HttpHandlers, listenHttp } from '../../directory/http-server.ts'
+import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpRange, parseRange } from '../../shared/base/ip-address.ts'
@@ -27,6 +28,7 @@ function serve(
   const handlers: HttpHandlers = {
     takeDescriptor: () => 'accepted',
     map: () => MAP,
+    keys: () => undefined,
     time: (nonce) => signTime(nonce, NOW_MS, key, NETWORK_ID),
     health: () => ({ ok: true, epoch: 7, hubs: 3 }),
     ...changes,
@@ -149,6 +151,33 @@ describe('GET /v1/map', () => {
   })
 })
 
+describe('GET /v1/keys', () => {
+  const HASH = '5c'.repeat(32)
+  const keys: HttpHandlers['keys'] = (hash) => (toHex(hash) === HASH ? Uint8Array.of(4, 5) : undefined)
+
+  test('gives the circuit keys of this hash, which never change', async () => {
+    const answer = await serve({ keys }).inject({ method: 'GET', url: `/v1/keys/${HASH}` })
+    expect([answer.statusCode, answer.rawPayload, answer.headers['content-type']]).toEqual([
+      200,
+      Buffer.of(4, 5),
+      'application/octet-stream',
+    ])
+    expect(answer.headers['cache-control']).toBe('public, max-age=31536000, immutable')
+  })
+
+  test.each(['00'.repeat(32), HASH.slice(2), `${HASH}00`, 'zz'.repeat(32), '', `${HASH}/`])(
+    'has nothing at %j',
+    async (hash) => {
+      const answer = await serve({ keys }).inject({ method: 'GET', url: `/v1/keys/${hash}` })
+      expect([answer.statusCode, answer.json(), answer.headers['cache-control']]).toEqual([
+        404,
+        { fault: 'not-found' },
+        undefined,
+      ])
+    },
+  )
+})
+
 describe('GET /v1/time', () => {
   test('is signed for the nonce, and never kept on the way', async () => {
     const answer = await serve().inject(`/v1/time?nonce=${NONCE}`)
@@ -215,6 +244,7 @@ describe('the HTTP server of a directory', () => {
     const second = createHttpServer({
       takeDescriptor: () => 'accepted',
       map: () => undefined,
+      keys: () => undefined,
       time: () => ({ timeMs: 0, signature: new Uint8Array(0) }),
       health: () => ({ ok: true, epoch: 1, hubs: 1 }),
     })

@@ -1,12 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { buildMap, type ReachedHub } from '../../directory/map-builder.ts'
+import { finishMap, type MapDraft } from '../../directory/map-draft.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { formatIp, parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { type Locator, NOWHERE } from '../../shared/geo/locator.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
-import type { MapContent } from '../../shared/map/hub-map.ts'
-import { encodeMapBody } from '../../shared/map/signed-map.ts'
 import { descriptorOf, NETWORK_ID } from '../support/map-fixtures.ts'
 
 const TIMES = { epochSeconds: 100, lifeEpochs: 3 }
@@ -26,7 +25,7 @@ function hub(
   return { descriptor, linkAddresses, noiseAddresses }
 }
 
-function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapContent {
+function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapDraft {
   return buildMap(hubs, 42, TIMES, new Uint8Array(32).fill(6), [parseRange('198.18.0.0/15')!], locator)
 }
 
@@ -97,6 +96,6 @@ describe('the map of an epoch', () => {
 
   test('is the same bytes for the same hubs in any order', () => {
     const hubs = [hub(), hub(), hub()]
-    expect(encodeMapBody(build(hubs), NETWORK_ID)).toEqual(encodeMapBody(build(hubs.toReversed()), NETWORK_ID))
+    expect(finishMap(build(hubs), NETWORK_ID).body).toEqual(finishMap(build(hubs.toReversed()), NETWORK_ID).body)
   })
 })

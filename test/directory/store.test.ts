@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Store } from '../../directory/store.ts'
+import { sha256 } from '../../shared/crypto/kdf.ts'
 import { faultOf } from '../support/fault-of.ts'
 
 let folder: string
@@ -60,7 +61,7 @@ describe('what a directory keeps', () => {
     store.putDescriptor(descriptor(1))
     store.putReached(id(1), address(1), 500)
     store.putFailed(id(1), address(1))
-    store.putMap(map(5))
+    store.putMap(map(5), [])
     store.close()
     const again = new Store(file)
     expect(again.descriptor(id(1))).toEqual(descriptor(1))
@@ -151,11 +152,46 @@ describe('the probes of a directory', () => {
   })
 })
 
+describe('the circuit keys of a directory', () => {
+  const keys = (fill: number): Uint8Array => new Uint8Array(1216).fill(fill)
+
+  test('are found by their hash, after a restart too', () => {
+    const store = new Store(file)
+    store.putMap(map(5), [keys(1), keys(2)])
+    store.close()
+    const again = new Store(file)
+    expect([keys(1), keys(2), keys(3)].map((one) => again.keyBundle(sha256(one)))).toEqual([
+      keys(1),
+      keys(2),
+      undefined,
+    ])
+    again.close()
+  })
+
+  test('are forgotten when none of three maps had them', () => {
+    const store = new Store(':memory:')
+    store.putMap(map(5), [keys(1), keys(2)])
+    for (const epoch of [6, 7]) store.putMap(map(epoch), [keys(2)])
+    expect(store.keyBundle(sha256(keys(1)))).toEqual(keys(1))
+    store.putMap(map(8), [keys(2)])
+    expect([keys(1), keys(2)].map((one) => store.keyBundle(sha256(one)))).toEqual([undefined, keys(2)])
+    store.close()
+  })
+
+  test('of a map that is refused are not kept either', () => {
+    const store = new Store(':memory:')
+    store.putMap(map(5), [])
+    expect(() => store.putMap(map(5), [keys(1)])).toThrow()
+    expect(store.keyBundle(sha256(keys(1)))).toBeUndefined()
+    store.close()
+  })
+})
+
 describe('the maps of a directory', () => {
   test('are one for each epoch for ever: a second one is refused', () => {
     const store = new Store(':memory:')
-    store.putMap(map(5))
-    expect(() => store.putMap({ ...map(5), signed: Uint8Array.of(0) })).toThrow()
+    store.putMap(map(5), [])
+    expect(() => store.putMap({ ...map(5), signed: Uint8Array.of(0) }, [])).toThrow()
     expect(store.latestMap()).toEqual(map(5))
     store.close()
   })
@@ -163,8 +199,8 @@ describe('the maps of a directory', () => {
   test('are told by the newest epoch, not by the order in which they came', () => {
     const store = new Store(':memory:')
     expect(store.latestMap()).toBeUndefined()
-    store.putMap(map(6))
-    store.putMap(map(5))
+    store.putMap(map(6), [])
+    store.putMap(map(5), [])
     expect(store.latestMap()).toEqual(map(6))
     store.close()
   })

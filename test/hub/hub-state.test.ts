@@ -28,7 +28,7 @@ describe('the files of a hub', () => {
     const keys = CircuitKeyRing.fresh(NOW)
     state().saveKeys(keys)
     expect(state().loadKeys(5)?.previous).toBeUndefined()
-    keys.rotate(NOW + ROTATE_AFTER_MS, 1000)
+    keys.rotate(NOW + ROTATE_AFTER_MS, 0, 1000)
     state().saveKeys(keys)
     const loaded = state().loadKeys(5)
     for (const which of ['current', 'previous'] as const) {
@@ -57,7 +57,7 @@ describe('the files of a hub', () => {
 
   test('that are cut anywhere, or longer than they should be, are called damaged and left as they are', () => {
     const keys = CircuitKeyRing.fresh(NOW)
-    keys.rotate(NOW + ROTATE_AFTER_MS, 1000)
+    keys.rotate(NOW + ROTATE_AFTER_MS, 0, 1000)
     state().saveKeys(keys)
     state().loadIdentity()
     state().saveSequence(9)

@@ -9,6 +9,7 @@ import type { Target } from '../../shared/cell/target.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
 import type { LinkHandle } from '../../shared/link/link-node.ts'
 import { type MapHub, sortHubs } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { mapHubOf, mapOf } from './map-fixtures.ts'
 import type { MemoryNetwork } from './memory-network.ts'
@@ -31,7 +32,7 @@ export class ConnectorScene {
   readonly time = new NetworkTime()
   readonly connector: Connector
   /** By name; may be changed before a connection is opened. */
-  readonly hubs = new Map<string, MapHub>()
+  readonly hubs = new Map<string, KeyedHub>()
   scope: readonly IpRange[] = []
   /** Names of home hubs; the client uses the first, and leaves it when it says that it stops. */
   homes: string[]
@@ -60,6 +61,7 @@ export class ConnectorScene {
         homeLink: this.#homeLink,
         map: () => this.map(),
         checkTime: () => this.checkTime(),
+        circuitKey: ({ key }) => [...this.hubs.values()].find((hub) => hub.key === key)?.circuitKey,
       },
     )
   }
@@ -96,7 +98,10 @@ export class ConnectorScene {
   mapNow(): HubMap {
     const hubs = sortHubs([...this.hubs.values()])
     const content = mapOf({ hubs, parameters: { addressScope: this.scope } })
-    return { content, hub: (id: Uint8Array) => hubs.find((one) => Buffer.compare(one.id, id) === 0) } as HubMap
+    return {
+      content,
+      hub: (id: Uint8Array) => hubs.find((one) => Buffer.compare(one.id, id) === 0),
+    } as unknown as HubMap
   }
 
   open(target: Target): Opened {

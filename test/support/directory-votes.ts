@@ -3,12 +3,12 @@ import type { RoundParts } from '../../directory/consensus/round.ts'
 import { SignedEpochs } from '../../directory/consensus/signed-epochs.ts'
 import { encodeVote, type Vote, type VotedHub } from '../../directory/consensus/vote.ts'
 import type { DirectoryKey } from '../../shared/crypto/directory-key.ts'
-import type { MapHub } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { signMapBody } from '../../shared/map/signed-map.ts'
 import { EPOCH, EPOCH_S, mapHubOf, NETWORK_ID } from './map-fixtures.ts'
 
-export function votedHub(fill: number, changes: Partial<MapHub> = {}, sequence = 1): VotedHub {
+export function votedHub(fill: number, changes: Partial<KeyedHub> = {}, sequence = 1): VotedHub {
   return { sequence, hub: mapHubOf(new Uint8Array(32).fill(fill), changes) }
 }
 

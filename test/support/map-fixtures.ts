@@ -4,7 +4,8 @@ import { DirectoryKey, DirectoryPublicKey } from '../../shared/crypto/directory-
 import type { HubKey } from '../../shared/crypto/hub-key.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
-import { type MapContent, type MapHub, sortHubs } from '../../shared/map/hub-map.ts'
+import { type MapContent, sortHubs } from '../../shared/map/hub-map.ts'
+import { hashKeyBundles, type KeyedHub, makeKeyBundles } from '../../shared/map/key-bundles.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, type HubMap, signMapBody, UnverifiedMap } from '../../shared/map/signed-map.ts'
 
@@ -41,7 +42,7 @@ export function descriptorOf(key: HubKey, changes: Partial<Descriptor> = {}): De
   }
 }
 
-export function mapHubOf(id: Uint8Array, changes: Partial<MapHub> = {}): MapHub {
+export function mapHubOf(id: Uint8Array, changes: Partial<KeyedHub> = {}): KeyedHub {
   return {
     id,
     key: toHex(id),
@@ -59,8 +60,14 @@ export function mapHubOf(id: Uint8Array, changes: Partial<MapHub> = {}): MapHub 
   }
 }
 
+/** A map whose hubs have their circuit keys at hand. */
+export interface KeyedMap extends MapContent {
+  readonly hubs: readonly KeyedHub[]
+}
+
 /** A map that is valid at `NOW_MS`. */
-export function mapOf(changes: Partial<MapContent> = {}): MapContent {
+export function mapOf(changes: Partial<KeyedMap> = {}): KeyedMap {
+  const hubs = changes.hubs ?? sortHubs([1, 2, 3].map((fill) => mapHubOf(new Uint8Array(32).fill(fill))))
   const epoch = changes.epoch ?? EPOCH
   return {
     epoch,
@@ -69,7 +76,8 @@ export function mapOf(changes: Partial<MapContent> = {}): MapContent {
     validUntil: (epoch + 3) * EPOCH_S,
     previousHash: new Uint8Array(32),
     parameters: { addressScope: [] },
-    hubs: sortHubs([1, 2, 3].map((fill) => mapHubOf(new Uint8Array(32).fill(fill)))),
+    bundleHashes: hashKeyBundles(makeKeyBundles(hubs)),
+    hubs,
     ...changes,
   }
 }
@@ -102,6 +110,6 @@ export function signMap(map: MapContent, keys: readonly DirectoryKey[], networkI
   return encodeSignedMap(body, signatures)
 }
 
-export function verifiedMap(map: MapContent, network: Network, keys: readonly DirectoryKey[], nowMs = NOW_MS): HubMap {
-  return new UnverifiedMap(signMap(map, keys)).verify(network, nowMs)
+export function verifiedMap(map: KeyedMap, network: Network, keys: readonly DirectoryKey[], nowMs = NOW_MS): HubMap {
+  return new UnverifiedMap(signMap(map, keys)).verify(network, nowMs).withKeys(makeKeyBundles(map.hubs))
 }

@@ -1,4 +1,4 @@
-import { ascii, join, noble, nobleSign, u32, u64 } from './noble-primitives.ts'
+import { ascii, join, noble, nobleHash, nobleSign, u32, u64 } from './noble-primitives.ts'
 import { plainCanonical } from './plain-canonical.ts'
 
 /* Documents of directories and hubs, written from the text of SPEC sections 3 and 11. */
@@ -106,6 +106,13 @@ export function nobleDescriptor(body: Uint8Array, seed: Uint8Array, networkId: U
   return join(noble.ed25519.getPublicKey(seed), nobleSign('spn/1 descriptor', networkId, body, seed), body)
 }
 
+/** SPEC section 11.3: the 64 bundles of circuit keys. */
+export function nobleBundles({ hubs }: PlainMap): Uint8Array[] {
+  return Array.from({ length: 64 }, (_, n) =>
+    join(...hubs.filter(({ id }) => (id[0] as number) % 64 === n).map(({ circuitKey }) => circuitKey)),
+  )
+}
+
 /** SPEC section 11.3: the body of a hub map. */
 export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
   return plainCanonical([
@@ -117,10 +124,10 @@ export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
     map.validUntil,
     map.hashBefore,
     [map.addressScope.map(({ ip, prefix }) => [ip, prefix])],
+    join(...nobleBundles(map).map((keys) => nobleHash(keys))),
     map.hubs.map((hub) => [
       hub.id,
       addresses(hub.linkAddresses),
-      hub.circuitKey,
       hub.roles,
       rules(hub.exitPolicy),
       text(hub.operator),

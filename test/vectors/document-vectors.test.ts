@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { finishMap, type MapDraft } from '../../directory/map-draft.ts'
 import { ByteReader } from '../../shared/base/byte-reader.ts'
 import { ByteWriter } from '../../shared/base/byte-writer.ts'
 import { concatBytes, toHex } from '../../shared/base/bytes.ts'
@@ -16,7 +17,6 @@ import { MemoryLedger } from '../../shared/link/memory-ledger.ts'
 import { decodeCanonical, encodeCanonical } from '../../shared/map/canonical.ts'
 import { type Descriptor, readRoles, signDescriptor, verifyDescriptor } from '../../shared/map/descriptor.ts'
 import type { ExitPolicy } from '../../shared/map/exit-policy.ts'
-import type { MapContent } from '../../shared/map/hub-map.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, signMapBody, UnverifiedMap } from '../../shared/map/signed-map.ts'
@@ -189,19 +189,24 @@ describe('our maps', () => {
     testNetwork: true,
   }
 
-  test.each(maps)('$name', ({ map, signers, body, hash, signedHash, signed }) => {
-    const ours = contentOf(map)
+  test.each(maps)('$name', ({ map, signers, bundles, body, hash, signedHash, signed }) => {
+    const made = finishMap(draftOf(map), network.id)
     const keys = signers.map((signer) =>
       DirectoryKey.fromSeed(hex(directories.find(({ name }) => name === signer)!.seed)),
     )
-    const encodedBody = encodeMapBody(ours, network.id)
-    expect(toHex(encodedBody)).toBe(body)
-    expect(toHex(sha256(labelled('spn/1 map', network.id, encodedBody)))).toBe(signedHash)
-    const signatures = keys.map((key) => signMapBody(encodedBody, key, network.id))
-    expect(toHex(encodeSignedMap(encodedBody, signatures))).toBe(signed)
+    expect(toHex(made.body)).toBe(body)
+    expect(toHex(sha256(labelled('spn/1 map', network.id, made.body)))).toBe(signedHash)
+    const signatures = keys.map((key) => signMapBody(made.body, key, network.id))
+    expect(toHex(encodeSignedMap(made.body, signatures))).toBe(signed)
     const verified = new UnverifiedMap(hex(signed)).verify(network, map.validAfter * 1000)
     expect(toHex(verified.hash)).toBe(hash)
     expect(toHex(encodeMapBody(verified.content, network.id))).toBe(body)
+    const all = Array.from({ length: 64 }, (_, n) => hex(bundles.find(({ bundle }) => bundle === n)?.keys ?? ''))
+    expect(made.bundles.map(toHex)).toEqual(all.map(toHex))
+    const { keys: found } = verified.withKeys(all)
+    expect(verified.content.hubs.map((hub) => toHex(found!.of(hub)!.bytes))).toEqual(
+      map.hubs.map((hub) => hub.circuitKey),
+    )
   })
 
   test('declare ranges as public in test networks only', () => {
@@ -213,7 +218,7 @@ describe('our maps', () => {
   })
 })
 
-function contentOf(map: WrittenMap): MapContent {
+function draftOf(map: WrittenMap): MapDraft {
   return {
     epoch: map.epoch,
     validAfter: map.validAfter,

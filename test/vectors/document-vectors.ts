@@ -1,4 +1,5 @@
 import {
+  nobleBundles,
   nobleDescriptor,
   nobleDescriptorBody,
   nobleMapBody,
@@ -155,7 +156,7 @@ export function mapVectors() {
   return {
     about:
       'Signed hub maps (SPEC 11.3, 11.4). directories: those of the network file, of which `threshold` must sign. signers: who ' +
-      'signed, in the order of the signatures. hash: of the body; signedHash: SHA-256 of what a signature is over. The second map names the hash ' +
+      'signed, in the order of the signatures. bundles: the circuit keys, where there are any. hash: of the body; signedHash: SHA-256 of what a signature is over. The second map names the hash ' +
       'of the first, has no hubs, and declares ranges as public, so only a test network takes it.',
     networkId: VECTOR_NETWORK_ID,
     threshold: 2,
@@ -170,6 +171,7 @@ export function mapVectors() {
         name,
         map,
         signers,
+        bundles: nobleBundles(map).flatMap((keys, bundle) => (keys.length > 0 ? [{ bundle, keys }] : [])),
         body,
         hash: nobleHash(body),
         signedHash: nobleHash(overSigned('spn/1 map', body)),

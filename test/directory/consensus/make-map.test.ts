@@ -2,14 +2,13 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { makeMap } from '../../../directory/consensus/make-map.ts'
 import { decodeVote, encodeVote, type Vote, type VotedHub } from '../../../directory/consensus/vote.ts'
-import type { MapContent } from '../../../shared/map/hub-map.ts'
-import { encodeMapBody } from '../../../shared/map/signed-map.ts'
+import { finishMap, type MapDraft } from '../../../directory/map-draft.ts'
 import { votedHub, voteOf } from '../../support/directory-votes.ts'
 import { faultOf } from '../../support/fault-of.ts'
 import { EPOCH, EPOCH_S, NETWORK_ID } from '../../support/map-fixtures.ts'
 
 const LIARS = 2
-const make = (votes: readonly Vote[]): MapContent | undefined => makeMap(votes, EPOCH, LIARS)
+const make = (votes: readonly Vote[]): MapDraft | undefined => makeMap(votes, EPOCH, LIARS)
 const address = (last: number) => ({ ip: Uint8Array.of(9, 9, 9, last), port: 443 })
 const times = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
 
@@ -47,7 +46,7 @@ describe('the map that votes make', () => {
     const check = (votes: Vote[], shuffled: number[]): void => {
       const order = votes.map((vote, i) => [shuffled[i] ?? 0, vote] as const).toSorted(([a], [b]) => a - b)
       const maps = [votes, votes.toReversed(), order.map(([, vote]) => decodeVote(encodeVote(vote)))].map(make)
-      const [first, ...others] = maps.map((map) => map && encodeMapBody(map, NETWORK_ID))
+      const [first, ...others] = maps.map((map) => map && finishMap(map, NETWORK_ID).body)
       if (first !== undefined) made++
       for (const other of others) expect(other).toEqual(first)
     }

@@ -4,11 +4,11 @@ import { makeMap } from '../../../directory/consensus/make-map.ts'
 import { encodeNote, NOTE_KINDS, signNote, verifyNote } from '../../../directory/consensus/note.ts'
 import { SignedEpochs } from '../../../directory/consensus/signed-epochs.ts'
 import { decodeVote, encodeVote, type Vote } from '../../../directory/consensus/vote.ts'
+import { finishMap } from '../../../directory/map-draft.ts'
 import { concatBytes, equalBytes, toHex } from '../../../shared/base/bytes.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { DirectoryKey, DirectoryPublicKey } from '../../../shared/crypto/directory-key.ts'
 import type { Network } from '../../../shared/map/network.ts'
-import { encodeMapBody } from '../../../shared/map/signed-map.ts'
 import { EPOCH, EPOCH_S, mapHubOf, NETWORK_ID } from '../../support/map-fixtures.ts'
 import { type FuzzTarget, promise } from '../fuzz-target.ts'
 import { orFault } from './document-targets.ts'
@@ -49,7 +49,7 @@ const vote: FuzzTarget = {
     const [map, same] = [votes, votes.toReversed()].map((some) => makeMap(some, EPOCH, 0))
     promise((map === undefined) === (same === undefined), 'the order of votes means nothing')
     if (map === undefined || same === undefined) return 'read'
-    const bodies = [map, same].map((one) => encodeMapBody(one, NETWORK_ID)) as [Uint8Array, Uint8Array]
+    const bodies = [map, same].map((one) => finishMap(one, NETWORK_ID).body) as [Uint8Array, Uint8Array]
     promise(equalBytes(...bodies), 'the order of votes means nothing for the map')
     return 'made'
   },

@@ -37,6 +37,7 @@ function makeServer() {
       return intake.take(signed, sender, at).isNew ? 'accepted' : 'unchanged'
     },
     map: () => MAP,
+    keys: () => undefined,
     time: (nonce) => signTime(nonce, NOW_MS, KEY, NETWORK_ID),
     health: () => ({ ok: true, epoch: 7, hubs: 3 }),
   })

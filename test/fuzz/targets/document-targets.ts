@@ -113,7 +113,7 @@ const MAP_FAULTS: readonly FaultCode[] = [
 ]
 
 const NOISE_ADDRESS = { ip: Uint8Array.of(9, 9, 9, 9), port: 4001 }
-const CIRCUIT_KEY = new CircuitPublicKey(new Uint8Array(1216).fill(9))
+export const CIRCUIT_KEY = new CircuitPublicKey(new Uint8Array(1216).fill(9))
 
 /** The same bytes in every process. */
 function mapBody(hubs: number): Uint8Array {
@@ -126,8 +126,9 @@ function mapBody(hubs: number): Uint8Array {
   return encodeMapBody(map, NETWORK_ID)
 }
 
-export function smallSignedMap(): Uint8Array {
-  const body = mapBody(0)
+/** With so many hubs, whose circuit keys are all the same. */
+export function smallSignedMap(hubs = 0): Uint8Array {
+  const body = mapBody(hubs)
   return encodeSignedMap(body, [signMapBody(body, DIRECTORY, NETWORK_ID)])
 }
 

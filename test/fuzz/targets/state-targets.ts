@@ -14,7 +14,7 @@ import { MapKeeper } from '../../../shared/map/map-keeper.ts'
 import { NOW_MS } from '../../support/map-fixtures.ts'
 import { cheapRandom } from '../chance.ts'
 import { type FuzzTarget, promise } from '../fuzz-target.ts'
-import { NETWORK, orFault, smallSignedMap } from './document-targets.ts'
+import { CIRCUIT_KEY, NETWORK, orFault, smallSignedMap } from './document-targets.ts'
 
 let folder: string | undefined
 
@@ -64,7 +64,7 @@ const circuitKeys: FuzzTarget = {
     if (typeof ring === 'string' || ring === undefined) return String(ring)
     promise(ring.current.notBefore === 7, 'keys from the disk do not accept what came before')
     promise(equalBytes(ring.current.pair.toBytes(), input.slice(18, 114)), 'the key is the one of the file')
-    ring.rotate(held.createdMs, 7_200_000)
+    ring.rotate(held.createdMs, 0, 7_200_000)
     promise(ring.find(ring.current.pair.id, held.createdMs) !== undefined, 'the current pair is found')
     return ring.previous === undefined ? 'one' : 'two'
   },
@@ -94,16 +94,19 @@ const smallState: FuzzTarget = {
 
 const OFFSET_BIAS = 1n << 62n
 
-/** time u64 | signed map */
+/** time u64 | length u32 | signed map | circuit keys */
 const mapCache: FuzzTarget = {
   name: 'map-cache',
   about: 'the kept hub map of a program',
   maxBytes: 8192,
   seeds: () =>
     [0n, 3_600_000n, -86_400_000n].map((offset) => {
-      const head = new DataView(new ArrayBuffer(8))
+      const head = new DataView(new ArrayBuffer(12))
       head.setBigUint64(0, offset + OFFSET_BIAS)
-      return concatBytes(new Uint8Array(head.buffer), smallSignedMap())
+      const hubs = offset === 0n ? 2 : 0
+      const map = smallSignedMap(hubs)
+      head.setUint32(8, map.length)
+      return concatBytes(new Uint8Array(head.buffer), map, ...new Array<Uint8Array>(hubs).fill(CIRCUIT_KEY.bytes))
     }),
   run(input) {
     const cacheFile = join(writeState('hub-map', input), 'hub-map')
@@ -112,7 +115,7 @@ const mapCache: FuzzTarget = {
     let maps = 0
     const warnings: string[] = []
     const keeper = new MapKeeper(
-      { network: NETWORK, cacheFile, fetchAfterEpochs: [0, 0.1] },
+      { network: NETWORK, cacheFile, fetchAfterEpochs: [0, 0.1], withKeys: true },
       {
         ...{ time, clock, wallClock: () => NOW_MS, random: cheapRandom(1) },
         directories: new DirectoryClient(NETWORK, { clock, random: cheapRandom(1) }),

@@ -1,9 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
+import { toHex } from '../../../shared/base/bytes.ts'
+import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
+import { sha256 } from '../../../shared/crypto/kdf.ts'
 import { DirectoryClient, etagOf, type HttpAnswer, type HttpRequest } from '../../../shared/map/directory-client.ts'
-import { MAX_MAP_BYTES } from '../../../shared/map/signed-map.ts'
+import { sortHubs } from '../../../shared/map/hub-map.ts'
+import { type KeyedHub, makeKeyBundles } from '../../../shared/map/key-bundles.ts'
+import { MAX_MAP_BYTES, UnverifiedMap } from '../../../shared/map/signed-map.ts'
 import { rejectionOf } from '../../support/fault-of.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
-import { EPOCH, mapOf, NOW_MS, networkWith, signMap, verifiedMap } from '../../support/map-fixtures.ts'
+import { EPOCH, mapHubOf, mapOf, NOW_MS, networkWith, signMap, verifiedMap } from '../../support/map-fixtures.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 import { jsonAnswer, timeAnswer, VirtualDirectories } from '../../support/virtual-directories.ts'
 
@@ -171,6 +176,74 @@ describe('the map of the directories', () => {
     for (let i = 0; i < 20; i++) {
       expect((await client.fetchMap(directories.send, NOW_MS, held, signal))?.content.epoch).toBe(EPOCH)
     }
+  })
+})
+
+describe('the circuit keys of a map', () => {
+  const hubsOf = (fill: number): KeyedHub[] =>
+    sortHubs(
+      Array.from({ length: 20 }, (_, i) => {
+        const circuitKey = new CircuitPublicKey(new Uint8Array(CIRCUIT_PUBLIC_KEY_BYTES).fill(i < 3 ? fill : i))
+        return mapHubOf(new Uint8Array(32).fill(i + 1), { circuitKey })
+      }),
+    )
+  const hubs = hubsOf(200)
+  const map = new UnverifiedMap(signMap(mapOf({ hubs }), keys)).verify(network, NOW_MS)
+  const bundles = new Map(makeKeyBundles(hubs).map((bundle) => [toHex(sha256(bundle)), bundle]))
+  const answer = ({ url }: HttpRequest): Partial<HttpAnswer> => {
+    const body = bundles.get(url.split('/v1/keys/')[1] as string)
+    return body === undefined ? { status: 404 } : { body }
+  }
+  const all = [0, 1, 2, 3, 4]
+
+  test('are asked for by their hashes, some at a time, and never those of nobody', async () => {
+    const { directories, client } = scene()
+    let [now, most] = [0, 0]
+    for (const i of all) {
+      directories.on(`d${i}`, async (request) => {
+        most = Math.max(most, ++now)
+        await new Promise((resolve) => setImmediate(resolve))
+        now--
+        return answer(request)
+      })
+    }
+    const { keys: found } = await client.fetchKeys(directories.send, map, undefined, signal)
+    for (const hub of hubs) expect(found?.of(hub)?.bytes).toEqual(hub.circuitKey.bytes)
+    expect(directories.asked).toHaveLength(20)
+    expect(directories.requests.map(({ maxBytes }) => maxBytes)).toEqual(new Array(20).fill(16_384))
+    expect(most).toBe(8)
+  })
+
+  test('are asked for again only where they changed', async () => {
+    const { directories, client } = scene()
+    for (const i of all) directories.on(`d${i}`, answer)
+    const before = verifiedMap(mapOf({ epoch: EPOCH - 1, hubs: hubsOf(100) }), network, keys)
+    const { keys: found } = await client.fetchKeys(directories.send, map, before, signal)
+    for (const hub of hubs) expect(found?.of(hub)?.bytes).toEqual(hub.circuitKey.bytes)
+    expect(directories.asked).toHaveLength(3)
+  })
+
+  test.each<[string, Partial<HttpAnswer>, string]>([
+    ['are not there', { status: 404 }, 'directory-unreachable'],
+    ['are others', { body: hubs[0]!.circuitKey.bytes.map((byte) => byte ^ 1) }, 'keys-damaged'],
+    ['are none', { body: new Uint8Array(0) }, 'keys-damaged'],
+  ])('come from the one honest directory where those of the others %s', async (_, bad, code) => {
+    const { directories, client } = scene()
+    for (const i of all) directories.on(`d${i}`, () => bad)
+    expect((await rejectionOf(client.fetchKeys(directories.send, map, undefined, signal))).code).toBe(code)
+    directories.on('d3', answer)
+    const { keys: found } = await client.fetchKeys(directories.send, map, undefined, signal)
+    for (const hub of hubs) expect(found?.of(hub)?.bytes).toEqual(hub.circuitKey.bytes)
+  })
+
+  test('are no longer asked for once one of them can not be had', async () => {
+    const { directories, client } = scene()
+    for (const i of all) directories.on(`d${i}`, () => undefined)
+    expect((await rejectionOf(client.fetchKeys(directories.send, map, undefined, signal))).code).toBe(
+      'directory-unreachable',
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(directories.asked.length).toBeLessThan(20 * 5)
   })
 })
 

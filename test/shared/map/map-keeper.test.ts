@@ -2,13 +2,17 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { toHex } from '../../../shared/base/bytes.ts'
 import { createLog } from '../../../shared/base/log.ts'
 import { NetworkTime } from '../../../shared/base/network-time.ts'
+import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
+import { sha256 } from '../../../shared/crypto/kdf.ts'
 import { DirectoryClient, type HttpAnswer, type HttpRequest } from '../../../shared/map/directory-client.ts'
+import { type KeyedHub, makeKeyBundles } from '../../../shared/map/key-bundles.ts'
 import { MapKeeper, type MapKeeperOptions } from '../../../shared/map/map-keeper.ts'
 import type { HubMap } from '../../../shared/map/signed-map.ts'
 import { faultOf, rejectionOf } from '../../support/fault-of.ts'
-import { EPOCH, EPOCH_S, mapOf, networkWith, signMap } from '../../support/map-fixtures.ts'
+import { EPOCH, EPOCH_S, mapHubOf, mapOf, networkWith, signMap } from '../../support/map-fixtures.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 import { timeAnswer, VirtualDirectories } from '../../support/virtual-directories.ts'
 
@@ -62,7 +66,7 @@ class Scene {
     const random = seededRandom('keeper')
     const time = new NetworkTime()
     const keeper = new MapKeeper(
-      { network, cacheFile: this.cacheFile, fetchAfterEpochs: [0, 0.1], ...options },
+      { network, cacheFile: this.cacheFile, fetchAfterEpochs: [0, 0.1], withKeys: false, ...options },
       {
         directories: new DirectoryClient(network, { clock, random }),
         time,
@@ -186,6 +190,75 @@ describe('a map keeper at its first start', () => {
     await scene.pass(MINUTE_MS)
     expect(keeper.newest).toBeUndefined()
     expect(scene.logged.at(-1)).toMatchObject({ fault: 'signatures-too-few' })
+  })
+})
+
+describe('a map keeper that wants circuit keys', () => {
+  /** With three hubs, of which the first gets another key with every epoch. */
+  function hubs(): KeyedHub[] {
+    return [1, 2, 3].map((fill) => {
+      const key = new Uint8Array(CIRCUIT_PUBLIC_KEY_BYTES).fill(fill === 1 ? scene.epoch & 0xff : fill)
+      return mapHubOf(new Uint8Array(32).fill(fill), { circuitKey: new CircuitPublicKey(key) })
+    })
+  }
+  beforeEach(() => {
+    scene.mapAnswer = ({ url }) => {
+      if (!url.includes('/keys/')) return { body: signMap(mapOf({ epoch: scene.epoch, hubs: hubs() }), keys) }
+      const bundle = makeKeyBundles(hubs()).find((one) => url.endsWith(toHex(sha256(one))))
+      return bundle === undefined ? { status: 404 } : { body: bundle }
+    }
+  })
+  const bytesOf = (keeper: MapKeeper): (Uint8Array | undefined)[] => hubs().map((hub) => keeper.circuitKey(hub)?.bytes)
+  const keysAsked = (): number => scene.directories.asked.filter((path) => path.includes('/keys/')).length
+
+  test('has those of every hub with the map, and fetches only what changed', async () => {
+    const keeper = scene.keeper({ withKeys: true })
+    keeper.start()
+    await scene.pass(10)
+    expect([bytesOf(keeper), keysAsked()]).toEqual([hubs().map(({ circuitKey }) => circuitKey.bytes), 3])
+    await scene.pass((EPOCH + 1) * EPOCH_MS + 0.1 * EPOCH_MS - scene.trueMs)
+    expect(keeper.map.content.epoch).toBe(EPOCH + 1)
+    expect([bytesOf(keeper), keysAsked()]).toEqual([hubs().map(({ circuitKey }) => circuitKey.bytes), 4])
+  })
+
+  test('has them again after a restart, without asking anybody', async () => {
+    const first = scene.keeper({ withKeys: true })
+    first.start()
+    await scene.pass(10)
+    first.close()
+    scene.hasWay = false
+    const again = scene.keeper({ withKeys: true })
+    again.start()
+    expect(bytesOf(again)).toEqual(hubs().map(({ circuitKey }) => circuitKey.bytes))
+  })
+
+  test('does not use a kept map whose keys are damaged or missing', async () => {
+    const first = scene.keeper({ withKeys: true })
+    first.start()
+    await scene.pass(10)
+    first.close()
+    const kept = readFileSync(scene.cacheFile)
+    for (const bytes of [kept.subarray(0, -1), kept.with(-1, kept.at(-1)! ^ 1), Buffer.concat([kept, Buffer.of(0)])]) {
+      writeFileSync(scene.cacheFile, bytes)
+      const again = scene.keeper({ withKeys: true })
+      again.start()
+      expect(again.newest).toBeUndefined()
+      expect(scene.logged.at(-1)).toMatchObject({ message: 'kept hub map not used', fault: 'keys-damaged' })
+      again.close()
+    }
+  })
+
+  test('goes on with the map that it has as long as the keys of the next can not be had', async () => {
+    const keeper = scene.keeper({ withKeys: true })
+    keeper.start()
+    await scene.pass(10)
+    const answer = scene.mapAnswer
+    scene.mapAnswer = (request) => (request.url.includes('/keys/') ? { status: 404 } : answer(request))
+    await scene.pass((EPOCH + 1) * EPOCH_MS + 0.2 * EPOCH_MS - scene.trueMs)
+    expect(keeper.map.content.epoch).toBe(EPOCH)
+    scene.mapAnswer = answer
+    await scene.pass(MINUTE_MS)
+    expect(keeper.map.content.epoch).toBe(EPOCH + 1)
   })
 })
 

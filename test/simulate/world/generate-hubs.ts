@@ -1,6 +1,5 @@
 import { toHex, utf8 } from '../../../shared/base/bytes.ts'
 import { shuffle } from '../../../shared/base/random.ts'
-import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { sha256 } from '../../../shared/crypto/kdf.ts'
 import type { Location } from '../../../shared/geo/place.ts'
 import { DEFAULT_EXIT_POLICY } from '../../../shared/map/exit-policy.ts'
@@ -31,8 +30,6 @@ const IPV6_SHARE = 0.7
 const MEAN_AWAY_SHARE = 0.01
 /** Of all hubs, this share ends for good in a year. */
 const LEAVING_PER_YEAR = 0.25
-
-const CIRCUIT_KEY = new CircuitPublicKey(new Uint8Array(CIRCUIT_PUBLIC_KEY_BYTES))
 
 /**
  * A hub map of so many hubs, the same for the same seed.
@@ -75,7 +72,6 @@ function hubOf({ owner, ...declared }: Chosen, number: number, seed: string, ran
       key: toHex(id),
       linkAddresses: [],
       noiseAddresses: [],
-      circuitKey: CIRCUIT_KEY,
       roles: {
         home: random.unit() < HOME_SHARE,
         relay: true,
