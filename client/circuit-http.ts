@@ -4,7 +4,7 @@ import tls from 'node:tls'
 import { Fault } from '../shared/base/fault.ts'
 import { parseIp } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
-import type { HttpAnswer, HttpRequest, HttpSend } from '../shared/map/directory-client.ts'
+import type { HttpAnswer, HttpRequest, HttpSend } from '../shared/map/http-send.ts'
 import { CircuitStream } from './circuit-stream.ts'
 import type { Connector } from './connector.ts'
 

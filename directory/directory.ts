@@ -19,6 +19,7 @@ import { SignedEpochs } from './consensus/signed-epochs.ts'
 import type { Vote } from './consensus/vote.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
+import { MapArchive } from './map-archive.ts'
 import { buildMap, type ReachedHub } from './map-builder.ts'
 import { finishMap, type MapDraft } from './map-draft.ts'
 import type { DirectoryOptions } from './options.ts'
@@ -55,6 +56,7 @@ export class Directory {
   readonly #prober: Prober
   readonly #intake: Intake
   readonly #http: FastifyInstance
+  readonly #archive: MapArchive
   /** Only where there are several directories. */
   readonly #consensus: Consensus | undefined
   readonly #timers: NodeJS.Timeout[] = []
@@ -68,6 +70,7 @@ export class Directory {
     this.#options = options
     this.#parts = parts
     const { network, store } = parts
+    this.#archive = new MapArchive(store, network.id)
     this.#node = new LinkNode(
       {
         seed: parts.random.bytes(32),
@@ -95,7 +98,7 @@ export class Directory {
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
-      keys: (hash) => store.keyBundle(hash),
+      documents: this.#archive,
       time: (nonce) => signTime(nonce, parts.wallClock(), parts.key, network.id),
       health: () => ({
         ok: this.#map() !== undefined,
@@ -223,8 +226,10 @@ export class Directory {
   }
 
   /** Kept first, shown afterwards. */
-  #keepMap({ content: { epoch, previousHash, hubs }, hash, signed, bundles }: PublishedMap): void {
-    this.#parts.store.putMap({ epoch, hash, signed }, bundles)
+  #keepMap(map: PublishedMap): void {
+    this.#archive.put(map)
+    const { hash, signed, content } = map
+    const { epoch, previousHash, hubs } = content
     this.#parts.store.appendLog({ epoch, hash, previousHash })
     this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: signed.length })
   }

@@ -5,19 +5,15 @@ import type { FaultCode } from '../shared/base/fault-codes.ts'
 import { formatIp, type IpRange, parseIp, rangeContains } from '../shared/base/ip-address.ts'
 import { listenFault } from '../shared/base/listen-fault.ts'
 import { MAX_DESCRIPTOR_BYTES } from '../shared/map/descriptor.ts'
-import { HASH_BYTES } from '../shared/map/hub-map.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import { type SignedTime, TIME_NONCE_BYTES } from '../shared/map/signed-time.ts'
 import type { Consensus, ConsensusHealth } from './consensus/consensus.ts'
 import { addNoteRoutes } from './consensus/note-routes.ts'
-import type { StoredMap } from './store.ts'
+import { addMapRoutes, type MapHandlers } from './map-routes.ts'
 
-export interface HttpHandlers {
+export interface HttpHandlers extends MapHandlers {
   /** @throws Fault for what is not taken */
   readonly takeDescriptor: (signed: Uint8Array, sender: string) => 'accepted' | 'unchanged'
-  readonly map: () => { map: StoredMap; freshForS: number } | undefined
-  /** Circuit keys by the hash of their bundle. */
-  readonly keys: (hash: Uint8Array) => Uint8Array | undefined
   readonly time: (nonce: Uint8Array) => SignedTime
   /** Of a directory among several. */
   readonly consensus?: Consensus | undefined
@@ -36,9 +32,6 @@ const STATUS: Partial<Record<FaultCode, number>> = {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
-const RETRY_AFTER_S = 2
-/** What is named by its hash never changes. */
-const FOR_EVER = 'public, max-age=31536000, immutable'
 
 /**
  * The directory's HTTP interface (SPEC section 11.6). Logs nothing of who asks for what.
@@ -66,21 +59,7 @@ export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonl
     return reply.code(result === 'accepted' ? 202 : 200).send({ result })
   })
 
-  server.get('/v1/map', (request, reply) => {
-    const current = handlers.map()
-    if (current === undefined) return refuse(reply.header('retry-after', RETRY_AFTER_S), 503, 'map-early')
-    const etag = `"${toHex(current.map.hash)}"`
-    reply.header('etag', etag).header('cache-control', `public, max-age=${current.freshForS}`)
-    if (request.headers['if-none-match'] === etag) return reply.code(304).send()
-    return sendBytes(reply, current.map.signed)
-  })
-
-  server.get<{ Params: { hash: string } }>('/v1/keys/:hash', (request, reply) => {
-    const hash = parseHex(request.params.hash)
-    const bundle = hash?.length === HASH_BYTES ? handlers.keys(hash) : undefined
-    if (bundle === undefined) return refuse(reply, 404, 'not-found')
-    return sendBytes(reply.header('cache-control', FOR_EVER), bundle)
-  })
+  addMapRoutes(server, handlers)
 
   server.get<{ Querystring: { nonce?: unknown } }>('/v1/time', (request, reply) => {
     const { nonce } = request.query
@@ -118,10 +97,6 @@ export async function listenHttp(server: FastifyInstance, { ip, port }: LinkAddr
 function isIn(ranges: readonly IpRange[], address: string): boolean {
   const ip = parseIp(address)
   return ip !== undefined && ranges.some((range) => rangeContains(range, ip))
-}
-
-function sendBytes(reply: FastifyReply, bytes: Uint8Array): FastifyReply {
-  return reply.type('application/octet-stream').send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
 }
 
 function refuse(reply: FastifyReply, status: number, fault: FaultCode): FastifyReply {

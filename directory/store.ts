@@ -4,6 +4,7 @@ import { Fault } from '../shared/base/fault.ts'
 import { makeStateFolder } from '../shared/base/state-file.ts'
 import { sha256 } from '../shared/crypto/kdf.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
+import type { MapOutline } from './map-outline.ts'
 
 export interface StoredDescriptor {
   readonly hubId: Uint8Array
@@ -37,6 +38,12 @@ const SCHEMA = `
   ) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
   create table if not exists bundles (hash blob primary key, epoch integer not null, keys blob not null) strict;
+  create table if not exists outlines (
+    epoch integer primary key, hash blob not null, bundles blob not null, hubs blob not null
+  ) strict;
+  create table if not exists diffs (
+    from_hash blob not null, to_hash blob not null, epoch integer not null, diff blob not null, primary key (from_hash, to_hash)
+  ) strict;
   create table if not exists log (epoch integer primary key, hash blob not null, previous blob not null) strict;
   create trigger if not exists log_stays before delete on log begin select raise(abort, 'the log only grows'); end;
   create trigger if not exists log_holds before update on log begin select raise(abort, 'the log only grows'); end;
@@ -52,9 +59,31 @@ export interface LoggedMap {
   readonly previousHash: Uint8Array
 }
 
+/** What it takes to see what changed since a map: its outline, and the hashes of its bundles of circuit keys. */
+export interface StoredOutline {
+  readonly epoch: number
+  readonly hash: Uint8Array
+  readonly bundleHashes: Uint8Array
+  readonly hubs: MapOutline
+}
+
+/** From one map to another, by their hashes. */
+export interface StoredDiff {
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+  readonly bytes: Uint8Array
+}
+
+/** What is handed out beside a map. */
+export interface MapCompanions {
+  readonly bundles: readonly Uint8Array[]
+  readonly outline: StoredOutline
+  readonly diffs: readonly StoredDiff[]
+}
+
 const KEPT_MAPS = 48
-/** Bundles that no map of so many epochs names are forgotten: whoever fetches them has just seen a newer map. */
-const KEPT_BUNDLES = 3
+/** Keys and diffs for which maps of this and so many epochs before have no use are forgotten: who asks for them has just seen that map. */
+const KEPT_COMPANIONS = 3
 
 /** What a directory keeps: accepted descriptors, what its probes found, and the maps that it signed. */
 export class Store {
@@ -131,16 +160,39 @@ export class Store {
   }
 
   /** Keeps a map with its circuit keys before anybody sees it. An epoch has one map for ever: a second one is refused. */
-  putMap({ epoch, hash, signed }: StoredMap, bundles: readonly Uint8Array[]): void {
+  putMap({ epoch, hash, signed }: StoredMap, { bundles, outline, diffs }: MapCompanions): void {
     this.#atOnce(() => {
       for (const bundle of bundles) {
         this.#run('insert or replace into bundles values (?, ?, ?)', sha256(bundle), epoch, bundle)
       }
+      for (const { from, to, bytes } of diffs)
+        this.#run('insert into diffs values (?, ?, ?, ?)', from, to, epoch, bytes)
+      this.#run('insert into outlines values (?, ?, ?, ?)', epoch, hash, outline.bundleHashes, outline.hubs)
       this.#run('insert into maps values (?, ?, ?)', epoch, hash, signed)
-      this.#run('delete from maps where epoch <= ?', epoch - KEPT_MAPS)
-      this.#run('delete from bundles where epoch <= ?', epoch - KEPT_BUNDLES)
+      for (const table of ['maps', 'outlines']) this.#run(`delete from ${table} where epoch <= ?`, epoch - KEPT_MAPS)
+      for (const table of ['bundles', 'diffs']) {
+        this.#run(`delete from ${table} where epoch <= ?`, epoch - KEPT_COMPANIONS)
+      }
     })
     this.#latestMap = this.#loadLatestMap()
+  }
+
+  signedMap(hash: Uint8Array): Uint8Array | undefined {
+    return this.#all('select signed from maps where hash = ?', hash).map(({ signed }) => bytesOf(signed))[0]
+  }
+
+  mapDiff(from: Uint8Array, to: Uint8Array): Uint8Array | undefined {
+    const sql = 'select diff from diffs where from_hash = ? and to_hash = ?'
+    return this.#all(sql, from, to).map(({ diff }) => bytesOf(diff))[0]
+  }
+
+  outline(hash: Uint8Array): StoredOutline | undefined {
+    return this.#all('select * from outlines where hash = ?', hash).map(outlineRow)[0]
+  }
+
+  /** Of the maps of these epochs, both ends included. */
+  outlines(first: number, last: number): StoredOutline[] {
+    return this.#all('select * from outlines where epoch between ? and ?', first, last).map(outlineRow)
   }
 
   /** Writes a map into the log, from which nothing is ever taken. */
@@ -209,6 +261,15 @@ function descriptorOf(row: Record<string, unknown>): StoredDescriptor {
     sequence: Number(row.sequence),
     expires: Number(row.expires),
     signed: bytesOf(row.signed),
+  }
+}
+
+function outlineRow(row: Record<string, unknown>): StoredOutline {
+  return {
+    epoch: Number(row.epoch),
+    hash: bytesOf(row.hash),
+    bundleHashes: bytesOf(row.bundles),
+    hubs: bytesOf(row.hubs),
   }
 }
 

@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts'
-import type { HttpSend } from './directory-client.ts'
+import type { HttpSend } from './http-send.ts'
 
 /** Requests over the internet as it is. Redirections are not followed. */
 export const directHttp: HttpSend = async ({ method, url, headers, body, maxBytes }, signal) => {

@@ -1,38 +1,17 @@
 import { z } from 'zod'
-import { equalBytes, parseHex, toHex } from '../base/bytes.ts'
+import { parseHex, toHex } from '../base/bytes.ts'
 import type { MonotonicClock } from '../base/clock.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import type { Random } from '../base/random.ts'
 import { shuffle } from '../base/random.ts'
-import { sha256 } from '../crypto/kdf.ts'
-import { bundleHash, bundleSizes } from './key-bundles.ts'
+import type { HttpRequest, HttpSend } from './http-send.ts'
+import { type DocumentReader, downloadKeys, downloadMap } from './map-download.ts'
 import type { Network, NetworkDirectory } from './network.ts'
-import { type HubMap, MAX_MAP_BYTES, UnverifiedMap } from './signed-map.ts'
+import { type HubMap, UnverifiedMap } from './signed-map.ts'
 import { TIME_NONCE_BYTES, verifyTime } from './signed-time.ts'
-
-export interface HttpRequest {
-  readonly method: 'GET' | 'POST'
-  readonly url: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Uint8Array
-  /** A longer answer is cut off with Fault document-too-large. */
-  readonly maxBytes: number
-}
-
-export interface HttpAnswer {
-  readonly status: number
-  readonly etag: string | undefined
-  readonly body: Uint8Array
-}
-
-/** How requests travel: directly, or through a circuit. */
-export type HttpSend = (request: HttpRequest, signal: AbortSignal) => Promise<HttpAnswer>
 
 const MAX_SMALL_ANSWER_BYTES = 16 * 1024
 const REQUEST_TIMEOUT_MS = 20_000
-/** Bundles of keys that are asked for at the same time, each perhaps through a circuit of its own. */
-const BUNDLES_AT_ONCE = 8
-const NO_KEYS = new Uint8Array(0)
 
 const timeAnswer = z.object({ timeMs: z.number(), signature: z.string() })
 
@@ -72,7 +51,8 @@ export class DirectoryClient {
     held: HubMap | undefined,
     signal: AbortSignal,
   ): Promise<HubMap | undefined> {
-    return this.#askAll((directory) => this.#askMap(directory, send, networkMs, held, signal))
+    const verify = (bytes: Uint8Array): HubMap => new UnverifiedMap(bytes).verify(this.#network, networkMs, held)
+    return this.#askAll((directory) => downloadMap(reader(directory, send, signal), verify, held))
   }
 
   /**
@@ -80,23 +60,7 @@ export class DirectoryClient {
    * @throws Fault directory-unreachable, keys-damaged
    */
   async fetchKeys(send: HttpSend, map: HubMap, held: HubMap | undefined, signal: AbortSignal): Promise<HubMap> {
-    const wanted = bundlesOf(map)
-    const bundles = wanted.map(({ hash, bytes }, n) => (bytes === 0 ? NO_KEYS : heldBundle(held, n, hash)))
-    const queue = wanted.entries() // each taken once, whoever takes it
-    const failed = new AbortController()
-    const fetchNext = async (): Promise<void> => {
-      for (const [n, bundle] of queue) {
-        const ask = (directory: NetworkDirectory): Promise<Uint8Array> =>
-          this.#askBundle(directory, send, bundle, AbortSignal.any([signal, failed.signal]))
-        bundles[n] ??= await this.#askAll(ask)
-      }
-    }
-    try {
-      await Promise.all(Array.from({ length: BUNDLES_AT_ONCE }, fetchNext))
-    } finally {
-      failed.abort()
-    }
-    return map.withKeys(bundles.map((bundle) => bundle ?? NO_KEYS))
+    return downloadKeys((ask) => this.#askAll((directory) => ask(reader(directory, send, signal))), map, held)
   }
 
   /**
@@ -130,23 +94,6 @@ export class DirectoryClient {
     throw isFault(failure) ? failure : new Fault('directory-unreachable', {}, failure)
   }
 
-  async #askBundle(
-    directory: NetworkDirectory,
-    send: HttpSend,
-    { hash, bytes }: WantedBundle,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const url = `${directory.url}/v1/keys/${toHex(hash)}`
-    const answer = await send(
-      { method: 'GET', url, maxBytes: Math.max(bytes, MAX_SMALL_ANSWER_BYTES) },
-      bounded(signal),
-    )
-    if (answer.status !== 200)
-      throw new Fault('directory-unreachable', { directory: directory.name, status: answer.status })
-    if (!equalBytes(sha256(answer.body), hash)) throw new Fault('keys-damaged', { directory: directory.name })
-    return answer.body
-  }
-
   /** How far the directory's clock is ahead of our monotonic one, ms. */
   async #askTime(directory: NetworkDirectory, send: HttpSend, signal: AbortSignal): Promise<number> {
     const nonce = this.#random.bytes(TIME_NONCE_BYTES)
@@ -158,25 +105,6 @@ export class DirectoryClient {
     const signed = { timeMs, signature: parseHex(signature) ?? new Uint8Array(0) }
     if (!verifyTime(signed, nonce, directory.key, this.#network.id)) throw new Fault('signature-invalid')
     return timeMs - middle
-  }
-
-  async #askMap(
-    directory: NetworkDirectory,
-    send: HttpSend,
-    networkMs: number,
-    held: HubMap | undefined,
-    signal: AbortSignal,
-  ): Promise<HubMap | undefined> {
-    const headers = held === undefined ? {} : { 'if-none-match': etagOf(held) }
-    const answer = await send(
-      { method: 'GET', url: `${directory.url}/v1/map`, headers, maxBytes: MAX_MAP_BYTES },
-      bounded(signal),
-    )
-    if (answer.status === 304 && held !== undefined) return undefined
-    if (answer.status !== 200)
-      throw new Fault('directory-unreachable', { directory: directory.name, status: answer.status })
-    const map = new UnverifiedMap(answer.body).verify(this.#network, networkMs, held)
-    return held !== undefined && equalBytes(map.hash, held.hash) ? undefined : map
   }
 
   async #give(directory: NetworkDirectory, send: HttpSend, signed: Uint8Array, signal: AbortSignal): Promise<string> {
@@ -199,25 +127,6 @@ export class DirectoryClient {
   }
 }
 
-interface WantedBundle {
-  readonly hash: Uint8Array
-  readonly bytes: number
-}
-
-function bundlesOf({ content: { hubs, bundleHashes } }: HubMap): WantedBundle[] {
-  return bundleSizes(hubs).map((bytes, n) => ({ hash: bundleHash(bundleHashes, n), bytes }))
-}
-
-function heldBundle(held: HubMap | undefined, n: number, hash: Uint8Array): Uint8Array | undefined {
-  if (held === undefined || !equalBytes(bundleHash(held.content.bundleHashes, n), hash)) return undefined
-  return held.keys?.bundles[n]
-}
-
-/** The entity tag of a map is the hash of its body. */
-export function etagOf(map: HubMap): string {
-  return `"${toHex(map.hash)}"`
-}
-
 const errorAnswer = z.object({ fault: z.string().regex(/^[a-z-]{1,40}$/) })
 
 /** The code of the fault that a directory names; what else it writes is not repeated. */
@@ -226,6 +135,20 @@ function reasonOf(body: Uint8Array): string {
     return errorAnswer.parse(JSON.parse(Buffer.from(body).toString('utf8'))).fault
   } catch {
     return 'not said'
+  }
+}
+
+/** Reads documents of one directory. */
+function reader({ name, url }: NetworkDirectory, send: HttpSend, signal: AbortSignal): DocumentReader {
+  return async (path, maxBytes) => {
+    const request: HttpRequest = {
+      method: 'GET',
+      url: url + path,
+      maxBytes: Math.max(maxBytes, MAX_SMALL_ANSWER_BYTES),
+    }
+    const { status, body } = await send(request, bounded(signal))
+    if (status !== 200) throw new Fault('directory-unreachable', { directory: name, status })
+    return body
   }
 }
 

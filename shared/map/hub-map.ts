@@ -34,8 +34,8 @@ export interface MapParameters {
   readonly addressScope: readonly IpRange[]
 }
 
-/** What one epoch's map says. Times are seconds of network time. */
-export interface MapContent {
+/** What one epoch's map says beside its hubs. Times are seconds of network time. */
+export interface MapHead {
   readonly epoch: number
   readonly validAfter: number
   /** Until then no newer one is expected. */
@@ -46,6 +46,10 @@ export interface MapContent {
   readonly parameters: MapParameters
   /** SHA-256 of each bundle of circuit keys, one after the other. */
   readonly bundleHashes: Uint8Array
+}
+
+/** What one epoch's map says. */
+export interface MapContent extends MapHead {
   readonly hubs: readonly MapHub[]
 }
 
@@ -57,6 +61,11 @@ export const HASH_BYTES = 32
 export const KEY_BUNDLES = 64
 
 export function mapValue(map: MapContent, networkId: Uint8Array): Value {
+  return [...mapHeadValue(map, networkId), map.hubs.map(hubValue)]
+}
+
+/** The fields of a map in front of its hubs. */
+export function mapHeadValue(map: MapHead, networkId: Uint8Array): readonly Value[] {
   return [
     MAP_VERSION,
     networkId,
@@ -67,15 +76,27 @@ export function mapValue(map: MapContent, networkId: Uint8Array): Value {
     map.previousHash,
     parametersValue(map.parameters),
     map.bundleHashes,
-    map.hubs.map(hubValue),
   ]
 }
 
 /** Undefined if anything is not as SPEC section 11.3 has it. Whose network it is and the times are for the caller. */
 export function readMap(reader: ValueReader): { networkId: Uint8Array; map: MapContent } | undefined {
+  const read = readHead(reader)
+  const hubs = reader.list(MAX_HUBS, readHub)
+  if (!reader.ended || read === undefined || !areSorted(hubs)) return undefined
+  return { networkId: read.networkId, map: { ...read.head, hubs } }
+}
+
+/** The same of a list that ends before the hubs. */
+export function readMapHead(reader: ValueReader): { networkId: Uint8Array; head: MapHead } | undefined {
+  const read = readHead(reader)
+  return reader.ended ? read : undefined
+}
+
+function readHead(reader: ValueReader): { networkId: Uint8Array; head: MapHead } | undefined {
   if (reader.uint() !== MAP_VERSION) return undefined
   const networkId = reader.bytes(32)
-  const map: MapContent = {
+  const head: MapHead = {
     epoch: reader.uint(),
     validAfter: reader.uint(),
     freshUntil: reader.uint(),
@@ -83,10 +104,9 @@ export function readMap(reader: ValueReader): { networkId: Uint8Array; map: MapC
     previousHash: reader.bytes(HASH_BYTES),
     parameters: reader.record(readParameters) ?? { addressScope: [] },
     bundleHashes: reader.bytes(KEY_BUNDLES * HASH_BYTES),
-    hubs: reader.list(MAX_HUBS, readHub),
   }
-  const ordered = map.validAfter < map.freshUntil && map.freshUntil <= map.validUntil
-  return reader.ended && ordered && areSorted(map.hubs) ? { networkId, map } : undefined
+  const ordered = head.validAfter < head.freshUntil && head.freshUntil <= head.validUntil
+  return ordered ? { networkId, head } : undefined
 }
 
 /** Hubs stand in the order of their ids, each once. */

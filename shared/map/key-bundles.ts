@@ -16,9 +16,17 @@ export function bundleOf(hubId: Uint8Array): number {
 
 /** Circuit keys of these hubs, one after the other, in the order of the hubs; a bundle for each number. */
 export function makeKeyBundles(hubs: readonly KeyedHub[]): Uint8Array[] {
+  return bundleKeys(
+    hubs,
+    hubs.map(({ circuitKey }) => circuitKey.bytes),
+  )
+}
+
+/** The same with the bytes of the keys beside the hubs. */
+export function bundleKeys(hubs: readonly MapHub[], keys: readonly Uint8Array[]): Uint8Array[] {
   const parts: Uint8Array[][] = Array.from({ length: KEY_BUNDLES }, () => [])
-  for (const { id, circuitKey } of hubs) parts[bundleOf(id)]?.push(circuitKey.bytes)
-  return parts.map((keys) => concatBytes(...keys))
+  for (const [i, { id }] of hubs.entries()) parts[bundleOf(id)]?.push(keys[i] as Uint8Array)
+  return parts.map((bundle) => concatBytes(...bundle))
 }
 
 /** What a map says of its bundles: SHA-256 of each, one after the other. */
@@ -29,6 +37,17 @@ export function hashKeyBundles(bundles: readonly Uint8Array[]): Uint8Array {
 /** The hash of bundle `n` in what `hashKeyBundles` made. A view. */
 export function bundleHash(hashes: Uint8Array, n: number): Uint8Array {
   return hashes.subarray(n * HASH_BYTES, (n + 1) * HASH_BYTES)
+}
+
+/** The keys of these hubs in their order: what `bundleKeys` took. Views, empty or shorter where a bundle is too short. */
+export function unbundleKeys(hubs: readonly Pick<MapHub, 'id'>[], bundles: readonly Uint8Array[]): Uint8Array[] {
+  const at = new Array<number>(KEY_BUNDLES).fill(0)
+  return hubs.map(({ id }) => {
+    const n = bundleOf(id)
+    const from = at[n] as number
+    at[n] = from + CIRCUIT_PUBLIC_KEY_BYTES
+    return (bundles[n] ?? NO_BYTES).subarray(from, at[n])
+  })
 }
 
 /** How many bytes each bundle has for a map with these hubs. */
@@ -57,19 +76,14 @@ export class CircuitKeys {
 
   /** @throws Fault keys-damaged if a bundle is not the one that the map names, or has another number of keys than hubs */
   constructor(hubs: readonly MapHub[], hashes: Uint8Array, bundles: readonly Uint8Array[]) {
-    const at = new Array<number>(KEY_BUNDLES).fill(0)
-    for (const { id, key } of hubs) {
-      const n = bundleOf(id)
-      const from = at[n] as number
-      at[n] = from + CIRCUIT_PUBLIC_KEY_BYTES
-      this.#places.set(key, (bundles[n] ?? NO_BYTES).subarray(from, at[n]))
-    }
-    for (let n = 0; n < KEY_BUNDLES; n++) {
+    for (const [n, size] of bundleSizes(hubs).entries()) {
       const bundle = bundles[n] ?? NO_BYTES
-      if (bundle.length !== at[n] || !equalBytes(sha256(bundle), bundleHash(hashes, n))) {
+      if (bundle.length !== size || !equalBytes(sha256(bundle), bundleHash(hashes, n))) {
         throw new Fault('keys-damaged', { bundle: n })
       }
     }
+    const keys = unbundleKeys(hubs, bundles)
+    for (const [i, { key }] of hubs.entries()) this.#places.set(key, keys[i] as Uint8Array)
     this.bundles = bundles
   }
 

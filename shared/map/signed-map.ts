@@ -1,36 +1,22 @@
-import { ByteReader } from '../base/byte-reader.ts'
-import { ByteWriter } from '../base/byte-writer.ts'
-import { concatBytes, equalBytes, toHex, utf8 } from '../base/bytes.ts'
+import { equalBytes, toHex } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { DirectoryKey, DirectoryPublicKey } from '../crypto/directory-key.ts'
-import { ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES } from '../crypto/ed25519.ts'
 import { sha256 } from '../crypto/kdf.ts'
 import { decodeCanonical, encodeCanonical } from './canonical.ts'
 import { type MapContent, type MapHub, mapValue, readMap } from './hub-map.ts'
 import { CircuitKeys } from './key-bundles.ts'
 import type { Network } from './network.ts'
+import { encodeSignedFrame, type MapSignature, readSignedFrame } from './signed-frame.ts'
 import { ValueReader } from './value-reader.ts'
 
-/**
- *     magic "SPNM" | format u8 | signatures u8 | body length u32 | ( directory key (32) | signature (64) ) × n | body
- *
- * Each signature is over the body with the label "spn/1 map" (SPEC section 11.4).
- */
-const MAGIC = utf8('SPNM')
-const FORMAT = 1
-const HEADER_BYTES = MAGIC.length + 1 + 1 + 4
-const MAX_SIGNATURES = 64
+/** Each signature is over the body with the label "spn/1 map" (SPEC section 11.4). */
+const MAGIC = 'SPNM'
 
 export const MAX_MAP_BYTES = 48 * 1024 * 1024
-const MAX_MAP_DEPTH = 6
+export const MAX_MAP_DEPTH = 6
 
 /** How far a map's `validAfter` may lie ahead of our time, seconds: clocks of directories are not all the same. */
 export const MAX_EARLY_S = 60
-
-export interface MapSignature {
-  readonly directoryKey: Uint8Array
-  readonly signature: Uint8Array
-}
 
 export function encodeMapBody(map: MapContent, networkId: Uint8Array): Uint8Array {
   return encodeCanonical(mapValue(map, networkId))
@@ -50,9 +36,12 @@ export function verifyMapSignature(
 }
 
 export function encodeSignedMap(body: Uint8Array, signatures: readonly MapSignature[]): Uint8Array {
-  const header = new Uint8Array(HEADER_BYTES)
-  new ByteWriter(header).bytes(MAGIC).u8(FORMAT).u8(signatures.length).u32(body.length)
-  return concatBytes(header, ...signatures.flatMap(({ directoryKey, signature }) => [directoryKey, signature]), body)
+  return encodeSignedFrame(MAGIC, { signatures, length: body.length, content: body })
+}
+
+/** The signatures of a map, not checked. @throws Fault encoding-invalid */
+export function signaturesOf(signed: Uint8Array): readonly MapSignature[] {
+  return readSignedFrame(MAGIC, signed, MAX_MAP_BYTES).signatures
 }
 
 /** A map that was checked. There is no other way to get one than `UnverifiedMap.verify`. */
@@ -121,26 +110,10 @@ export class UnverifiedMap {
     return new HubMap(map, hash, this.#bytes.slice())
   }
 
-  #split(): { body: Uint8Array; signatures: MapSignature[] } {
-    if (this.#bytes.length > MAX_MAP_BYTES) {
-      throw new Fault('document-too-large', { bytes: this.#bytes.length, maxBytes: MAX_MAP_BYTES })
-    }
-    const reader = new ByteReader(this.#bytes)
-    const magic = reader.bytes(MAGIC.length)
-    const format = reader.u8()
-    const count = reader.u8()
-    const bodyLength = reader.u32()
-    if (!equalBytes(magic, MAGIC) || format !== FORMAT || count > MAX_SIGNATURES) throw new Fault('encoding-invalid')
-    const signatures: MapSignature[] = []
-    for (let i = 0; i < count; i++) {
-      signatures.push({
-        directoryKey: reader.bytes(ED25519_KEY_BYTES),
-        signature: reader.bytes(ED25519_SIGNATURE_BYTES),
-      })
-    }
-    const body = reader.bytes(bodyLength)
-    if (!reader.ended) throw new Fault('encoding-invalid')
-    return { body, signatures }
+  #split(): { body: Uint8Array; signatures: readonly MapSignature[] } {
+    const { signatures, length, content } = readSignedFrame(MAGIC, this.#bytes, MAX_MAP_BYTES)
+    if (content.length !== length) throw new Fault('encoding-invalid')
+    return { body: content, signatures }
   }
 }
 

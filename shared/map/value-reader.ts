@@ -35,6 +35,15 @@ export class ValueReader {
     return 0
   }
 
+  /** A list of at most so many whole numbers. */
+  uints(max: number): number[] {
+    const value = this.#items[this.#at++]
+    if (Array.isArray(value) && value.length <= max && value.every((item) => typeof item === 'number'))
+      return [...value]
+    this.#failed = true
+    return []
+  }
+
   bytes(min: number, max = min): Uint8Array {
     const value = this.#items[this.#at++]
     if (value instanceof Uint8Array && value.length >= min && value.length <= max) return new Uint8Array(value)

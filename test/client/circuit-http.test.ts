@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { circuitHttp } from '../../client/circuit-http.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { SocketPump } from '../../shared/circuit/socket-pump.ts'
-import type { HttpSend } from '../../shared/map/directory-client.ts'
+import type { HttpSend } from '../../shared/map/http-send.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { TunnelConnector } from '../support/tunnel-connector.ts'
 

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Directory, type DirectoryParts } from '../../directory/directory.ts'
 import { directoryOptionsSchema } from '../../directory/options.ts'
-import { Store } from '../../directory/store.ts'
+import { Store, type StoredMap } from '../../directory/store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { silentLog } from '../../shared/base/log.ts'
 import { systemRandom } from '../../shared/base/random.ts'
+import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
 import { DirectoryKey } from '../../shared/crypto/directory-key.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
@@ -16,16 +17,19 @@ import { LinkNode } from '../../shared/link/link-node.ts'
 import { type Descriptor, signDescriptor } from '../../shared/map/descriptor.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
 import { DirectoryClient } from '../../shared/map/directory-client.ts'
+import type { HttpSend } from '../../shared/map/http-send.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
 import type { Network } from '../../shared/map/network.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { freePort } from '../net/loopback-network.ts'
 import { faultOf, rejectionOf } from '../support/fault-of.ts'
+import { companionsOf } from '../support/map-documents.ts'
 import { descriptorOf, EPOCH, EPOCH_S, NETWORK_ID, networkWith } from '../support/map-fixtures.ts'
 import { until } from '../support/until.ts'
 
 const HERE = Uint8Array.of(127, 0, 0, 1)
 const PROBE_S = 600
+const OTHER_CIRCUIT_KEY = CircuitKeyPair.generate().publicBytes
 
 /** One directory and real hubs on loopback. Intervals and the wall clock move when the test says so. */
 class Scene {
@@ -83,9 +87,12 @@ class Scene {
     await this.directory.start()
   }
 
+  /** Also in the eyes of `fetch`, which may still hold a connection to it. */
   async stop(): Promise<void> {
     await this.directory?.close()
     this.directory = undefined
+    const url = `http://127.0.0.1:${this.port}/healthz`
+    await directHttp({ method: 'GET', url, maxBytes: 1_000 }, AbortSignal.timeout(20_000)).catch(() => undefined)
   }
 
   async hub(
@@ -115,8 +122,12 @@ class Scene {
     await this.#client().publish(directHttp, signDescriptor(descriptor, key, NETWORK_ID), AbortSignal.timeout(20_000))
   }
 
-  fetchMap(): Promise<HubMap | undefined> {
-    return this.#client().fetchMap(directHttp, this.nowMs, undefined, AbortSignal.timeout(20_000))
+  fetchMap(held?: HubMap, send: HttpSend = directHttp): Promise<HubMap | undefined> {
+    return this.#client().fetchMap(send, this.nowMs, held, AbortSignal.timeout(20_000))
+  }
+
+  fetchKeys(map: HubMap, held?: HubMap, send: HttpSend = directHttp): Promise<HubMap> {
+    return this.#client().fetchKeys(send, map, held, AbortSignal.timeout(20_000))
   }
 
   /** Time passes: the wall clock, and the intervals of the directory. */
@@ -248,6 +259,40 @@ describe('a directory', () => {
     expect((await scene.fetchMap())!.content.previousHash).toEqual(new Uint8Array(before.hash))
   })
 
+  test('has a diff from every map of a day to the newest, and their keys, over HTTP and after a restart', async () => {
+    await scene.start()
+    const [a, b] = [await scene.hub(), await scene.hub()]
+    const asked: string[] = []
+    const send: HttpSend = (request, signal) => {
+      asked.push(new URL(request.url).pathname.replace(/[0-9a-f]{64}/g, 'HASH'))
+      return directHttp(request, signal)
+    }
+    await scene.publish(a.key, scene.describe(a.key, [a.port], { expires: Math.floor(scene.nowMs / 1000) + 86_400 }))
+    await until(() => scene.store!.probes().length === 1)
+    scene.pass(31)
+    const first = await scene.fetchKeys((await scene.fetchMap(undefined, send))!, undefined, send)
+    expect(asked.splice(0)).toEqual(['/v1/head', '/v1/maps/HASH', '/v1/keys/HASH'])
+
+    await scene.publish(b.key, scene.describe(b.key, [b.port], { circuitKey: new Uint8Array(OTHER_CIRCUIT_KEY) }))
+    await until(() => scene.store!.probes().length === 2)
+    scene.pass(EPOCH_S)
+    await scene.stop()
+    await scene.start()
+    const next = await scene.fetchKeys((await scene.fetchMap(first, send))!, first, send)
+    expect(asked.splice(0)).toEqual(['/v1/head', '/v1/diffs/HASH/HASH', '/v1/keys/HASH/HASH'])
+    expect(next.bytes).toEqual((await scene.fetchMap())!.bytes)
+    expect(next.content.hubs).toHaveLength(2)
+    expect(next.keys!.of({ key: toHex(b.key.publicBytes) })!.bytes).toEqual(OTHER_CIRCUIT_KEY)
+    expect(await scene.fetchMap(next, send)).toBeUndefined()
+    expect(asked.splice(0)).toEqual(['/v1/head'])
+
+    scene.pass(EPOCH_S * 24)
+    const last = (await scene.fetchMap(next, send))!
+    await scene.fetchMap(first, send)
+    expect(asked).toEqual(['/v1/head', '/v1/diffs/HASH/HASH', '/v1/head', '/v1/diffs/HASH/HASH', '/v1/maps/HASH'])
+    expect([last.content.epoch, last.content.hubs.length]).toEqual([first.content.epoch + 25, 0])
+  })
+
   test('forgets hubs whose descriptor expired', async () => {
     await scene.start()
     const hub = await scene.hub()
@@ -287,13 +332,17 @@ describe('a directory', () => {
   })
 })
 
+function putMap(store: Store, map: StoredMap): void {
+  store.putMap(map, companionsOf(map))
+}
+
 describe('a directory does not start', () => {
   const mistakesOf = (options: Record<string, unknown>, parts: Partial<DirectoryParts>): string[] =>
     String(faultOf(() => new Directory(scene.options(options), scene.parts(parts))).details.mistakes).split('\n')
 
   test('with a key, a scope and an epoch that do not fit, and says so of all', () => {
     const store = new Store(':memory:')
-    store.putMap({ epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) }, [])
+    putMap(store, { epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) })
     const network = { ...scene.network, testNetwork: false }
     expect(mistakesOf({}, { key: DirectoryKey.generate(), network, store })).toEqual([
       'networkFile: expected the key of this directory among its directories',
@@ -304,7 +353,7 @@ describe('a directory does not start', () => {
 
   test('with an epoch so long that the last map would never be followed by another', () => {
     const store = new Store(':memory:')
-    store.putMap({ epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) }, [])
+    putMap(store, { epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) })
     expect(mistakesOf({ epochSeconds: EPOCH_S * 2 }, { store })).toHaveLength(1)
     expect(() => new Directory(scene.options(), scene.parts({ store }))).not.toThrow()
     expect(() => new Directory(scene.options({ epochSeconds: EPOCH_S / 2 }), scene.parts({ store }))).not.toThrow()

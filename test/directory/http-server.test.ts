@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { createHttpServer, type HttpHandlers, listenHttp } from '../../directory/http-server.ts'
+import type { MapDocuments } from '../../directory/map-archive.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
@@ -11,6 +12,7 @@ import { directHttp } from '../../shared/map/direct-http.ts'
 import { signTime, verifyTime } from '../../shared/map/signed-time.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { hex } from '../support/hex.ts'
+import { NO_DOCUMENTS } from '../support/map-documents.ts'
 import { NETWORK_ID, NOW_MS } from '../support/map-fixtures.ts'
 
 const key = DirectoryKey.generate()
@@ -28,7 +30,7 @@ function serve(
   const handlers: HttpHandlers = {
     takeDescriptor: () => 'accepted',
     map: () => MAP,
-    keys: () => undefined,
+    documents: NO_DOCUMENTS,
     time: (nonce) => signTime(nonce, NOW_MS, key, NETWORK_ID),
     health: () => ({ ok: true, epoch: 7, hubs: 3 }),
     ...changes,
@@ -151,31 +153,66 @@ describe('GET /v1/map', () => {
   })
 })
 
-describe('GET /v1/keys', () => {
-  const HASH = '5c'.repeat(32)
-  const keys: HttpHandlers['keys'] = (hash) => (toHex(hash) === HASH ? Uint8Array.of(4, 5) : undefined)
+describe('GET /v1/head', () => {
+  test('names the newest map, for a short time', async () => {
+    const answer = await serve().inject({ method: 'GET', url: '/v1/head' })
+    expect([answer.statusCode, answer.json()]).toEqual([200, { epoch: 7, hash: 'ab'.repeat(32) }])
+    expect(answer.headers['cache-control']).toBe('public, max-age=10')
+  })
 
-  test('gives the circuit keys of this hash, which never change', async () => {
-    const answer = await serve({ keys }).inject({ method: 'GET', url: `/v1/keys/${HASH}` })
+  test('says that it is early as long as there is no map', async () => {
+    const answer = await serve({ map: () => undefined }).inject({ method: 'GET', url: '/v1/head' })
+    expect([answer.statusCode, answer.json(), answer.headers['retry-after']]).toEqual([
+      503,
+      { fault: 'map-early' },
+      '2',
+    ])
+    expect(answer.headers['cache-control']).toBeUndefined()
+  })
+})
+
+describe('documents that are named by hashes', () => {
+  const [A, B] = ['5c', 'd7'].map((byte) => byte.repeat(32)) as [string, string]
+  const is = (hash: Uint8Array, text: string): boolean => toHex(hash) === text
+  const documents: MapDocuments = {
+    map: (hash) => (is(hash, A) ? Uint8Array.of(1) : undefined),
+    keys: (hash) => (is(hash, A) ? Uint8Array.of(2) : undefined),
+    diff: (from, to) => (is(from, A) && is(to, B) ? Uint8Array.of(3) : undefined),
+    keyDiff: (from, to) => (is(from, A) && is(to, B) ? Uint8Array.of(4) : undefined),
+  }
+
+  test.each([
+    [`/v1/maps/${A}`, 1],
+    [`/v1/keys/${A}`, 2],
+    [`/v1/diffs/${A}/${B}`, 3],
+    [`/v1/keys/${A}/${B}`, 4],
+  ])('are at %s, the same for ever', async (url, byte) => {
+    const answer = await serve({ documents }).inject({ method: 'GET', url })
     expect([answer.statusCode, answer.rawPayload, answer.headers['content-type']]).toEqual([
       200,
-      Buffer.of(4, 5),
+      Buffer.of(byte),
       'application/octet-stream',
     ])
     expect(answer.headers['cache-control']).toBe('public, max-age=31536000, immutable')
   })
 
-  test.each(['00'.repeat(32), HASH.slice(2), `${HASH}00`, 'zz'.repeat(32), '', `${HASH}/`])(
-    'has nothing at %j',
-    async (hash) => {
-      const answer = await serve({ keys }).inject({ method: 'GET', url: `/v1/keys/${hash}` })
-      expect([answer.statusCode, answer.json(), answer.headers['cache-control']]).toEqual([
-        404,
-        { fault: 'not-found' },
-        undefined,
-      ])
-    },
-  )
+  test.each([
+    ...['maps', 'keys'].flatMap((kind) =>
+      [B, A.slice(2), `${A}00`, 'zz'.repeat(32), '', `${A}/`, A.toUpperCase()].map((name) => `/v1/${kind}/${name}`),
+    ),
+    ...['diffs', 'keys'].flatMap((kind) =>
+      [`${B}/${A}`, `${A}/${A}`, `${A}/${B}/`, `${A}/${B.toUpperCase()}`, `/${B}`, `${A}/`].map(
+        (name) => `/v1/${kind}/${name}`,
+      ),
+    ),
+  ])('are not at %s', async (url) => {
+    const answer = await serve({ documents }).inject({ method: 'GET', url })
+    expect([answer.statusCode, answer.json(), answer.headers['cache-control']]).toEqual([
+      404,
+      { fault: 'not-found' },
+      undefined,
+    ])
+  })
 })
 
 describe('GET /v1/time', () => {
@@ -244,7 +281,7 @@ describe('the HTTP server of a directory', () => {
     const second = createHttpServer({
       takeDescriptor: () => 'accepted',
       map: () => undefined,
-      keys: () => undefined,
+      documents: NO_DOCUMENTS,
       time: () => ({ timeMs: 0, signature: new Uint8Array(0) }),
       health: () => ({ ok: true, epoch: 1, hubs: 1 }),
     })

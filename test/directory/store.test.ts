@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Store } from '../../directory/store.ts'
 import { sha256 } from '../../shared/crypto/kdf.ts'
 import { faultOf } from '../support/fault-of.ts'
+import { companionsOf } from '../support/map-documents.ts'
 
 let folder: string
 let file: string
@@ -28,6 +29,9 @@ const descriptor = (fill: number, expires = 1_000, sequence = 1) => ({
 })
 const address = (last: number, port = 443) => ({ ip: Uint8Array.of(9, 9, 9, last), port })
 const map = (epoch: number) => ({ epoch, hash: id(epoch & 0xff), signed: Uint8Array.of(epoch & 0xff, 7) })
+
+const put = (store: Store, epoch: number, bundles: readonly Uint8Array[] = []): void =>
+  store.putMap(map(epoch), companionsOf(map(epoch), { bundles }))
 
 describe('the log of maps', () => {
   test('only grows: an epoch has one entry, which can be neither changed nor taken out', () => {
@@ -61,7 +65,7 @@ describe('what a directory keeps', () => {
     store.putDescriptor(descriptor(1))
     store.putReached(id(1), address(1), 500)
     store.putFailed(id(1), address(1))
-    store.putMap(map(5), [])
+    put(store, 5)
     store.close()
     const again = new Store(file)
     expect(again.descriptor(id(1))).toEqual(descriptor(1))
@@ -157,7 +161,7 @@ describe('the circuit keys of a directory', () => {
 
   test('are found by their hash, after a restart too', () => {
     const store = new Store(file)
-    store.putMap(map(5), [keys(1), keys(2)])
+    put(store, 5, [keys(1), keys(2)])
     store.close()
     const again = new Store(file)
     expect([keys(1), keys(2), keys(3)].map((one) => again.keyBundle(sha256(one)))).toEqual([
@@ -170,18 +174,33 @@ describe('the circuit keys of a directory', () => {
 
   test('are forgotten when none of three maps had them', () => {
     const store = new Store(':memory:')
-    store.putMap(map(5), [keys(1), keys(2)])
-    for (const epoch of [6, 7]) store.putMap(map(epoch), [keys(2)])
+    put(store, 5, [keys(1), keys(2)])
+    for (const epoch of [6, 7]) put(store, epoch, [keys(2)])
     expect(store.keyBundle(sha256(keys(1)))).toEqual(keys(1))
-    store.putMap(map(8), [keys(2)])
+    put(store, 8, [keys(2)])
     expect([keys(1), keys(2)].map((one) => store.keyBundle(sha256(one)))).toEqual([undefined, keys(2)])
+    store.close()
+  })
+
+  test('and diffs are there as long as those who saw one of three maps may ask for them; outlines and maps longer', () => {
+    const store = new Store(file)
+    for (let epoch = 1; epoch <= 60; epoch++) {
+      const diffs = [{ from: id(epoch - 1), to: id(epoch), bytes: Uint8Array.of(epoch) }]
+      store.putMap(map(epoch), companionsOf(map(epoch), { diffs }))
+    }
+    const diffs = [57, 58, 59, 60].map((epoch) => store.mapDiff(id(epoch - 1), id(epoch))?.[0])
+    expect(diffs).toEqual([undefined, 58, 59, 60])
+    expect(store.mapDiff(id(58), id(60))).toBeUndefined()
+    expect([12, 13, 60].map((epoch) => store.signedMap(id(epoch))?.[0])).toEqual([undefined, 13, 60])
+    expect([12, 13, 60].map((epoch) => store.outline(id(epoch))?.epoch)).toEqual([undefined, 13, 60])
+    expect(store.outlines(58, 59)).toEqual([58, 59].map((epoch) => companionsOf(map(epoch)).outline))
     store.close()
   })
 
   test('of a map that is refused are not kept either', () => {
     const store = new Store(':memory:')
-    store.putMap(map(5), [])
-    expect(() => store.putMap(map(5), [keys(1)])).toThrow()
+    put(store, 5)
+    expect(() => put(store, 5, [keys(1)])).toThrow()
     expect(store.keyBundle(sha256(keys(1)))).toBeUndefined()
     store.close()
   })
@@ -190,8 +209,8 @@ describe('the circuit keys of a directory', () => {
 describe('the maps of a directory', () => {
   test('are one for each epoch for ever: a second one is refused', () => {
     const store = new Store(':memory:')
-    store.putMap(map(5), [])
-    expect(() => store.putMap({ ...map(5), signed: Uint8Array.of(0) }, [])).toThrow()
+    put(store, 5)
+    expect(() => put(store, 5)).toThrow()
     expect(store.latestMap()).toEqual(map(5))
     store.close()
   })
@@ -199,8 +218,8 @@ describe('the maps of a directory', () => {
   test('are told by the newest epoch, not by the order in which they came', () => {
     const store = new Store(':memory:')
     expect(store.latestMap()).toBeUndefined()
-    store.putMap(map(6), [])
-    store.putMap(map(5), [])
+    put(store, 6)
+    put(store, 5)
     expect(store.latestMap()).toEqual(map(6))
     store.close()
   })

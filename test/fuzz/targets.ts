@@ -3,6 +3,7 @@ import { CELL_TARGETS } from './targets/cell-targets.ts'
 import { CLIENT_TARGETS } from './targets/client-targets.ts'
 import { CONSENSUS_TARGETS } from './targets/consensus-targets.ts'
 import { CONTROL_TARGETS } from './targets/control-targets.ts'
+import { DIFF_TARGETS } from './targets/diff-targets.ts'
 import { DIRECTORY_TARGETS } from './targets/directory-targets.ts'
 import { DOCUMENT_TARGETS } from './targets/document-targets.ts'
 import { FRAME_TARGETS } from './targets/frame-targets.ts'
@@ -19,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...CELL_TARGETS,
   ...HANDSHAKE_TARGETS,
   ...DOCUMENT_TARGETS,
+  ...DIFF_TARGETS,
   ...DIRECTORY_TARGETS,
   ...CONSENSUS_TARGETS,
   ...CLIENT_TARGETS,

@@ -113,9 +113,9 @@ export function nobleBundles({ hubs }: PlainMap): Uint8Array[] {
   )
 }
 
-/** SPEC section 11.3: the body of a hub map. */
-export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
-  return plainCanonical([
+/** SPEC section 11.3: the fields of a hub map in front of its hubs. */
+export function nobleMapFields(map: PlainMap, networkId: Uint8Array): PlainValue[] {
+  return [
     1,
     networkId,
     map.epoch,
@@ -125,19 +125,28 @@ export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
     map.hashBefore,
     [map.addressScope.map(({ ip, prefix }) => [ip, prefix])],
     join(...nobleBundles(map).map((keys) => nobleHash(keys))),
-    map.hubs.map((hub) => [
-      hub.id,
-      addresses(hub.linkAddresses),
-      hub.roles,
-      rules(hub.exitPolicy),
-      text(hub.operator),
-      text(hub.family),
-      text(hub.programVersion),
-      hub.capacityKbits,
-      [place(hub.place), hub.asNumber],
-      ...(hub.noiseAddresses.length === 0 ? [] : [addresses(hub.noiseAddresses)]),
-    ]),
-  ])
+  ]
+}
+
+/** SPEC section 11.3: a hub of a map. */
+export function nobleMapHub(hub: PlainMapHub): PlainValue {
+  return [
+    hub.id,
+    addresses(hub.linkAddresses),
+    hub.roles,
+    rules(hub.exitPolicy),
+    text(hub.operator),
+    text(hub.family),
+    text(hub.programVersion),
+    hub.capacityKbits,
+    [place(hub.place), hub.asNumber],
+    ...(hub.noiseAddresses.length === 0 ? [] : [addresses(hub.noiseAddresses)]),
+  ]
+}
+
+/** SPEC section 11.3: the body of a hub map. */
+export function nobleMapBody(map: PlainMap, networkId: Uint8Array): Uint8Array {
+  return plainCanonical([...nobleMapFields(map, networkId), map.hubs.map(nobleMapHub)])
 }
 
 /** SPEC section 11.4: the signed map, by the directories with these seeds. */

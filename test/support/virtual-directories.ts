@@ -1,8 +1,14 @@
 import { toHex } from '../../shared/base/bytes.ts'
 import type { DirectoryKey } from '../../shared/crypto/directory-key.ts'
-import type { HttpAnswer, HttpRequest, HttpSend } from '../../shared/map/directory-client.ts'
+import { sha256 } from '../../shared/crypto/kdf.ts'
+import { decodeCanonical } from '../../shared/map/canonical.ts'
+import type { HttpAnswer, HttpRequest, HttpSend } from '../../shared/map/http-send.ts'
+import { readMap } from '../../shared/map/hub-map.ts'
 import type { Network } from '../../shared/map/network.ts'
+import { readSignedFrame } from '../../shared/map/signed-frame.ts'
+import { MAX_MAP_BYTES } from '../../shared/map/signed-map.ts'
 import { signTime } from '../../shared/map/signed-time.ts'
+import { ValueReader } from '../../shared/map/value-reader.ts'
 import { hex } from './hex.ts'
 
 /** What one directory does with the requests of a test. Undefined for a directory that does not answer. */
@@ -30,6 +36,40 @@ export class VirtualDirectories {
     const answer = await this.#behaviours.get(name)?.(request)
     if (answer === undefined) throw new TypeError('fetch failed')
     return { status: 200, etag: undefined, body: NOTHING, ...answer }
+  }
+}
+
+/**
+ * A directory that has what `behaviour` gives as its newest map: it says so at `/v1/head`, and has it, and what it had before,
+ * at `/v1/maps`. It has no diffs. What is no map has the hash of its bytes.
+ */
+export function headFirst(behaviour: Behaviour): Behaviour {
+  const had = new Map<string, Uint8Array>()
+  return async (request) => {
+    const { pathname } = new URL(request.url)
+    if (pathname.startsWith('/v1/diffs/')) return { status: 404 }
+    const known = had.get(pathname.replace('/v1/maps/', ''))
+    if (known !== undefined) return { body: known }
+    const answer = await behaviour(request)
+    if (pathname !== '/v1/head' || answer?.body === undefined || (answer.status ?? 200) !== 200)
+      return answer ?? refuse()
+    const { epoch, hash } = nameOf(answer.body)
+    had.set(hash, answer.body)
+    return jsonAnswer({ epoch, hash })
+  }
+}
+
+function refuse(): never {
+  throw new TypeError('fetch failed')
+}
+
+function nameOf(signed: Uint8Array): { epoch: number; hash: string } {
+  try {
+    const { content } = readSignedFrame('SPNM', signed, MAX_MAP_BYTES)
+    const read = readMap(new ValueReader(decodeCanonical(content, { maxBytes: MAX_MAP_BYTES, maxDepth: 6 })))
+    return { epoch: read?.map.epoch ?? 0, hash: toHex(sha256(content)) }
+  } catch {
+    return { epoch: 0xffff_ffff, hash: toHex(sha256(signed)) }
   }
 }
 

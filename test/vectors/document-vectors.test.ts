@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { finishMap, type MapDraft } from '../../directory/map-draft.ts'
+import { finishMap, type MadeMap, type MapDraft } from '../../directory/map-draft.ts'
+import { compareOutlines, outlineOf } from '../../directory/map-outline.ts'
 import { ByteReader } from '../../shared/base/byte-reader.ts'
 import { ByteWriter } from '../../shared/base/byte-writer.ts'
 import { concatBytes, toHex } from '../../shared/base/bytes.ts'
@@ -17,9 +18,21 @@ import { MemoryLedger } from '../../shared/link/memory-ledger.ts'
 import { decodeCanonical, encodeCanonical } from '../../shared/map/canonical.ts'
 import { type Descriptor, readRoles, signDescriptor, verifyDescriptor } from '../../shared/map/descriptor.ts'
 import type { ExitPolicy } from '../../shared/map/exit-policy.ts'
+import { unbundleKeys } from '../../shared/map/key-bundles.ts'
+import { applyKeyDiff, encodeKeyDiff } from '../../shared/map/key-diff.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
+import { applyMapDiff, encodeMapDiff } from '../../shared/map/map-diff.ts'
 import type { Network } from '../../shared/map/network.ts'
-import { encodeMapBody, encodeSignedMap, signMapBody, UnverifiedMap } from '../../shared/map/signed-map.ts'
+import { unpack } from '../../shared/map/packing.ts'
+import { readSignedFrame } from '../../shared/map/signed-frame.ts'
+import {
+  encodeMapBody,
+  encodeSignedMap,
+  type HubMap,
+  signaturesOf,
+  signMapBody,
+  UnverifiedMap,
+} from '../../shared/map/signed-map.ts'
 import { signTime, verifyTime } from '../../shared/map/signed-time.ts'
 import { faultOf } from '../support/fault-of.ts'
 import { hex } from '../support/hex.ts'
@@ -242,6 +255,37 @@ function draftOf(map: WrittenMap): MapDraft {
     })),
   }
 }
+
+describe('our diffs', () => {
+  const { networkId, directories, old, signedOld, diffs } = readVectors('map-diff')
+  const network: Network = {
+    ...{ name: 'vectors', id: hex(networkId), threshold: 2, testNetwork: false },
+    directories: directories.map(({ name, key }) => ({
+      ...{ name, url: `http://${name}.example` },
+      key: new DirectoryPublicKey(hex(key)),
+    })),
+  }
+  const verified = (signed: string, map: WrittenMap): HubMap =>
+    new UnverifiedMap(hex(signed)).verify(network, map.validAfter * 1000)
+  const madeOf = (map: WrittenMap): MadeMap => finishMap(draftOf(map), network.id)
+  const held = verified(signedOld, old).withKeys(madeOf(old).bundles)
+  const outline = (map: WrittenMap): Uint8Array => outlineOf(madeOf(map).content.hubs, madeOf(map).bundles)
+
+  test.each(diffs)('where $name', ({ map, body, diff, signed, keyDiff }) => {
+    expect(toHex(applyMapDiff(hex(diff), held))).toBe(signed)
+    const target = verified(signed, map)
+    expect(applyKeyDiff(hex(keyDiff), target, held)).toEqual(madeOf(map).bundles)
+
+    const { left, changed, rekeyed } = compareOutlines(outline(old), outline(map))
+    const { content, bundles } = madeOf(map)
+    const hubs = changed.map((place) => content.hubs[place]!)
+    const ours = encodeMapDiff({ from: held.hash, head: content, left, hubs }, network.id, signaturesOf(hex(signed)))
+    const frame = readSignedFrame('SPND', ours, ours.length)
+    expect(toHex(unpack(frame.content, frame.length))).toBe(body)
+    const keys = unbundleKeys(content.hubs, bundles).map((key, place) => (rekeyed.includes(place) ? key : undefined))
+    expect(toHex(encodeKeyDiff(keys))).toBe(keyDiff)
+  })
+})
 
 describe('our signed times', () => {
   const { networkId, directorySeed, directoryKey, times } = readVectors('signed-time')

@@ -12,10 +12,10 @@ import { join, label, noble, nobleHash, nobleSign } from '../support/noble-primi
 import { plainCanonical } from '../support/plain-canonical.ts'
 import { chance, counting, VECTOR_HUBS, VECTOR_NETWORK_ID, VECTOR_TIME_S, type VectorHub } from './vector-circuits.ts'
 
-const EPOCH_S = 3600
+export const EPOCH_S = 3600
 const V6 = join([0x20, 0x01, 0x48, 0x60], new Uint8Array(11), [1])
 const VIENNA = { latitude: 48.208, longitude: 16.372, country: 'AT', city: 'Wien-Döbling' }
-const DIRECTORIES = ['first', 'second', 'third'].map((name) => {
+export const DIRECTORIES = ['first', 'second', 'third'].map((name) => {
   const seed = chance(`seed of directory ${name}`)
   return { name, seed, key: noble.ed25519.getPublicKey(seed) }
 })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { answerVectors, cellVectors, createVectors } from './circuit-vectors.ts'
+import { diffVectors } from './diff-vectors.ts'
 import { canonicalVectors, descriptorVectors, mapVectors, timeVectors } from './document-vectors.ts'
 import { handshakeVectors, keyVectors } from './handshake-vectors.ts'
 import { layerVectors } from './layer-vectors.ts'
@@ -18,6 +19,7 @@ export const VECTOR_FILES = {
   canonical: canonicalVectors,
   descriptor: descriptorVectors,
   'hub-map': mapVectors,
+  'map-diff': diffVectors,
   'signed-time': timeVectors,
 } as const
 

@@ -10,6 +10,7 @@ import { HubKey } from '../../../shared/crypto/hub-key.ts'
 import { signDescriptor } from '../../../shared/map/descriptor.ts'
 import { DirectoryClient } from '../../../shared/map/directory-client.ts'
 import { signTime } from '../../../shared/map/signed-time.ts'
+import { NO_DOCUMENTS } from '../../support/map-documents.ts'
 import { descriptorOf, NETWORK_ID, NOW_MS } from '../../support/map-fixtures.ts'
 import { type FuzzTarget, promise } from '../fuzz-target.ts'
 
@@ -37,7 +38,11 @@ function makeServer() {
       return intake.take(signed, sender, at).isNew ? 'accepted' : 'unchanged'
     },
     map: () => MAP,
-    keys: () => undefined,
+    documents: {
+      ...NO_DOCUMENTS,
+      keys: (hash) => (hash[0] === 0xab ? Uint8Array.of(4) : undefined),
+      diff: (from, to) => (from[0] === 0xab && to[0] === 0xab ? Uint8Array.of(5) : undefined),
+    },
     time: (nonce) => signTime(nonce, NOW_MS, KEY, NETWORK_ID),
     health: () => ({ ok: true, epoch: 7, hubs: 3 }),
   })
@@ -49,14 +54,27 @@ const httpServer: FuzzTarget = {
   name: 'directory-http',
   about: 'a request to a directory',
   maxBytes: 4096,
-  words: ['/v1/time?nonce=', '/v1/map', '&nonce=', '%', '%00', 'application/octet-stream', 'application/json'].map(
-    utf8,
-  ),
+  words: [
+    '/v1/time?nonce=',
+    '/v1/map',
+    '/v1/head',
+    '/v1/keys/',
+    '/v1/diffs/',
+    'ab'.repeat(32),
+    '&nonce=',
+    '%',
+    '%00',
+    'application/octet-stream',
+    'application/json',
+  ].map(utf8),
   seeds: () => [
     line('GET', '/v1/map', '', ''),
     line('GET', '/v1/map', '', `"${'ab'.repeat(32)}"`),
     line('GET', `/v1/time?nonce=${toHex(NONCE)}`),
     line('GET', '/healthz'),
+    line('GET', '/v1/head'),
+    ...['maps', 'keys'].map((kind) => line('GET', `/v1/${kind}/${'ab'.repeat(32)}`)),
+    ...['diffs', 'keys'].map((kind) => line('GET', `/v1/${kind}/${'ab'.repeat(32)}/${'ab'.repeat(32)}`)),
     line(
       'POST',
       '/v1/descriptors',
@@ -115,11 +133,12 @@ const directoryAnswer: FuzzTarget = {
   name: 'directory-answer',
   about: 'what a directory answers: time, map, refusal of a descriptor',
   maxBytes: 1024,
-  words: ['{"timeMs":', ',"signature":"', '"}', '1e999', '-1', '9007199254740993', '{"fault":"'].map(utf8),
+  words: ['{"timeMs":', ',"signature":"', '"}', '1e999', '-1', '9007199254740993', '{"fault":"', '{"epoch":'].map(utf8),
   seeds: () => [
     concatBytes(Uint8Array.of(0, 2), utf8(JSON.stringify({ ...SIGNED_TIME, signature: toHex(SIGNED_TIME.signature) }))),
     concatBytes(Uint8Array.of(0, 2), utf8('{"timeMs":-1,"signature":""}')),
     concatBytes(Uint8Array.of(1, 2), utf8('SPNM')),
+    concatBytes(Uint8Array.of(1, 2), utf8(`{"epoch":1,"hash":"${'ab'.repeat(32)}"}`)),
     concatBytes(Uint8Array.of(2, 4), utf8('{"fault":"descriptor-older"}')),
     Uint8Array.of(2, 2),
   ],

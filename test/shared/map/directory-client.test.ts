@@ -2,15 +2,24 @@ import { describe, expect, test } from '@jest/globals'
 import { toHex } from '../../../shared/base/bytes.ts'
 import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { sha256 } from '../../../shared/crypto/kdf.ts'
-import { DirectoryClient, etagOf, type HttpAnswer, type HttpRequest } from '../../../shared/map/directory-client.ts'
+import { DirectoryClient } from '../../../shared/map/directory-client.ts'
+import type { HttpAnswer, HttpRequest } from '../../../shared/map/http-send.ts'
 import { sortHubs } from '../../../shared/map/hub-map.ts'
 import { type KeyedHub, makeKeyBundles } from '../../../shared/map/key-bundles.ts'
-import { MAX_MAP_BYTES, UnverifiedMap } from '../../../shared/map/signed-map.ts'
+import { encodeKeyDiff } from '../../../shared/map/key-diff.ts'
+import { encodeMapDiff } from '../../../shared/map/map-diff.ts'
+import { MAX_MAP_BYTES, signaturesOf, UnverifiedMap } from '../../../shared/map/signed-map.ts'
 import { rejectionOf } from '../../support/fault-of.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { EPOCH, mapHubOf, mapOf, NOW_MS, networkWith, signMap, verifiedMap } from '../../support/map-fixtures.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
-import { jsonAnswer, timeAnswer, VirtualDirectories } from '../../support/virtual-directories.ts'
+import {
+  type Behaviour,
+  headFirst,
+  jsonAnswer,
+  timeAnswer,
+  VirtualDirectories,
+} from '../../support/virtual-directories.ts'
 
 const { network, keys } = networkWith(5, 3)
 const signal = new AbortController().signal
@@ -101,14 +110,16 @@ describe('the time of the directories', () => {
 describe('the map of the directories', () => {
   const newest = signMap(mapOf(), keys)
   const held = verifiedMap(mapOf({ epoch: EPOCH - 1 }), network, keys)
+  const on = (directories: VirtualDirectories, i: number, behaviour: Behaviour): void =>
+    void directories.on(`d${i}`, headFirst(behaviour))
 
   test('is asked of one, and of the others only if that one fails', async () => {
     const { directories, client } = scene()
-    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ body: newest }))
+    for (const i of [0, 1, 2, 3, 4]) on(directories, i, () => ({ body: newest }))
     expect((await client.fetchMap(directories.send, NOW_MS, undefined, signal))?.content.epoch).toBe(EPOCH)
-    expect(directories.asked).toHaveLength(1)
+    expect(directories.asked).toHaveLength(2)
     const [first] = directories.asked
-    directories.on(first!.slice(0, 2), () => undefined)
+    on(directories, Number(first![1]), () => undefined)
     for (let i = 0; i < 10; i++) {
       expect((await client.fetchMap(directories.send, NOW_MS, undefined, signal))?.content.epoch).toBe(EPOCH)
     }
@@ -116,39 +127,39 @@ describe('the map of the directories', () => {
 
   test('is asked of each directory as often', async () => {
     const { directories, client } = scene()
-    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ body: newest }))
+    for (const i of [0, 1, 2, 3, 4]) on(directories, i, () => ({ body: newest }))
     for (let i = 0; i < 500; i++) await client.fetchMap(directories.send, NOW_MS, undefined, signal)
     for (const i of [0, 1, 2, 3, 4]) {
-      const times = directories.asked.filter((name) => name === `d${i}/v1/map`).length
+      const times = directories.asked.filter((name) => name === `d${i}/v1/head`).length
       expect(Math.abs(times - 100)).toBeLessThan(45)
     }
   })
 
-  test('names the one that is held, and is nothing if there is no newer one', async () => {
+  test('is asked for by its hash, and not at all if it is the one that is held', async () => {
     const { directories, client } = scene()
-    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ status: 304 }))
+    for (const i of [0, 1, 2, 3, 4]) on(directories, i, () => ({ body: held.bytes }))
     expect(await client.fetchMap(directories.send, NOW_MS, held, signal)).toBeUndefined()
-    expect(directories.requests[0]).toMatchObject({
-      method: 'GET',
-      headers: { 'if-none-match': etagOf(held) },
-      maxBytes: MAX_MAP_BYTES,
-    })
-    expect(etagOf(held)).toMatch(/^"[0-9a-f]{64}"$/)
+    expect(directories.requests).toHaveLength(1)
+    expect(directories.requests[0]).toMatchObject({ method: 'GET', maxBytes: 16_384 })
+    expect(directories.requests[0]!.url).toMatch(/\/v1\/head$/)
+    expect((await client.fetchMap(directories.send, NOW_MS, undefined, signal))?.hash).toEqual(held.hash)
+    expect(directories.requests[2]).toMatchObject({ method: 'GET', maxBytes: MAX_MAP_BYTES })
+    expect(directories.requests[2]!.url.endsWith(`/v1/maps/${toHex(held.hash)}`)).toBe(true)
   })
 
-  test('is nothing, too, if a directory sends the held one again', async () => {
+  test.each<[string, unknown]>([
+    ['is no JSON', undefined],
+    ['has no hash', { epoch: EPOCH }],
+    ['has a hash that is none', { epoch: EPOCH, hash: 'ab' }],
+    ['has no epoch', { hash: 'ab'.repeat(32) }],
+    ['has an epoch that is none', { epoch: 1.5, hash: 'ab'.repeat(32) }],
+  ])('is not asked of a directory whose head %s', async (_, said) => {
     const { directories, client } = scene()
-    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ body: held.bytes }))
-    expect(await client.fetchMap(directories.send, NOW_MS, held, signal)).toBeUndefined()
-  })
-
-  test('can not be "not modified" for who holds none', async () => {
-    const { directories, client } = scene()
-    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => ({ status: 304 }))
+    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, () => (said === undefined ? {} : jsonAnswer(said)))
     expect((await rejectionOf(client.fetchMap(directories.send, NOW_MS, undefined, signal))).code).toBe(
-      'directory-unreachable',
+      'encoding-invalid',
     )
-    expect(directories.requests[0]!.headers).toEqual({})
+    expect(directories.asked.every((path) => path.endsWith('/v1/head'))).toBe(true)
   })
 
   test.each<[string, () => Partial<HttpAnswer> | undefined, string]>([
@@ -156,23 +167,27 @@ describe('the map of the directories', () => {
     ['have none yet', () => jsonAnswer({ fault: 'map-early' }, 503), 'directory-unreachable'],
     ['answer with a redirection', () => ({ status: 302 }), 'directory-unreachable'],
     ['send one that too few signed', () => ({ body: signMap(mapOf(), keys.slice(0, 2)) }), 'signatures-too-few'],
-    ['send one that has expired', () => ({ body: signMap(mapOf({ epoch: 1 }), keys) }), 'map-expired'],
+    [
+      'send one that has expired',
+      () => ({ body: signMap(mapOf({ validAfter: 1, freshUntil: 2, validUntil: 3 }), keys) }),
+      'map-expired',
+    ],
     ['send an older one', () => ({ body: signMap(mapOf({ epoch: EPOCH - 2 }), keys) }), 'map-older'],
     ['send something else', () => ({ body: new Uint8Array(Buffer.from('<html>')) }), 'encoding-invalid'],
   ])('is none if all of them %s', async (_, behaviour, code) => {
     const { directories, client } = scene()
-    for (const i of [0, 1, 2, 3, 4]) directories.on(`d${i}`, behaviour)
+    for (const i of [0, 1, 2, 3, 4]) on(directories, i, behaviour)
     expect((await rejectionOf(client.fetchMap(directories.send, NOW_MS, held, signal))).code).toBe(code)
-    expect(directories.asked).toHaveLength(5)
+    expect(directories.asked.filter((path) => path.endsWith('/v1/head'))).toHaveLength(5)
   })
 
   test('comes from the one honest directory, whatever the others send', async () => {
     const { directories, client } = scene()
-    directories.on('d0', () => ({ body: signMap(mapOf(), keys.slice(0, 2)) }))
-    directories.on('d1', () => undefined)
-    directories.on('d2', () => ({ status: 500 }))
-    directories.on('d3', () => ({ body: new Uint8Array(5) }))
-    directories.on('d4', () => ({ body: newest }))
+    on(directories, 0, () => ({ body: signMap(mapOf(), keys.slice(0, 2)) }))
+    on(directories, 1, () => undefined)
+    on(directories, 2, () => ({ status: 500 }))
+    on(directories, 3, () => ({ body: new Uint8Array(5) }))
+    on(directories, 4, () => ({ body: newest }))
     for (let i = 0; i < 20; i++) {
       expect((await client.fetchMap(directories.send, NOW_MS, held, signal))?.content.epoch).toBe(EPOCH)
     }
@@ -220,7 +235,8 @@ describe('the circuit keys of a map', () => {
     const before = verifiedMap(mapOf({ epoch: EPOCH - 1, hubs: hubsOf(100) }), network, keys)
     const { keys: found } = await client.fetchKeys(directories.send, map, before, signal)
     for (const hub of hubs) expect(found?.of(hub)?.bytes).toEqual(hub.circuitKey.bytes)
-    expect(directories.asked).toHaveLength(3)
+    const bundlePaths = directories.asked.filter((path) => /\/v1\/keys\/[0-9a-f]{64}$/.test(path))
+    expect(bundlePaths).toHaveLength(3)
   })
 
   test.each<[string, Partial<HttpAnswer>, string]>([
@@ -244,6 +260,116 @@ describe('the circuit keys of a map', () => {
     )
     await new Promise((resolve) => setImmediate(resolve))
     expect(directories.asked.length).toBeLessThan(20 * 5)
+  })
+})
+
+describe('who holds a map', () => {
+  const key = (byte: number): CircuitPublicKey =>
+    new CircuitPublicKey(new Uint8Array(CIRCUIT_PUBLIC_KEY_BYTES).fill(byte))
+  const hubs = [1, 2, 3].map((fill) => mapHubOf(new Uint8Array(32).fill(fill), { circuitKey: key(fill) }))
+  const old = mapOf({ epoch: EPOCH - 1, hubs })
+  const now = mapOf({
+    hubs: hubs.map((hub) => (hub.id[0] === 3 ? { ...hub, circuitKey: key(9), operator: 'new' } : hub)),
+  })
+  const held = verifiedMap(old, network, keys)
+  const next = verifiedMap(now, network, keys)
+  const [from, to] = [toHex(held.hash), toHex(next.hash)]
+  const bundles = makeKeyBundles(now.hubs)
+  const documents: Record<string, Uint8Array> = {
+    '/v1/head': jsonAnswer({ epoch: EPOCH, hash: to }).body!,
+    [`/v1/maps/${to}`]: next.bytes,
+    [`/v1/diffs/${from}/${to}`]: encodeMapDiff(
+      { from: held.hash, head: now, left: [], hubs: now.hubs.slice(2) },
+      network.id,
+      signaturesOf(next.bytes),
+    ),
+    [`/v1/keys/${from}/${to}`]: encodeKeyDiff([undefined, undefined, key(9).bytes]),
+    ...Object.fromEntries(bundles.map((bundle) => [`/v1/keys/${toHex(sha256(bundle))}`, bundle])),
+  }
+  const serve = (changes: Record<string, Uint8Array | undefined> = {}): ReturnType<typeof scene> => {
+    const made = scene()
+    for (const i of [0, 1, 2, 3, 4]) {
+      made.directories.on(`d${i}`, ({ url }) => {
+        const body = { ...documents, ...changes }[new URL(url).pathname]
+        return body === undefined ? { status: 404 } : { body }
+      })
+    }
+    return made
+  }
+  const pathsOf = ({ asked }: VirtualDirectories): string[] =>
+    asked.map((path) => path.slice(2).replaceAll(/[0-9a-f]{60}/g, ''))
+  const short = { from: from.slice(-4), to: to.slice(-4) }
+
+  test('fetches a diff, and the keys that changed, in one request each', async () => {
+    const { directories, client } = serve()
+    const map = await client.fetchMap(directories.send, NOW_MS, held, signal)
+    expect(map?.bytes).toEqual(next.bytes)
+    const { keys: found } = await client.fetchKeys(directories.send, map!, held, signal)
+    expect(found?.bundles).toEqual(bundles)
+    expect(pathsOf(directories)).toEqual([
+      '/v1/head',
+      `/v1/diffs/${short.from}/${short.to}`,
+      `/v1/keys/${short.from}/${short.to}`,
+    ])
+  })
+
+  const broken = documents[`/v1/diffs/${from}/${to}`]!.map((byte, i, all) => (i === all.length - 9 ? byte ^ 1 : byte))
+  const unsigned = encodeMapDiff({ from: held.hash, head: now, left: [], hubs: now.hubs.slice(2) }, network.id, [])
+  const evil = { ...now, hubs: [{ ...now.hubs[0]!, operator: 'evil' }, ...now.hubs.slice(1)] }
+  const changed = encodeMapDiff(
+    { from: held.hash, head: now, left: [], hubs: evil.hubs },
+    network.id,
+    signaturesOf(next.bytes),
+  )
+  test.each<[string, Uint8Array | undefined]>([
+    ['is not there', undefined],
+    ['is damaged', broken],
+    ['is not signed', unsigned],
+    ['is of another map than was signed', changed],
+    ['is nothing', new Uint8Array(0)],
+  ])('fetches the whole map where the diff %s', async (_, diff) => {
+    const { directories, client } = serve({ [`/v1/diffs/${from}/${to}`]: diff })
+    expect((await client.fetchMap(directories.send, NOW_MS, held, signal))?.bytes).toEqual(next.bytes)
+    expect(pathsOf(directories)).toEqual([
+      '/v1/head',
+      `/v1/diffs/${short.from}/${short.to}`,
+      expect.stringMatching(/^\/v1\/maps/),
+    ])
+  })
+
+  test.each<[string, Uint8Array | undefined]>([
+    ['is not there', undefined],
+    ['has another key', encodeKeyDiff([undefined, undefined, key(8).bytes])],
+    ['leaves a key out', encodeKeyDiff([undefined, undefined, undefined])],
+    ['is of another map', encodeKeyDiff([undefined, undefined])],
+  ])('fetches whole bundles where the key diff %s', async (_, diff) => {
+    const { directories, client } = serve({ [`/v1/keys/${from}/${to}`]: diff })
+    const { keys: found } = await client.fetchKeys(directories.send, next, held, signal)
+    expect(found?.bundles).toEqual(bundles)
+    const last = toHex(sha256(bundles[3]!)).slice(-4)
+    expect(pathsOf(directories).at(-1)).toBe(`/v1/keys/${last}`)
+    expect(pathsOf(directories).filter((path) => /^\/v1\/keys\/[0-9a-f]{4}$/.test(path))).toHaveLength(1)
+  })
+
+  test('asks for no keys where none changed', async () => {
+    const { directories, client } = serve()
+    const same = verifiedMap(mapOf({ hubs }), network, keys)
+    expect((await client.fetchKeys(directories.send, same, held, signal)).keys?.bundles).toEqual(held.keys?.bundles)
+    expect(directories.asked).toEqual([])
+  })
+
+  test('asks another directory where one has no newer map, and for nothing of the older one', async () => {
+    const { directories, client } = serve({ '/v1/head': jsonAnswer({ epoch: EPOCH - 2, hash: to }).body! })
+    expect((await rejectionOf(client.fetchMap(directories.send, NOW_MS, held, signal))).code).toBe('map-older')
+    expect(pathsOf(directories)).toEqual(new Array(5).fill('/v1/head'))
+  })
+
+  test('takes no map that has another hash than it asked for', async () => {
+    const { directories, client } = serve({
+      [`/v1/diffs/${from}/${to}`]: undefined,
+      [`/v1/maps/${to}`]: signMap(mapOf(), keys),
+    })
+    expect((await rejectionOf(client.fetchMap(directories.send, NOW_MS, held, signal))).code).toBe('encoding-invalid')
   })
 })
 

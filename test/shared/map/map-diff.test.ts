@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { compareOutlines, outlineOf } from '../../../directory/map-outline.ts'
+import { concatBytes, toHex } from '../../../shared/base/bytes.ts'
+import { encodeCanonical, type Value } from '../../../shared/map/canonical.ts'
+import { hubValue, mapHeadValue, sortHubs } from '../../../shared/map/hub-map.ts'
+import { type KeyedHub, makeKeyBundles } from '../../../shared/map/key-bundles.ts'
+import { applyMapDiff, encodeMapDiff } from '../../../shared/map/map-diff.ts'
+import { pack } from '../../../shared/map/packing.ts'
+import { encodeSignedFrame } from '../../../shared/map/signed-frame.ts'
+import { MAX_MAP_BYTES, signaturesOf, UnverifiedMap } from '../../../shared/map/signed-map.ts'
+import { faultOf } from '../../support/fault-of.ts'
+import {
+  EPOCH,
+  type KeyedMap,
+  mapHubOf,
+  mapOf,
+  NETWORK_ID,
+  NOW_MS,
+  networkWith,
+  signMap,
+  verifiedMap,
+} from '../../support/map-fixtures.ts'
+
+const { network, keys } = networkWith(2, 2)
+const hub = (fill: number, operator = ''): KeyedHub =>
+  mapHubOf(new Uint8Array(32).fill(fill), { operator, exitPolicy: [] })
+const outline = ({ hubs }: KeyedMap): Uint8Array => outlineOf(hubs, makeKeyBundles(hubs))
+
+/** What a directory makes of two maps. */
+function diffOf(old: KeyedMap, now: KeyedMap, signed = signMap(now, keys)): Uint8Array {
+  const { left, changed } = compareOutlines(outline(old), outline(now))
+  const from = verifiedMap(old, network, keys).hash
+  const diff = { from, head: now, left, hubs: changed.map((place) => now.hubs[place]!) }
+  return encodeMapDiff(diff, NETWORK_ID, signaturesOf(signed))
+}
+
+const OLD = mapOf({ epoch: EPOCH - 1, hubs: [hub(1), hub(2), hub(3), hub(4)] })
+const NEW = mapOf({ hubs: [hub(2), hub(3, 'another'), hub(4), hub(9)] })
+const HELD = verifiedMap(OLD, network, keys)
+
+describe('a diff from one map to another', () => {
+  const someHubs = fc
+    .uniqueArray(fc.record({ fill: fc.integer({ min: 0, max: 12 }), operator: fc.constantFrom('', 'a', 'b') }), {
+      selector: ({ fill }) => fill,
+      maxLength: 10,
+    })
+    .map((list) => sortHubs(list.map(({ fill, operator }) => hub(fill, operator))))
+
+  test('gives the new signed map byte for byte, whatever changed', () => {
+    const check = (before: KeyedHub[], after: KeyedHub[]): void => {
+      const [old, now] = [mapOf({ epoch: EPOCH - 1, hubs: before }), mapOf({ hubs: after })]
+      const signed = signMap(now, keys)
+      const applied = applyMapDiff(diffOf(old, now, signed), verifiedMap(old, network, keys))
+      expect(applied).toEqual(signed)
+      new UnverifiedMap(applied).verify(network, NOW_MS)
+    }
+    fc.assert(fc.property(someHubs, someHubs, check), { seed: 1, numRuns: 200 })
+  })
+
+  test('has the hubs that are new or say something new, and no others', () => {
+    expect(compareOutlines(outline(OLD), outline(NEW))).toEqual({ left: [0], changed: [1, 3], rekeyed: [3] })
+  })
+
+  test('is as long as what changed, not as the map', () => {
+    const many = Array.from({ length: 250 }, (_, i) => hub(i + 1, `operator ${toHex(keys[0]!.publicBytes)} ${i}`))
+    const [old, now] = [mapOf({ epoch: EPOCH - 1, hubs: many }), mapOf({ hubs: many.slice(0, -1) })]
+    expect(diffOf(old, now).length).toBeLessThan(signMap(now, keys).length / 10)
+  })
+
+  test('is refused by who holds another map', () => {
+    const other = verifiedMap(mapOf({ epoch: EPOCH - 1, hubs: [hub(1)] }), network, keys)
+    expect(faultOf(() => applyMapDiff(diffOf(OLD, NEW), other)).code).toBe('encoding-invalid')
+  })
+
+  test('gives no map that counts if anything in it was changed', () => {
+    const diff = diffOf(OLD, NEW)
+    const codes = new Set<string>()
+    for (let at = 0; at < diff.length; at++) {
+      const changed = diff.map((byte, i) => (i === at ? byte ^ 1 : byte))
+      codes.add(faultOf(() => new UnverifiedMap(applyMapDiff(changed, HELD)).verify(network, NOW_MS)).code)
+    }
+    expect([...codes].toSorted()).toEqual(['encoding-invalid', 'signature-invalid', 'signatures-too-few'])
+  })
+
+  test('is refused where it is cut off anywhere, or goes on behind its end', () => {
+    const diff = diffOf(OLD, NEW)
+    for (let length = 0; length < diff.length; length++) {
+      expect(faultOf(() => applyMapDiff(diff.slice(0, length), HELD)).code).toBe('encoding-invalid')
+    }
+  })
+
+  const head = mapHeadValue(NEW, NETWORK_ID)
+  const body = (changes: Readonly<Record<number, Value>>): Value =>
+    [1, HELD.hash, head, [0], [hub(9)].map(hubValue)].map((field, i) => changes[i] ?? (field as Value))
+  const framed = (value: Value): Uint8Array => {
+    const bytes = encodeCanonical(value)
+    return encodeSignedFrame('SPND', { signatures: [], length: bytes.length, content: pack(bytes) })
+  }
+
+  test.each<[string, Value]>([
+    ['of another version', body({ 0: 2 })],
+    ['without a hash', body({ 1: new Uint8Array(31) })],
+    ['whose head is cut', body({ 2: head.slice(0, -1) })],
+    ['whose head has a field too many', body({ 2: [...head, 1] })],
+    ['with a place that the old map has not', body({ 3: [4] })],
+    ['with a place twice', body({ 3: [1, 1] })],
+    ['with places out of order', body({ 3: [2, 1] })],
+    ['with a place that is none', body({ 3: [Uint8Array.of(1)] })],
+    ['with hubs out of order', body({ 4: [hub(9), hub(8)].map(hubValue) })],
+    ['with a hub twice', body({ 4: [hub(9), hub(9)].map(hubValue) })],
+    ['with a hub that is none', body({ 4: [1] })],
+    ['with a field too many', [...(body({}) as Value[]), 1]],
+    ['that is no list', 1],
+  ])('is refused %s', (_, value) => {
+    expect(() => applyMapDiff(framed(body({})), HELD)).not.toThrow()
+    expect(faultOf(() => applyMapDiff(framed(value), HELD)).code).toBe('encoding-invalid')
+  })
+
+  test('is not unpacked further than it says, and says no more than a map may have', () => {
+    const bomb = pack(new Uint8Array(64 * 1024 * 1024))
+    expect(bomb.length).toBeLessThan(1000)
+    const saying = (length: number): Uint8Array => encodeSignedFrame('SPND', { signatures: [], length, content: bomb })
+    const before = process.memoryUsage().arrayBuffers
+    expect(faultOf(() => applyMapDiff(saying(1000), HELD)).code).toBe('encoding-invalid')
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024)
+    expect(faultOf(() => applyMapDiff(saying(MAX_MAP_BYTES + 1), HELD)).code).toBe('document-too-large')
+    const long = concatBytes(saying(1), new Uint8Array(MAX_MAP_BYTES))
+    expect(faultOf(() => applyMapDiff(long, HELD)).code).toBe('document-too-large')
+  })
+})
