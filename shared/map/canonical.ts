@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr'
-import { equalBytes } from '../base/bytes.ts'
+import { EMPTY } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 
 /**
@@ -20,69 +20,107 @@ export function encodeCanonical(value: Value): Uint8Array {
 }
 
 /**
- * Size, shape and depth are checked before the decoder sees the bytes (it recurses, and reads types that have no place
- * here); then decoding and encoding again must give the same bytes.
+ * Reads what `encodeCanonical` writes, and nothing else: another form of a value, or another kind, is refused where it stands, so
+ * no bytes are read that would be written in another way. Byte strings are copies.
  * @throws Fault document-too-large, encoding-invalid
  */
 export function decodeCanonical(bytes: Uint8Array, limits: CanonicalLimits): Value {
   if (bytes.length > limits.maxBytes) {
     throw new Fault('document-too-large', { bytes: bytes.length, maxBytes: limits.maxBytes })
   }
-  if (!isWellFormed(bytes, limits.maxDepth)) throw new Fault('encoding-invalid')
-  const value: Value = packr.unpack(bytes.subarray()) // a view: the decoder hangs a property on what it reads
-  if (!equalBytes(encodeCanonical(value), bytes)) throw new Fault('encoding-invalid', { canonical: false })
+  const reader = new CanonicalReader(bytes)
+  const value = reader.read(limits.maxDepth)
+  if (!reader.ended) throw new Fault('encoding-invalid')
   return value
 }
 
-/** Walks over the bytes without building anything: one value, of the allowed types, no deeper than allowed, then the end. */
-function isWellFormed(bytes: Uint8Array, maxDepth: number): boolean {
-  const openLists: number[] = [] // values still to come in each list that is open
-  let at = 0
-  do {
-    const tag = bytes[at]
-    if (tag === undefined) return false
-    const { size, items } = headOf(tag, bytes, at)
-    if (size < 0) return false
-    at += size
-    if (at > bytes.length) return false
-    if (items > 0) {
-      if (openLists.length >= maxDepth) return false
-      openLists.push(items)
-      continue
-    }
-    while (openLists.length > 0) {
-      const left = (openLists.pop() as number) - 1
-      if (left > 0) {
-        openLists.push(left)
-        break
+class CanonicalReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) // `slice` of a Buffer would be no copy
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+
+  get ended(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  /** Without recursion: what strangers nest must not fill the stack. */
+  read(maxDepth: number): Value {
+    const open: { readonly list: Value[]; at: number }[] = []
+    for (;;) {
+      let value = this.#next()
+      if (Array.isArray(value) && value.length > 0) {
+        if (open.length === maxDepth) throw new Fault('encoding-invalid', { maxDepth })
+        open.push({ list: value, at: 0 })
+        continue
+      }
+      for (let top = open.at(-1); ; top = open.at(-1)) {
+        if (top === undefined) return value
+        top.list[top.at++] = value
+        if (top.at < top.list.length) break
+        value = top.list
+        open.pop()
       }
     }
-  } while (openLists.length > 0)
-  return at === bytes.length
+  }
+
+  /** The value that begins here; of a list one with its places, but nothing in them. */
+  #next(): Value {
+    const tag = this.#bytes[this.#advance(1)] as number
+    if (tag <= 0x7f) return tag
+    if (tag >= 0x90 && tag <= 0x9f) return this.#list(tag & 0x0f)
+    switch (tag) {
+      case 0xcc:
+        return atLeast(0x80, this.#u8())
+      case 0xcd:
+        return atLeast(0x100, this.#u16())
+      case 0xce:
+        return atLeast(0x1_0000, this.#view.getUint32(this.#advance(4)))
+      case 0xc4:
+        return this.#string(this.#u8())
+      case 0xc5:
+        return this.#string(atLeast(0x100, this.#u16()))
+      case 0xdc:
+        return this.#list(atLeast(16, this.#u16()))
+      default:
+        throw new Fault('encoding-invalid')
+    }
+  }
+
+  #u8(): number {
+    return this.#view.getUint8(this.#advance(1))
+  }
+
+  #u16(): number {
+    return this.#view.getUint16(this.#advance(2))
+  }
+
+  #string(length: number): Uint8Array {
+    const from = this.#advance(length)
+    return length === 0 ? EMPTY : this.#bytes.slice(from, this.#at)
+  }
+
+  /** Each item has at least a byte, so what promises more than there is gets no room. */
+  #list(items: number): Value[] {
+    if (items > this.#bytes.length - this.#at) throw new Fault('encoding-invalid')
+    return new Array<Value>(items)
+  }
+
+  /** Where the next `length` bytes begin. */
+  #advance(length: number): number {
+    const at = this.#at
+    if (at + length > this.#bytes.length) throw new Fault('encoding-invalid')
+    this.#at = at + length
+    return at
+  }
 }
 
-const REFUSED = { size: -1, items: 0 }
-
-/** Bytes that this value takes without the items of a list, and how many items follow. */
-function headOf(tag: number, bytes: Uint8Array, at: number): { size: number; items: number } {
-  if (tag <= 0x7f) return { size: 1, items: 0 }
-  if (tag >= 0x90 && tag <= 0x9f) return { size: 1, items: tag & 0x0f }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const left = bytes.length - at
-  switch (tag) {
-    case 0xcc:
-      return { size: 2, items: 0 }
-    case 0xcd:
-      return { size: 3, items: 0 }
-    case 0xce:
-      return { size: 5, items: 0 }
-    case 0xc4:
-      return left < 2 ? REFUSED : { size: 2 + view.getUint8(at + 1), items: 0 }
-    case 0xc5:
-      return left < 3 ? REFUSED : { size: 3 + view.getUint16(at + 1), items: 0 }
-    case 0xdc:
-      return left < 3 ? REFUSED : { size: 3, items: view.getUint16(at + 1) }
-    default:
-      return REFUSED
-  }
+/** A smaller one has a shorter form. */
+function atLeast(least: number, value: number): number {
+  if (value < least) throw new Fault('encoding-invalid', { canonical: false })
+  return value
 }

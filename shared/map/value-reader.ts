@@ -5,7 +5,7 @@ import type { Value } from './canonical.ts'
 /**
  * Reads the fields of a decoded list one after the other. A field of the wrong kind or beyond its limit does not
  * throw: it marks the reader as failed and gives an empty value, so that a codec reads in a straight line and checks
- * once (`ended`).
+ * once (`ended`). Byte strings are handed on as they are: `decodeCanonical` gives each of its own.
  */
 export class ValueReader {
   readonly #items: readonly Value[]
@@ -46,7 +46,7 @@ export class ValueReader {
 
   bytes(min: number, max = min): Uint8Array {
     const value = this.#items[this.#at++]
-    if (value instanceof Uint8Array && value.length >= min && value.length <= max) return new Uint8Array(value)
+    if (value instanceof Uint8Array && value.length >= min && value.length <= max) return value
     this.#failed = true
     return new Uint8Array(0)
   }

@@ -67,11 +67,4 @@ describe('a value reader', () => {
   test('takes text of exactly its limit in bytes', () => {
     expect(one(utf8('Größe')).text(7)).toBe('Größe')
   })
-
-  test('copies bytes out of the document', () => {
-    const bytes = Uint8Array.of(1, 2)
-    const read = one(bytes).bytes(2)
-    bytes.fill(0)
-    expect(read).toEqual(Uint8Array.of(1, 2))
-  })
 })
