@@ -3,6 +3,7 @@ import { benchBuilds } from './builds.ts'
 import { benchConnections } from './connections.ts'
 import { benchFair } from './fair.ts'
 import { benchMany } from './many.ts'
+import { benchMaps } from './maps.ts'
 import { benchPath } from './path.ts'
 import { benchQueue } from './queue.ts'
 import { benchThinLine } from './thin-line.ts'
@@ -14,3 +15,4 @@ await benchMany()
 await benchFair()
 await benchThinLine()
 await benchQueue({ samples: 1000 })
+benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })

@@ -326,7 +326,7 @@ async function tamperingProxy(port: number): Promise<{ port: number; close: () =
       answer.on('data', (chunk) => chunks.push(chunk))
       answer.on('end', () => {
         const body = Buffer.concat(chunks)
-        if (request.url === '/v1/map' && body.length > 0) body[body.length >> 1]! ^= 1
+        if (request.url?.startsWith('/v1/maps/') && body.length > 0) body[body.length >> 1]! ^= 1
         response.writeHead(answer.statusCode ?? 500).end(body)
       })
     })

@@ -104,7 +104,11 @@ export function networkWith(
   return { network, keys }
 }
 
-export function signMap(map: MapContent, keys: readonly DirectoryKey[], networkId = NETWORK_ID): Uint8Array {
+export function signMap(
+  map: MapContent,
+  keys: readonly DirectoryKey[],
+  networkId: Uint8Array = NETWORK_ID,
+): Uint8Array {
   const body = encodeMapBody(map, networkId)
   const signatures = keys.map((key) => signMapBody(body, key, networkId))
   return encodeSignedMap(body, signatures)

@@ -1,0 +1,88 @@
+/** What a large map costs: bytes of map, keys and diffs, time of directory and client, memory of a client that takes it. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MapArchive } from '../../directory/map-archive.ts'
+import { Store } from '../../directory/store.ts'
+import { concatBytes } from '../../shared/base/bytes.ts'
+import { sortHubs } from '../../shared/map/hub-map.ts'
+import { applyKeyDiff } from '../../shared/map/key-diff.ts'
+import { applyMapDiff } from '../../shared/map/map-diff.ts'
+import { UnverifiedMap } from '../../shared/map/signed-map.ts'
+import { EPOCH, EPOCH_S } from '../support/map-fixtures.ts'
+import { BENCH_NETWORK } from './bench-network.ts'
+import { anHourLater, generateHub, publishedMap } from './generated-map.ts'
+import { median, report } from './report.ts'
+
+export interface MapBenchOptions {
+  readonly hubs: number
+  /** Share of the hubs that leave, and as many come, in an hour. */
+  readonly churn: number
+  /** Programs that take the map, one after the other; figures are medians. */
+  readonly loads: number
+}
+
+const HOURS = 24
+
+export function benchMaps({ hubs: count, churn, loads }: MapBenchOptions): void {
+  const folder = mkdtempSync(join(tmpdir(), 'spn-maps-'))
+  const store = new Store(join(folder, 'directory.sqlite'))
+  try {
+    const archive = new MapArchive(store, BENCH_NETWORK.id)
+    let hubs = sortHubs(Array.from({ length: count }, generateHub))
+    const maps = Array.from({ length: HOURS + 1 }, (_, hour) => {
+      if (hour > 0) hubs = anHourLater(hubs, hour, churn)
+      const map = publishedMap(hubs, hour)
+      const started = performance.now()
+      archive.put(map)
+      return { ...map, putMs: performance.now() - started }
+    })
+    const [dayOld, hourOld, newest] = [maps[0]!, maps.at(-2)!, maps.at(-1)!]
+    const diff = archive.diff(hourOld.hash, newest.hash)!
+    const allKeys = concatBytes(...newest.bundles)
+    const keyStarted = performance.now()
+    const keyDiff = archive.keyDiff(hourOld.hash, newest.hash)!
+    const keyMs = performance.now() - keyStarted
+    report('map.hubs', count, 'hubs')
+    report('map.full_bytes', newest.signed.length, 'bytes')
+    report('map.diff1pct_bytes', diff.length, 'bytes')
+    report('map.diff1pct_share_pct', (100 * diff.length) / newest.signed.length, '%')
+    report('map.diff_day_bytes', archive.diff(dayOld.hash, newest.hash)!.length, 'bytes')
+    report('map.keys_bytes', allKeys.length, 'bytes')
+    report('map.keys_diff_bytes', keyDiff.length, 'bytes')
+    report('map.keys_diff_day_bytes', archive.keyDiff(dayOld.hash, newest.hash)!.length, 'bytes')
+    report('map.publish_ms', newest.putMs, 'ms')
+    report('map.keys_diff_make_ms', keyMs, 'ms')
+
+    const timeOf = (hour: number): number => (EPOCH + hour) * EPOCH_S * 1000
+    const held = new UnverifiedMap(hourOld.signed).verify(BENCH_NETWORK, timeOf(HOURS - 1)).withKeys(hourOld.bundles)
+    const started = performance.now()
+    const map = new UnverifiedMap(applyMapDiff(diff, held)).verify(BENCH_NETWORK, timeOf(HOURS), held)
+    const applied = map.withKeys(applyKeyDiff(keyDiff, map, held))
+    report('map.apply_diff_ms', performance.now() - started, 'ms')
+    if (Buffer.compare(applied.bytes, newest.signed) !== 0) throw new Error('the diff made another map')
+
+    const files = [join(folder, 'map'), join(folder, 'keys')] as const
+    writeFileSync(files[0], newest.signed)
+    writeFileSync(files[1], allKeys)
+    const script = new URL('map-load.ts', import.meta.url).pathname
+    const taken = Array.from({ length: loads }, () =>
+      JSON.parse(
+        execFileSync(process.execPath, ['--no-warnings', script, ...files, String(timeOf(HOURS))], {
+          encoding: 'utf8',
+        }),
+      ),
+    ) as Record<'verifyMs' | 'keysMs' | 'beforeMib' | 'peakMib', number>[]
+    const middle = (name: keyof (typeof taken)[number]): number => median(taken.map((one) => one[name]))
+    report('map.verify_ms', middle('verifyMs'), 'ms')
+    report('map.keys_check_ms', middle('keysMs'), 'ms')
+    report('map.rss_before_mib', middle('beforeMib'), 'MiB')
+    report('map.rss_mib', middle('peakMib'), 'MiB')
+  } finally {
+    store.close()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+if (import.meta.main) benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })
