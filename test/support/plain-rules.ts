@@ -1,0 +1,10 @@
+import { mistakeText } from '../../client/rules/mistake.ts'
+import { readRules } from '../../client/rules/read-rules.ts'
+import type { RuleBook } from '../../client/rules/rule.ts'
+
+/** The book of a rules file that has no mistakes. @throws Error with the mistakes */
+export function rulesOfText(text: string): RuleBook {
+  const { book, mistakes } = readRules(text, 'r.yaml')
+  if (book !== undefined) return book
+  throw new Error(mistakes.map(mistakeText).join('\n'))
+}
