@@ -128,7 +128,7 @@ export class Client {
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
       this.#homeLink.tick()
-      this.#rulesFile?.tick()
+      void this.#rulesFile?.tick()
     }, TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }

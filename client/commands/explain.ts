@@ -20,7 +20,7 @@ export function explain(rules: RuleSet, facts: FlowFacts): Explanation {
   const notes: string[] = []
   for (const open of rules.undecided(facts)) {
     notes.push(
-      `"${open.rule.text}" (${open.rule.place}) comes before, and may or may not fit: the address or its place is not known`,
+      `${open.rule.text} (${open.rule.place}) comes before, and may or may not fit: the address or its place is not known`,
     )
   }
   if (verdict === 'tunnel' && facts.scope !== 'public')
@@ -31,6 +31,6 @@ export function explain(rules: RuleSet, facts: FlowFacts): Explanation {
 }
 
 export function explanationText({ verdict, wish, rule, place, why, notes }: Explanation): string {
-  const hops = wish.hops === undefined ? '' : ` over ${wish.hops} hops`
-  return [`${verdict}${hops}: "${rule}" (${place}), ${why}`, ...notes.map((note) => `note: ${note}`)].join('\n')
+  const hops = wish.hops === undefined ? '' : ` over ${wish.hops} ${wish.hops === 1 ? 'hop' : 'hops'}`
+  return [`${verdict}${hops}: ${rule} (${place}), ${why}`, ...notes.map((note) => `note: ${note}`)].join('\n')
 }

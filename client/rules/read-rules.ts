@@ -174,7 +174,7 @@ function sectionOf(content: SectionContent, path: readonly PropertyKey[], places
   const list = (rules: SectionContent['rules'], name: string, otherwise: Default | undefined): RuleList => ({
     rules: rules.flatMap((rule, i) => {
       const line = places.lineOf([...path, name, i])
-      return rule === undefined ? [] : [{ ...rule, line, text: rule.text === '' ? `rule of line ${line}` : rule.text }]
+      return rule === undefined ? [] : [{ ...rule, line }]
     }),
     default: otherwise,
   })

@@ -43,7 +43,7 @@ const NO_RULES: RuleBook = {
 }
 
 const WHOSE: Readonly<Record<Layer, string>> = {
-  app: 'of this app',
+  app: 'of its own section',
   strict: 'for unknown programs',
   global: 'for all',
 }

@@ -22,8 +22,13 @@ export interface LoadedRules {
   readonly lists: ReadonlyMap<string, DestinationList>
 }
 
-/** Reads a rules file with its list files. What `before` has of lists that are as they were then is taken from there. */
-export function loadRules(file: string, locator: Locator, before?: LoadedRules): LoadedRules {
+/** Reads a rules file with its list files. */
+export function loadRules(file: string, locator: Locator): LoadedRules {
+  return finish(loading(file, locator, undefined))
+}
+
+/** What `before` has of lists that are as they were then is taken from there. */
+function* loading(file: string, locator: Locator, before: LoadedRules | undefined): Generator<void, LoadedRules> {
   const files = new Map<string, string>([[file, stateOf(file)]])
   const lists = new Map<string, DestinationList>()
   const text = readText(file, MAX_RULES_BYTES)
@@ -37,7 +42,7 @@ export function loadRules(file: string, locator: Locator, before?: LoadedRules):
     const state = stateOf(path)
     const known = before?.files.get(path) === state ? before.lists.get(path) : undefined
     files.set(path, state)
-    const list = known ?? loadList(path, { file: basename(file), line })
+    const list = known ?? (yield* loadingList(path, { file: basename(file), line }))
     if (list instanceof DestinationList) {
       lists.set(path, list)
       byName.set(name, list)
@@ -49,11 +54,31 @@ export function loadRules(file: string, locator: Locator, before?: LoadedRules):
 }
 
 /** @param named where the rules file names it */
-function loadList(path: string, named: Omit<Mistake, 'text'>): DestinationList | readonly Mistake[] {
+function* loadingList(
+  path: string,
+  named: Omit<Mistake, 'text'>,
+): Generator<void, DestinationList | readonly Mistake[]> {
   const text = readText(path, MAX_LIST_BYTES)
   if (typeof text !== 'string') return [{ ...named, text: text.mistake }]
-  const list = readList(text, basename(path))
+  const list = yield* readList(text, basename(path))
   return list instanceof DestinationList ? list : list.mistakes
+}
+
+/** Does all steps at once. */
+function finish<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** Does a step in each turn of the event loop. */
+async function finishInTurns<T>(steps: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 export interface RulesFileParts {
@@ -71,6 +96,7 @@ export class RulesFile {
   #loaded: LoadedRules
   /** How the files were at the last look, if that was not how they were loaded. */
   #seen: string | undefined
+  #reloading: Promise<void> | undefined
 
   /** @throws Fault options-invalid with all mistakes */
   constructor(file: string, parts: RulesFileParts) {
@@ -95,9 +121,11 @@ export class RulesFile {
 
   /**
    * Looks whether a file has changed, however that was done (written, replaced, removed, linked to something else). To be
-   * called about once a second: files that look the same twice are not being written any more.
+   * called about once a second: files that look the same twice are not being written any more. Resolves when what has
+   * changed is read.
    */
-  tick(): void {
+  async tick(): Promise<void> {
+    if (this.#reloading !== undefined) return this.#reloading
     const { files } = this.#loaded
     const states = new Map([...files.keys()].map((path) => [path, stateOf(path)]))
     const now = [...states.values()].join('\n')
@@ -105,12 +133,15 @@ export class RulesFile {
     this.#seen = now === [...files.values()].join('\n') ? undefined : now
     if (this.#seen === undefined || !isSettled) return
     this.#seen = undefined
-    this.#reload()
+    this.#reloading = this.#reload().finally(() => {
+      this.#reloading = undefined
+    })
+    await this.#reloading
   }
 
-  #reload(): void {
+  async #reload(): Promise<void> {
     const { log, onChange, locator } = this.#parts
-    this.#loaded = loadRules(this.#file, locator, this.#loaded)
+    this.#loaded = await finishInTurns(loading(this.#file, locator, this.#loaded))
     const { rules, mistakes } = this.#loaded
     if (rules === undefined) {
       log.warn('the rules have mistakes: those from before stay in force', {

@@ -87,12 +87,12 @@ function longRule(kind: RuleKind) {
     protocol: some(protocol).optional(),
     port: some(parsed(parsePorts, numberText)).optional(),
   }
-  return options(shape).transform((given, context): Omit<Rule, 'line'> => {
+  return options(shape).transform((given, context): Omit<Rule, 'line' | 'text'> => {
     const { to = [{ kind: 'any' } as const], protocol: protocols, port: ports } = given
     const decision = decisionOf(given, kind)
     const names = protocols?.map((one) => one.protocol)
     const mistaken = isMistaken(decision) ? decision : ports === undefined ? undefined : checkPorts(names)
-    if (mistaken === undefined) return { ...(decision as Decision), to, protocols: names, ports, text: '' }
+    if (mistaken === undefined) return { ...(decision as Decision), to, protocols: names, ports }
     context.addIssue({ code: 'custom', message: mistaken.mistake })
     return z.NEVER
   })
@@ -113,8 +113,14 @@ function anyRule(kind: RuleKind) {
       context.addIssue({ code: 'custom', message: `a rule that begins with - needs quotes; write - "${rule}"` })
       return z.NEVER
     }
-    return pass(long.safeParse(given), context)
+    return { ...pass(long.safeParse(given), context), text: shortText(given) }
   })
+}
+
+/** A rule with options in one line, as YAML also has it. */
+function shortText(given: unknown): string {
+  const json = JSON.stringify(given) ?? ''
+  return json.length <= MAX_VALUE_CHARS ? json : `${json.slice(0, MAX_VALUE_CHARS)}…`
 }
 
 /** What another schema read, or its mistakes at their places. */

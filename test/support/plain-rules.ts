@@ -1,3 +1,4 @@
+import { type ReadList, readList } from '../../client/rules/destination-list.ts'
 import { mistakeText } from '../../client/rules/mistake.ts'
 import { readRules } from '../../client/rules/read-rules.ts'
 import type { RuleBook } from '../../client/rules/rule.ts'
@@ -7,4 +8,13 @@ export function rulesOfText(text: string): RuleBook {
   const { book, mistakes } = readRules(text, 'r.yaml')
   if (book !== undefined) return book
   throw new Error(mistakes.map(mistakeText).join('\n'))
+}
+
+/** A list file, all steps at once. */
+export function readWholeList(text: string, file: string): ReadList {
+  const steps = readList(text, file)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
 }

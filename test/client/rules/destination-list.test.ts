@@ -1,20 +1,21 @@
 import { describe, expect, test } from '@jest/globals'
 import { AddressSet } from '../../../client/rules/address-set.ts'
-import { DestinationList, MAX_LIST_ENTRIES, readList } from '../../../client/rules/destination-list.ts'
+import { DestinationList, MAX_LIST_ENTRIES } from '../../../client/rules/destination-list.ts'
 import { mistakeText } from '../../../client/rules/mistake.ts'
 import { MAX_MISTAKES } from '../../../client/rules/read-rules.ts'
 import { type IpRange, parseRange, rangeContains } from '../../../shared/base/ip-address.ts'
 import { cheapRandom } from '../../fuzz/chance.ts'
 import { ip } from '../../support/geo-fixtures.ts'
+import { readWholeList } from '../../support/plain-rules.ts'
 
 function list(text: string): DestinationList {
-  const read = readList(text, 'ads.txt')
+  const read = readWholeList(text, 'ads.txt')
   if (read instanceof DestinationList) return read
   throw new Error(read.mistakes.map(mistakeText).join('\n'))
 }
 
 function mistakes(text: string): string[] {
-  const read = readList(text, 'ads.txt')
+  const read = readWholeList(text, 'ads.txt')
   return read instanceof DestinationList ? [] : read.mistakes.map(mistakeText)
 }
 
@@ -64,7 +65,7 @@ describe('a list file', () => {
     ['bücher.de', '"bücher.de" is no destination; write xn--bcher-kva.de'],
     ['||ads.example^', expect.stringMatching(/ is no destination; write a name, /)],
   ])('%s is a mistake, told with its line', (line, message) => {
-    const read = readList(`a.example\n\n${line}\n`, 'ads.txt')
+    const read = readWholeList(`a.example\n\n${line}\n`, 'ads.txt')
     expect(read).toEqual({ mistakes: [{ file: 'ads.txt', line: 3, text: message }] })
   })
 
