@@ -43,7 +43,9 @@ function check(positional: readonly string[], flags: readonly string[]): Command
     return { text: 'there is no rulesFile in the configuration: everything goes through the network', status: 0 }
   const { rules, mistakes, lists } = loadRules(file, openLater({}))
   if (rules === undefined) return { text: mistakes.map(mistakeText).join('\n'), status: 1 }
-  const entries = [...lists].map(([path, { size }]) => `, ${size} entries in ${basename(path)}`)
+  const entries = [...lists].map(
+    ([path, { size }]) => `, ${size} ${size === 1 ? 'entry' : 'entries'} in ${basename(path)}`,
+  )
   return { text: `${file}: ${rules.ruleCount} rules${entries.join('')}, no mistakes`, status: 0 }
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -38,6 +38,17 @@ describe('spn rules check', () => {
       status: 0,
       stdout: `${EXAMPLE}: 11 rules, 3 entries in ads.txt, no mistakes\n`,
       stderr: '',
+    })
+  })
+
+  test('finds nothing in what the README shows', () => {
+    const section = /\n## Rules\n([\s\S]*?)\n## /.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[1] ?? ''
+    const lines = section.split('\n').filter((line) => line.startsWith('    '))
+    writeFileSync(rulesFile, lines.map((line) => line.slice(4)).join('\n'))
+    writeFileSync(join(folder, 'ads.txt'), 'ads.example')
+    expect(spn('rules', 'check', rulesFile)).toMatchObject({
+      status: 0,
+      stdout: `${rulesFile}: 5 rules, 1 entry in ads.txt, no mistakes\n`,
     })
   })
 
@@ -155,6 +166,19 @@ describe('spn rules explain', () => {
       stderr: expect.stringContaining('rules.yaml:1: "x" is no verdict'),
     })
     expect(spn('rules', 'explain', '?', 'a.b', '--rules', EXAMPLE).stderr).toContain('"a.b" has no port')
+  })
+})
+
+describe('spn run', () => {
+  test('does not start with rules that have mistakes', () => {
+    const networkFile = writeJson(folder, 'network.json', networkFileOf(networkWith(1, 1).network))
+    const config = configure('global:\n  default: x\n', { networkFile, geo: { overridesOnly: true } })
+    const { status, stderr } = spn('run', '--config', config)
+    expect([status, stderr]).toEqual([
+      2,
+      `spn: the configuration is not valid (file: ${rulesFile})\n` +
+        '  rules.yaml:2: "x" is no verdict; write tunnel, direct, block, drop\n',
+    ])
   })
 })
 
