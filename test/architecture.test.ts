@@ -235,7 +235,7 @@ const EDGES: readonly Edge[] = [
       'client/interception/packet-queue.ts': 'gives up on a thread that does not end',
       'client/interception/queue-worker.ts': 'tells how the queue is',
       'client/proxy/proxy-server.ts': 'gives up on apps that do not ask',
-      'client/rules/rules-file.ts': 'lets others go on while it reads a long list',
+      'client/rules/steps.ts': 'lets others go on while a long list is read',
       'directory/directory.ts': 'probes hubs and publishes maps',
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',

@@ -7,6 +7,7 @@ import { DestinationList, MAX_LIST_BYTES, readList } from './destination-list.ts
 import { type Mistake, mistakeText } from './mistake.ts'
 import { MAX_RULES_BYTES, readRules } from './read-rules.ts'
 import { RuleSet } from './rule-set.ts'
+import { finish, finishInTurns } from './steps.ts'
 
 /** Names of the users of this computer. */
 const PASSWD = '/etc/passwd'
@@ -62,23 +63,6 @@ function* loadingList(
   if (typeof text !== 'string') return [{ ...named, text: text.mistake }]
   const list = yield* readList(text, basename(path))
   return list instanceof DestinationList ? list : list.mistakes
-}
-
-/** Does all steps at once. */
-function finish<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
-}
-
-/** Does a step in each turn of the event loop. */
-async function finishInTurns<T>(steps: Generator<void, T>): Promise<T> {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }
 
 export interface RulesFileParts {

@@ -2,6 +2,7 @@ import { type ReadList, readList } from '../../client/rules/destination-list.ts'
 import { mistakeText } from '../../client/rules/mistake.ts'
 import { readRules } from '../../client/rules/read-rules.ts'
 import type { RuleBook } from '../../client/rules/rule.ts'
+import { finish } from '../../client/rules/steps.ts'
 
 /** The book of a rules file that has no mistakes. @throws Error with the mistakes */
 export function rulesOfText(text: string): RuleBook {
@@ -12,9 +13,5 @@ export function rulesOfText(text: string): RuleBook {
 
 /** A list file, all steps at once. */
 export function readWholeList(text: string, file: string): ReadList {
-  const steps = readList(text, file)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
+  return finish(readList(text, file))
 }
