@@ -16,11 +16,13 @@ import { ControlServer } from './control/control-server.ts'
 import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
-import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
+import { JudgedConnector } from './judged-connector.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
+import { noRules } from './rules/rule-set.ts'
+import { RulesFile } from './rules/rules-file.ts'
 import { SOCKS_DIALECT } from './socks/socks-dialect.ts'
 
 export interface ClientParts {
@@ -48,6 +50,8 @@ export class Client {
   readonly #maps: MapKeeper
   readonly #homeLink: HomeLink
   readonly #connector: Connector
+  readonly #rulesFile: RulesFile | undefined
+  readonly #judged: JudgedConnector
   readonly #socks: ProxyServer | undefined
   readonly #httpProxy: ProxyServer | undefined
   readonly #control: ControlServer
@@ -57,7 +61,7 @@ export class Client {
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  /** @throws Fault state-corrupt */
+  /** @throws Fault state-corrupt, options-invalid for mistakes in the rules */
   constructor(options: ClientOptions, parts: ClientParts) {
     this.#parts = parts
     const { network, files, locator, clock, random, log } = parts
@@ -88,10 +92,17 @@ export class Client {
         onMap: () => this.#homeLink.connect(),
       },
     )
+    this.#rulesFile = this.#openRules(options.rulesFile)
+    const standing = noRules(locator)
+    this.#judged = new JudgedConnector({
+      ...{ connector: this.#connector, connections: this.#connections },
+      rules: () => this.#rulesFile?.rules ?? standing,
+      extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+    })
     const { socks, httpProxy } = options
-    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector)
-    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector)
-    this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector))
+    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#judged)
+    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#judged)
+    this.#interception = parts.intercept?.((flow) => this.#judged.takeFlow(flow))
     this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
   }
 
@@ -117,6 +128,7 @@ export class Client {
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
       this.#homeLink.tick()
+      void this.#rulesFile?.tick()
     }, TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
@@ -179,8 +191,15 @@ export class Client {
       map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
+      rules: this.#rulesFile && { count: this.#rulesFile.rules.ruleCount, mistakes: this.#rulesFile.mistakes },
       ...this.#ports(),
     }
+  }
+
+  #openRules(file: string | null): RulesFile | undefined {
+    const { locator, log } = this.#parts
+    const onChange = (): void => this.#judged.rulesChanged()
+    return file === null ? undefined : new RulesFile(file, { locator, log: log.part('rules'), onChange })
   }
 
   /** Those of the proxies that there are. */

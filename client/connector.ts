@@ -13,7 +13,8 @@ import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
 import type { Home, HomeLink } from './home-link.ts'
-import { choosePath, type Wish } from './navigator/choose-path.ts'
+import { choosePath } from './navigator/choose-path.ts'
+import { type RuleWish, unhonourable, type Wish } from './navigator/wish.ts'
 
 export interface ConnectorParts {
   readonly networkId: Uint8Array
@@ -42,6 +43,11 @@ export interface Tunnel {
   release(cost: number): void
 }
 
+/** Something that opens connections through the network, or says why not. */
+export interface TunnelOpener {
+  open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel
+}
+
 /** Faults that say that the way was bad, not the destination: another way may work. */
 const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
   ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused'],
@@ -59,8 +65,14 @@ export const MAX_TRIES = 3
 /** How long a connection waits for the home link. */
 const HOME_WAIT_MS = 20_000
 
+/** Where a connection goes, and what a rule asks of its path. */
+interface Asked {
+  readonly target: Target
+  readonly wish: RuleWish
+}
+
 /** Opens connections through the network: a path and a circuit of its own for each. */
-export class Connector {
+export class Connector implements TunnelOpener {
   readonly #wish: Wish
   readonly #targetAfterAnswer: boolean
   readonly #parts: ConnectorParts
@@ -79,11 +91,12 @@ export class Connector {
 
   /**
    * Opens a connection. Failures come by `sink.closed`, never as a throw: also a target that is not public, an
-   * expired map, or a network that can not be reached. Nothing ever goes another way.
+   * expired map, a network that can not be reached, or a wish that can not be honoured. Nothing ever goes another way.
+   * @param wish what a rule asks of the path
    */
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
+  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, wish: RuleWish = {}): Tunnel {
     const tunnel = new PendingTunnel()
-    void this.#open(target, by, sink, tunnel)
+    void this.#open(target, by, sink, wish, tunnel)
     return tunnel
   }
 
@@ -97,7 +110,13 @@ export class Connector {
     for (const circuit of [...this.#circuits]) circuit.reset()
   }
 
-  async #open(target: Target, by: ConnectionView['by'], sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
+  async #open(
+    target: Target,
+    by: ConnectionView['by'],
+    sink: TunnelSink,
+    wish: RuleWish,
+    tunnel: PendingTunnel,
+  ): Promise<void> {
     const { clock, connections } = this.#parts
     const id = connections.add(by, describeTarget(target))
     const startedAt = clock.now()
@@ -119,7 +138,7 @@ export class Connector {
     }
     let before: Fault | undefined
     for (let tries = 1; ; tries++) {
-      const fault = await this.#try(target, id, watched, tunnel, avoid)
+      const fault = await this.#try({ target, wish }, id, watched, tunnel, avoid)
       if (fault === undefined) return
       const again = !opened && !tunnel.isReset && tries < MAX_TRIES && WORTH_ANOTHER_WAY.has(fault.code)
       // That there is no other way says less than why the one before failed.
@@ -131,7 +150,7 @@ export class Connector {
 
   /** One way. Resolves when it is over: with the fault if it failed before it was open, else with nothing. */
   async #try(
-    target: Target,
+    { target, wish }: Asked,
     id: number,
     sink: TunnelSink,
     tunnel: PendingTunnel,
@@ -140,8 +159,9 @@ export class Connector {
     let path: MapHub[] = []
     let home: Home | undefined
     try {
+      refuseUnmet(wish)
       home = this.#parts.homeLink.home ?? (await this.#waitForHome())
-      path = this.#path(target, home, avoid)
+      path = this.#path({ target, wish }, home, avoid)
       this.#parts.connections.update(id, { path: path.map(hopView) })
       return await this.#build(target, path, home, sink, tunnel)
     } catch (error) {
@@ -158,13 +178,16 @@ export class Connector {
     return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
   }
 
-  #path(target: Target, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
+  #path({ target, wish }: Asked, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
     const { map: currentMap, locator, random } = this.#parts
     const map = currentMap()
     refuseSpecial(target, map.content.parameters.addressScope)
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const known = map.hub(home.id) ?? home
-    return choosePath({ hubs: map.content.hubs, home: known, wish: this.#wish, target, location, avoid }, random)
+    return choosePath(
+      { hubs: map.content.hubs, home: known, wish: { ...this.#wish, ...wish }, target, location, avoid },
+      random,
+    )
   }
 
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
@@ -244,6 +267,12 @@ class PendingTunnel implements Tunnel {
 /** The network carries public addresses only; all others stay where they are, or nowhere. */
 function refuseSpecial(target: Target, scope: readonly IpRange[]): void {
   if (target.kind === 'ip' && !isPublicIp(target.address, scope)) throw new Fault('destination-forbidden')
+}
+
+/** What a rule asks for is done or the connection is not: another path could be what the rule is there to prevent. */
+function refuseUnmet(wish: RuleWish): void {
+  const unmet = unhonourable(wish)
+  if (unmet.length > 0) throw new Fault('wish-unmet', { wish: unmet.join(', ') })
 }
 
 /** Hubs that the fault points at: the one after the hub that complained, or all but the home. */

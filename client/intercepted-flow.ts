@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import { SocketPump } from '../shared/circuit/socket-pump.ts'
-import type { Connector } from './connector.ts'
+import type { TunnelOpener } from './connector.ts'
 import type { InterceptedFlow, Refusal } from './interception/interception-api.ts'
 
 /** What the app is told for each way in which a connection can fail before it is open; everything else is a silence. */
@@ -14,6 +14,9 @@ const REFUSALS: Partial<Record<FaultCode, Refusal>> = {
   'path-no-exit': 'unreachable',
   'policy-refused': 'reset',
   'destination-forbidden': 'reset',
+  'rule-blocked': 'reset',
+  'rule-dropped': 'drop',
+  'wish-unmet': 'reset',
   'connect-timeout': 'drop',
 }
 
@@ -24,7 +27,7 @@ const NETWORK_FAILED: Refusal = 'unreachable'
  * Takes an intercepted connection through the network. Its first packet waits until the exit has connected: the app
  * is told the truth about the destination, and its socket only opens when there is somebody at the other end.
  */
-export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
+export function tunnelFlow(flow: InterceptedFlow, connector: TunnelOpener): void {
   const { address, port } = flow.destination
   let pump: SocketPump | undefined
   let held: { bytes: Uint8Array; cost: number }[] = []

@@ -10,6 +10,7 @@ import { directHttp } from '../shared/map/direct-http.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Client, type ClientParts } from './client.ts'
 import { clientFiles } from './client-files.ts'
+import { RULES_USAGE, rulesCommand } from './commands/rules-command.ts'
 import { askDaemon, daemonAnswers } from './control/control-client.ts'
 import { openLocator } from './geo-file.ts'
 import { type ClientOptions, clientOptionsSchema } from './options.ts'
@@ -18,11 +19,18 @@ const USAGE = `expected a command:
 spn run --config FILE           the daemon
 spn status --config FILE        home hub, map, circuits
 spn connections --config FILE   connections with their paths, as JSON
-spn off --config FILE           takes the firewall rules away that a killed daemon left behind; not while one runs`
+spn off --config FILE           takes the firewall rules away that a killed daemon left behind; not while one runs
+${RULES_USAGE}`
 
 const [command, ...args] = process.argv.slice(2)
 
 await runProgram('spn', async () => {
+  if (command === 'rules') {
+    const { text, status } = rulesCommand(args)
+    console.log(text)
+    process.exitCode = status
+    return undefined
+  }
   if (!['run', 'status', 'connections', 'off'].includes(command ?? '')) {
     throw new Fault('options-invalid', { mistakes: USAGE })
   }

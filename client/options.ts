@@ -37,6 +37,11 @@ export const clientOptionsSchema = z.strictObject({
     .nullable()
     .default(null),
   /**
+   * The rules: what goes through the network, past it or nowhere (deploy/examples/rules.yaml). Null: everything goes
+   * through it. Networks of `intercept.direct` stay direct whatever the rules say.
+   */
+  rulesFile: z.string().min(1).nullable().default(null),
+  /**
    * What the link to the home hub runs over. Noise is slower, its key exchange is not safe from quantum computers, and
    * it looks like nothing but libp2p; only homes with a noise address are used then. There is no falling back.
    */

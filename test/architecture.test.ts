@@ -54,6 +54,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     may: ['shared/base', 'client/native'],
     because: 'taking connections from the system knows nothing of what becomes of them',
   },
+  {
+    from: 'client/rules',
+    may: ['shared/base', 'shared/cell', 'shared/geo', 'client/navigator/wish.ts'],
+    because: 'judging is pure: it knows what a flow is, and nobody who asks',
+  },
   { from: 'client/native', may: ['shared/base'], because: 'it wraps what the system offers' },
   {
     from: 'hub',
@@ -126,6 +131,7 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
+      'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',
       'deploy/geo-table.ts': 'writes the table of places',
       'deploy/setup/addon.mjs': 'looks whether the addon is built',
       'deploy/setup/geo.mjs': 'looks whether the table of places is made',
@@ -229,6 +235,7 @@ const EDGES: readonly Edge[] = [
       'client/interception/packet-queue.ts': 'gives up on a thread that does not end',
       'client/interception/queue-worker.ts': 'tells how the queue is',
       'client/proxy/proxy-server.ts': 'gives up on apps that do not ask',
+      'client/rules/steps.ts': 'lets others go on while a long list is read',
       'directory/directory.ts': 'probes hubs and publishes maps',
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',

@@ -27,7 +27,7 @@ export type Refusal = 'reset' | 'unreachable' | 'drop'
 
 /**
  * One TCP connection that a program waits for. Nothing was sent for it yet, and nothing tells the program that
- * anybody is there before it is admitted. The first of `admit` and `refuse` counts; a flow that sees neither in time is
+ * anybody is there before it is admitted. The first of `admit`, `refuse` and `direct` counts; a flow that sees none in time is
  * dropped, and an `admit` after that only reports that nobody came.
  */
 export interface InterceptedFlow {
@@ -38,4 +38,6 @@ export interface InterceptedFlow {
   /** Lets the program connect, to here. `onSocket` gets its connection once, or undefined if it never came. */
   admit(onSocket: (socket: Socket | undefined) => void): void
   refuse(how: Refusal): void
+  /** Lets the program connect by itself, past the network: the destination and everybody on the way see this computer. */
+  direct(): void
 }

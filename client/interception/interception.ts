@@ -150,7 +150,10 @@ export class LinuxInterception implements Interception {
     const refuse = (how: Refusal): void => {
       if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
     }
-    this.#parts.onFlow({ source, destination, uid, admit, refuse })
+    const direct = (): void => {
+      if (this.#undecided.delete(flow)) this.#queue.settle(flow, 'direct')
+    }
+    this.#parts.onFlow({ source, destination, uid, admit, refuse, direct })
   }
 
   #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {

@@ -6,12 +6,7 @@ import type { Target } from '../../shared/cell/target.ts'
 import { distanceKm, type Location } from '../../shared/geo/place.ts'
 import { policyAllows, policyMayAllow } from '../../shared/map/exit-policy.ts'
 import type { MapHub } from '../../shared/map/hub-map.ts'
-
-/** What a connection asks of its path. */
-export interface Wish {
-  /** 1 to 4. */
-  readonly hops: number
-}
+import type { Wish } from './wish.ts'
 
 export interface PathRequest {
   readonly hubs: readonly MapHub[]

@@ -6,7 +6,7 @@ import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { SocketPump } from '../../shared/circuit/socket-pump.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
-import type { Connector, Tunnel } from '../connector.ts'
+import type { Tunnel, TunnelOpener } from '../connector.ts'
 import type { ProxyDialect, ProxyHandshake, ProxyStep } from './proxy-dialect.ts'
 
 /** An app has so long to say where it wants to go, however slowly it speaks. */
@@ -16,11 +16,11 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 export class ProxyServer {
   readonly #listen: LinkAddress
   readonly #dialect: ProxyDialect
-  readonly #connector: Connector
+  readonly #connector: TunnelOpener
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
-  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: Connector) {
+  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: TunnelOpener) {
     this.#listen = listen
     this.#dialect = dialect
     this.#connector = connector
@@ -62,7 +62,7 @@ export class ProxyServer {
 class ProxyConnection {
   readonly #socket: Socket
   readonly #dialect: ProxyDialect
-  readonly #connector: Connector
+  readonly #connector: TunnelOpener
   readonly #handshake: ProxyHandshake
   readonly #onData = (chunk: Uint8Array): void => this.#read(chunk)
   readonly #onEnd = (): void => this.#abandon()
@@ -71,7 +71,7 @@ class ProxyConnection {
   #tunnel: Tunnel | undefined
   #pump: SocketPump | undefined
 
-  constructor(socket: Socket, dialect: ProxyDialect, connector: Connector) {
+  constructor(socket: Socket, dialect: ProxyDialect, connector: TunnelOpener) {
     this.#socket = socket
     this.#dialect = dialect
     this.#connector = connector
@@ -135,6 +135,7 @@ class ProxyConnection {
       writable: () => this.#pump?.writable(),
       closed: (fault) => {
         if (this.#pump !== undefined) this.#pump.closed(fault === undefined)
+        else if (fault?.code === 'rule-dropped') this.#socket.destroy()
         else this.#refuse(this.#dialect.refused(fault?.code ?? 'circuit-closed'))
       },
     })

@@ -92,6 +92,9 @@ const REPLY_BY_FAULT: Partial<Record<FaultCode, SocksReply>> = {
   'connect-timeout': SOCKS_REPLIES.ttlExpired,
   'policy-refused': SOCKS_REPLIES.notAllowed,
   'destination-forbidden': SOCKS_REPLIES.notAllowed,
+  'rule-blocked': SOCKS_REPLIES.notAllowed,
+  'rule-direct': SOCKS_REPLIES.notAllowed,
+  'wish-unmet': SOCKS_REPLIES.notAllowed,
 }
 
 /** The reply that says most nearly why a connection could not be made. */

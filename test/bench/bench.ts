@@ -5,6 +5,7 @@ import { benchFair } from './fair.ts'
 import { benchMany } from './many.ts'
 import { benchPath } from './path.ts'
 import { benchQueue } from './queue.ts'
+import { benchRules } from './rules.ts'
 import { benchThinLine } from './thin-line.ts'
 
 await benchPath({ bytes: 800_000_000, connections: 300 })
@@ -14,3 +15,4 @@ await benchMany()
 await benchFair()
 await benchThinLine()
 await benchQueue({ samples: 1000 })
+benchRules({ samples: 2_000 })

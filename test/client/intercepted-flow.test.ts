@@ -25,6 +25,10 @@ class TestFlow implements InterceptedFlow {
   refuse(how: Refusal): void {
     this.verdicts.push(how)
   }
+
+  direct(): void {
+    this.verdicts.push('direct')
+  }
 }
 
 const pairs = new SocketPairs()
@@ -92,6 +96,9 @@ describe('an intercepted connection', () => {
     ['connection-reset', 'reset'],
     ['policy-refused', 'reset'],
     ['destination-forbidden', 'reset'],
+    ['rule-blocked', 'reset'],
+    ['wish-unmet', 'reset'],
+    ['rule-dropped', 'drop'],
     ['host-unreachable', 'unreachable'],
     ['network-unreachable', 'unreachable'],
     ['family-refused', 'unreachable'],

@@ -1,5 +1,5 @@
 import { ConnectionList } from '../../client/connection-list.ts'
-import { Connector, type Tunnel } from '../../client/connector.ts'
+import { Connector, type Tunnel, type TunnelOpener } from '../../client/connector.ts'
 import type { Home, HomeLink } from '../../client/home-link.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
@@ -99,9 +99,10 @@ export class ConnectorScene {
     return { content, hub: (id: Uint8Array) => hubs.find((one) => Buffer.compare(one.id, id) === 0) } as HubMap
   }
 
-  open(target: Target): Opened {
+  /** @param opener what stands before the connector, if anything does */
+  open(target: Target, opener: TunnelOpener = this.connector): Opened {
     const opened: Omit<Opened, 'tunnel'> = { events: [], received: [], fault: undefined, closed: false }
-    const tunnel = this.connector.open(target, 'socks', {
+    const tunnel = opener.open(target, 'socks', {
       opened: (family) => opened.events.push(`opened ${family}`),
       data: (bytes, cost) => {
         opened.received.push(bytes)

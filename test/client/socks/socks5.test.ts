@@ -145,6 +145,9 @@ describe('the reply', () => {
     ['connect-timeout', 6],
     ['policy-refused', 2],
     ['destination-forbidden', 2],
+    ['rule-blocked', 2],
+    ['rule-direct', 2],
+    ['wish-unmet', 2],
     ['map-expired', 1],
     ['internal', 1],
   ] as const)('to %s is %i', (fault, reply) => {

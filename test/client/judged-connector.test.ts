@@ -1,0 +1,174 @@
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import type { InterceptedFlow } from '../../client/interception/interception-api.ts'
+import { JudgedConnector } from '../../client/judged-connector.ts'
+import { RuleSet } from '../../client/rules/rule-set.ts'
+import { type IpRange, parseRange } from '../../shared/base/ip-address.ts'
+import type { Target } from '../../shared/cell/target.ts'
+import { NOWHERE } from '../../shared/geo/locator.ts'
+import { ConnectorScene } from '../support/connector-scene.ts'
+import { ip } from '../support/geo-fixtures.ts'
+import { MemoryNetwork } from '../support/memory-network.ts'
+import { rulesOfText } from '../support/plain-rules.ts'
+import { WEB } from '../support/raw-circuit.ts'
+
+const named = (name: string, port = 443): Target => ({ kind: 'name', name, port })
+const rules = (text: string): RuleSet =>
+  new RuleSet(rulesOfText(text), { lists: new Map(), locator: NOWHERE, userIds: new Map() })
+
+let scene: ConnectorScene
+let judged: JudgedConnector
+let current: RuleSet
+let extraPublic: readonly IpRange[]
+
+beforeEach(() => {
+  scene = new ConnectorScene(new MemoryNetwork(['a', 'b', 'c', 'd', 'e']), { hops: 3 })
+  extraPublic = []
+  judged = new JudgedConnector({
+    ...{ connector: scene.connector, connections: scene.connections },
+    ...{ rules: () => current, extraPublic: () => extraPublic },
+  })
+})
+
+function change(text: string): void {
+  current = rules(text)
+  judged.rulesChanged()
+}
+
+/** What a program is told; its packet waits for it. */
+function flow(uid?: number): { flow: InterceptedFlow; verdicts: string[] } {
+  const verdicts: string[] = []
+  return {
+    verdicts,
+    flow: {
+      ...{ source: { address: ip('192.168.1.5'), port: 4 }, destination: { address: ip('93.0.0.1'), port: 443 }, uid },
+      admit: () => void verdicts.push('admit'),
+      refuse: (how) => void verdicts.push(how),
+      direct: () => void verdicts.push('direct'),
+    },
+  }
+}
+
+describe('a connection that an app asks a proxy for', () => {
+  test('goes through the network, with what the rule asks of the path', async () => {
+    current = rules('global:\n  rules:\n    - { to: two.example, verdict: tunnel, hops: 2 }\n    - + .example')
+    const opened = [scene.open(named('TWO.example.'), judged), scene.open(named('a.example'), judged)]
+    await scene.settle()
+    expect(opened.map(({ events }) => events)).toEqual([['opened 4'], ['opened 4']])
+    expect(scene.paths.map((path) => path.split('>').length)).toEqual([2, 3])
+  })
+
+  test.each([
+    ['block', 'rule-blocked'],
+    ['drop', 'rule-dropped'],
+    ['direct', 'rule-direct'],
+  ])('that a rule gives the verdict %s is told %s, and nothing is sent', async (verdict, fault) => {
+    current = rules(`global:\n  rules: "${verdict} .example"`)
+    const opened = scene.open(named('a.example'), judged)
+    opened.tunnel.reset()
+    expect([opened.events, opened.tunnel.write(Uint8Array.of(1))]).toEqual([[], false])
+    await scene.settle()
+    expect([opened.events, scene.network.remains]).toEqual([[`closed ${fault}`], []])
+    expect(scene.connections.all()).toMatchObject([{ state: 'failed', fault, target: 'a.example:443', path: [] }])
+  })
+
+  test('is judged by its address, its port, and what the map calls public', async () => {
+    current = rules('global:\n  rules: |\n    - 93.184.216.34 TCP/80\n    - reserved')
+    const test: Target = { kind: 'ip', address: ip('198.18.0.1'), port: 443 }
+    const first = [scene.open(WEB, judged), scene.open({ ...WEB, port: 80 }, judged), scene.open(test, judged)]
+    extraPublic = scene.scope = [parseRange('198.18.0.0/15') as IpRange]
+    const last = scene.open(test, judged)
+    await scene.settle()
+    expect([...first, last].map(({ events }) => events[0])).toEqual([
+      ...['opened 4', 'closed rule-blocked', 'closed rule-blocked', 'opened 4'],
+    ])
+  })
+})
+
+describe('an intercepted connection', () => {
+  test.each([
+    ['tunnel', 'admit'],
+    ['direct', 'direct'],
+    ['block', 'reset'],
+    ['drop', 'drop'],
+  ])('of the verdict %s: its program gets %s', async (verdict, told) => {
+    current = rules(`global: { default: ${verdict} }`)
+    const one = flow()
+    judged.takeFlow(one.flow)
+    await scene.settle()
+    expect(one.verdicts).toEqual([told])
+  })
+
+  test('is judged by its user', async () => {
+    current = rules('apps:\n  - { user: 1000, default: direct }')
+    const [mine, other, unknown] = [flow(1000), flow(1001), flow()]
+    for (const one of [mine, other, unknown]) judged.takeFlow(one.flow)
+    await scene.settle()
+    expect([mine, other, unknown].map(({ verdicts }) => verdicts)).toEqual([['direct'], ['admit'], ['admit']])
+  })
+
+  test('whose wish can not be honoured is refused', async () => {
+    current = rules('global: { default: { verdict: tunnel, exit: C:DE } }')
+    const one = flow()
+    judged.takeFlow(one.flow)
+    await scene.settle()
+    expect(one.verdicts).toEqual(['reset'])
+  })
+})
+
+describe('when rules change', () => {
+  const BEFORE = `global:
+  rules: |
+    + kept.example
+    + gone.example
+    + other.example
+`
+  test('connections that both allow in the same way go on, others are cut', async () => {
+    current = rules(BEFORE)
+    const names = ['kept.example', 'gone.example', 'other.example']
+    const [kept, gone, other] = names.map((name) => scene.open(named(name), judged))
+    await scene.settle()
+    change(
+      'global:\n  rules:\n    - + kept.example\n    - { to: other.example, verdict: tunnel, hops: 2 }\n    - "- *"',
+    )
+    await scene.settle()
+    expect(kept?.events).toEqual(['opened 4'])
+    expect(gone?.events).toEqual(['opened 4', 'closed cancelled'])
+    expect(other?.events).toEqual(['opened 4', 'closed cancelled'])
+    expect(scene.connector.circuitCount).toBe(1)
+  })
+
+  test('connections are judged by the newest rules they went on with', async () => {
+    current = rules('')
+    const opened = scene.open(named('a.example'), judged)
+    await scene.settle()
+    for (const text of [BEFORE, 'global: { rules: + a.example }', 'global: { default: { verdict: tunnel } }'])
+      change(text)
+    await scene.settle()
+    expect(opened.events).toEqual(['opened 4'])
+    change('global: { default: direct }')
+    await scene.settle()
+    expect(opened.closed).toBe(true)
+  })
+
+  test('a connection that is still being made is cut too', async () => {
+    current = rules('')
+    const one = flow()
+    judged.takeFlow(one.flow)
+    change('global: { default: block }')
+    await scene.settle()
+    expect([one.verdicts, scene.connector.circuitCount]).toEqual([['unreachable'], 0])
+  })
+
+  test('connections that are over are not cut again', async () => {
+    current = rules('')
+    const opened = scene.open(named('a.example'), judged)
+    await scene.settle()
+    opened.tunnel.reset()
+    await scene.settle()
+    const { events } = opened
+    const before = [...events]
+    change('global: { default: block }')
+    await scene.settle()
+    expect(events).toEqual(before)
+  })
+})
