@@ -8,6 +8,7 @@ import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.t
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
 import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
@@ -33,6 +34,8 @@ export interface ClientParts {
   readonly log: Log
   /** For the first map, before there is a circuit to fetch it through. */
   readonly directHttp: HttpSend
+  /** Whose connections are, on systems where that can be told. */
+  readonly apps: { readonly find: FindApp; close(): Promise<void> } | undefined
   /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
   readonly intercept: ((onFlow: (flow: InterceptedFlow) => void) => Interception) | undefined
 }
@@ -89,9 +92,11 @@ export class Client {
       },
     )
     const { socks, httpProxy } = options
-    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector)
-    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector)
-    this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector))
+    const findApp = parts.apps?.find ?? unknownApp
+    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector, findApp)
+    this.#httpProxy =
+      httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector, findApp)
+    this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector, findApp))
     this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
   }
 
@@ -149,6 +154,7 @@ export class Client {
       await this.#socks?.close()
       await this.#httpProxy?.close()
       await this.#control.close()
+      await this.#parts.apps?.close()
       await this.#homeLink.close()
     }
     this.#parts.log.info('client stopped')

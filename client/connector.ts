@@ -11,6 +11,7 @@ import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import type { App } from './apps/app.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
 import type { Home, HomeLink } from './home-link.ts'
 import { choosePath, type Wish } from './navigator/choose-path.ts'
@@ -80,10 +81,14 @@ export class Connector {
   /**
    * Opens a connection. Failures come by `sink.closed`, never as a throw: also a target that is not public, an
    * expired map, or a network that can not be reached. Nothing ever goes another way.
+   *
+   * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    */
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
+  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>): Tunnel {
     const tunnel = new PendingTunnel()
-    void this.#open(target, by, sink, tunnel)
+    const id = this.#parts.connections.add(by, describeTarget(target))
+    void app?.then((found) => this.#parts.connections.setApp(id, found))
+    void this.#open(target, id, sink, tunnel)
     return tunnel
   }
 
@@ -97,9 +102,8 @@ export class Connector {
     for (const circuit of [...this.#circuits]) circuit.reset()
   }
 
-  async #open(target: Target, by: ConnectionView['by'], sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
+  async #open(target: Target, id: number, sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
     const { clock, connections } = this.#parts
-    const id = connections.add(by, describeTarget(target))
     const startedAt = clock.now()
     const avoid = new Set<string>()
     let opened = false

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import { SocketPump } from '../shared/circuit/socket-pump.ts'
-import type { Connector } from './connector.ts'
+import { type FindApp, unknownApp } from './apps/app.ts'
+import type { Connector, TunnelSink } from './connector.ts'
 import type { InterceptedFlow, Refusal } from './interception/interception-api.ts'
+import { PROTOCOL_TCP } from './interception/packet.ts'
 
 /** What the app is told for each way in which a connection can fail before it is open; everything else is a silence. */
 const REFUSALS: Partial<Record<FaultCode, Refusal>> = {
@@ -23,8 +25,10 @@ const NETWORK_FAILED: Refusal = 'unreachable'
 /**
  * Takes an intercepted connection through the network. Its first packet waits until the exit has connected: the app
  * is told the truth about the destination, and its socket only opens when there is somebody at the other end.
+ *
+ * The app is looked for while the circuit is built, which waits for it in no case.
  */
-export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
+export function tunnelFlow(flow: InterceptedFlow, connector: Connector, findApp: FindApp = unknownApp): void {
   const { address, port } = flow.destination
   let pump: SocketPump | undefined
   let held: { bytes: Uint8Array; cost: number }[] = []
@@ -41,7 +45,14 @@ export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
     if (over !== undefined) pump.closed(over.clean)
   }
 
-  const tunnel = connector.open({ kind: 'ip', address, port }, 'intercepted', {
+  const app = findApp({
+    protocol: PROTOCOL_TCP,
+    source: flow.source,
+    destination: flow.destination,
+    uid: flow.uid,
+    sockets: flow.sockets,
+  })
+  const sink: TunnelSink = {
     opened: () => {
       opened = true
       flow.admit(useSocket)
@@ -60,5 +71,6 @@ export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
       if (!opened) flow.refuse(fault === undefined ? NETWORK_FAILED : (REFUSALS[fault.code] ?? NETWORK_FAILED))
       else pump?.closed(over.clean)
     },
-  })
+  }
+  const tunnel = connector.open({ kind: 'ip', address, port }, 'intercepted', sink, app)
 }

@@ -136,7 +136,7 @@ export class LinuxInterception implements Interception {
     this.#abandonAll()
   }
 
-  #offer({ flow, source, destination, uid }: QueuedFlow): void {
+  #offer({ flow, source, destination, uid, sockets }: QueuedFlow): void {
     this.#undecided.add(flow)
     const admit = (onSocket: OnSocket): void => {
       if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
@@ -150,7 +150,7 @@ export class LinuxInterception implements Interception {
     const refuse = (how: Refusal): void => {
       if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
     }
-    this.#parts.onFlow({ source, destination, uid, admit, refuse })
+    this.#parts.onFlow({ source, destination, uid, sockets, admit, refuse })
   }
 
   #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {

@@ -1,0 +1,28 @@
+import type { App } from './app.ts'
+
+/** A socket whose process is looked for. Plain data, since it goes from one thread to another. */
+export interface WantedSocket {
+  readonly inode: number
+  /** Who made it. */
+  readonly uid: number
+  /** Id of the control group in which it was made. */
+  readonly cgroup: number
+}
+
+/** Whose a socket is, and by what that can be seen again. */
+export interface Holder {
+  readonly app: App
+  readonly pid: number
+  readonly descriptor: number
+  readonly mark: string
+}
+
+/** To the thread that searches. */
+export interface SearchOrder {
+  readonly sockets: readonly WantedSocket[]
+}
+
+/** From it: one for each socket. Undefined means unknown. */
+export interface SearchReport {
+  readonly found: readonly (readonly [inode: number, holder: Holder | undefined])[]
+}

@@ -1,0 +1,46 @@
+/** The thread that looks through processes, so that nobody else waits for /proc. */
+import { parentPort } from 'node:worker_threads'
+import { type ExecWatch, loadNative } from '../native/native.ts'
+import { ProcessFiles } from './process-files.ts'
+import type { SearchOrder, SearchReport } from './search-messages.ts'
+import { SocketSearch } from './socket-search.ts'
+
+/** After so many processes new questions get their turn. */
+const PER_STEP = 16
+const MAX_PROGRAMS = 4_096
+/** So long a program is known that has ended. */
+const KEEP_MS = 5_000
+
+const port = parentPort
+if (port === null) throw new Error('search-worker.ts runs in a worker thread')
+
+const native = loadNative()
+const search = new SocketSearch(new ProcessFiles(native, watchExecs()))
+let isScheduled = false
+
+port.on('message', ({ sockets }: SearchOrder) => {
+  search.add(sockets)
+  schedule()
+})
+
+function schedule(): void {
+  if (isScheduled) return
+  isScheduled = true
+  setImmediate(work)
+}
+
+function work(): void {
+  isScheduled = false
+  const found = search.step(PER_STEP)
+  if (found.length > 0) port?.postMessage({ found } satisfies SearchReport)
+  if (!search.isIdle) schedule()
+}
+
+/** Needs CAP_NET_ADMIN, and the first network namespace; without it a program that ended is unknown a little sooner. */
+function watchExecs(): ExecWatch | undefined {
+  try {
+    return new native.ExecWatch({ maxPrograms: MAX_PROGRAMS, keepMs: KEEP_MS })
+  } catch {
+    return undefined
+  }
+}
