@@ -12,6 +12,7 @@ import { Client, type ClientParts } from './client.ts'
 import { clientFiles } from './client-files.ts'
 import { askDaemon, daemonAnswers } from './control/control-client.ts'
 import { openLocator } from './geo-file.ts'
+import { hurry, MAIN_NICE } from './native/hurry.ts'
 import { type ClientOptions, clientOptionsSchema } from './options.ts'
 
 const USAGE = `expected a command:
@@ -70,6 +71,7 @@ async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientP
   if (process.platform !== 'linux')
     throw new Fault('program-missing', { interception: `none for ${process.platform} yet` })
   const { LinuxInterception } = await import('./interception/interception.ts')
+  hurry(MAIN_NICE)
   return (onFlow) =>
     new LinuxInterception(
       { queueNum: intercept.queue, redirectPort: intercept.port, own: intercept.own, directNetworks: intercept.direct },

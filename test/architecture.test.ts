@@ -185,6 +185,7 @@ const EDGES: readonly Edge[] = [
     what: 'the state of this computer (node:os)',
     pattern: imports('node:os'),
     may: {
+      'client/native/hurry.ts': 'puts threads that packets wait for in front',
       'client/own-location.ts': 'looks for a public address of its own',
       'hub/hub.ts': 'names its own addresses, to which an exit must not connect',
     },

@@ -3,7 +3,7 @@ import { Fault } from '../../shared/base/fault.ts'
 import { normalizeIp } from '../../shared/base/ip-address.ts'
 import { PROTOCOL_UDP } from '../interception/packet.ts'
 import { type LocalSocket, loadNative, type NativeAddon, type SocketDiag } from '../native/native.ts'
-import type { App, AppQuery, FindApp } from './app.ts'
+import { type App, type AppQuery, type FindApp, unknownApp } from './app.ts'
 import type { Holder, SearchOrder, SearchReport } from './search-messages.ts'
 
 /** Nobody waits longer to learn whose a connection is; then it is unknown. */
@@ -52,10 +52,21 @@ export class AppFinder {
   }
 
   /** Never rejects; takes `MAX_FIND_MS` at most. */
-  readonly find: FindApp = async (query) => {
+  readonly find: FindApp = (query) => {
     const sockets = this.#socketsOf(query)
-    if (this.#isOver || sockets.length === 0 || sockets.length > MAX_SHARED) return undefined
-    const apps = await Promise.all(sockets.map((socket) => this.#cachedApp(socket) ?? this.#search(socket)))
+    const [only] = sockets
+    if (this.#isOver || only === undefined || sockets.length > MAX_SHARED) return unknownApp(query)
+    return sockets.length === 1 ? this.#findOf(only) : this.#findShared(sockets)
+  }
+
+  #findOf(socket: LocalSocket): Promise<App | undefined> {
+    const known = this.#cachedApp(socket)
+    return known === undefined ? this.#search(socket) : Promise.resolve(known)
+  }
+
+  /** Only if all are the same app's. */
+  async #findShared(sockets: readonly LocalSocket[]): Promise<App | undefined> {
+    const apps = await Promise.all(sockets.map((socket) => this.#findOf(socket)))
     const [first] = apps
     return apps.every((app) => app !== undefined && app.key === first?.key) ? first : undefined
   }
@@ -87,9 +98,10 @@ export class AppFinder {
     const holder = this.#cached.get(inode)
     if (holder === undefined) return undefined
     this.#cached.delete(inode)
-    if (!this.#native.hasOpenSocket(holder.pid, inode, holder.descriptor, holder.mark)) return undefined
+    const { app, mark } = holder.program
+    if (!this.#native.hasOpenSocket(app.pid, inode, holder.descriptor, mark)) return undefined
     this.#cached.set(inode, holder)
-    return holder.app
+    return app
   }
 
   #search(socket: LocalSocket): Promise<App | undefined> {
@@ -114,8 +126,8 @@ export class AppFinder {
   #handleReport({ found }: SearchReport): void {
     for (const [inode, holder] of found) {
       // Without a mark it could not be seen whether it is still the same.
-      if (holder !== undefined && holder.mark !== '') this.#remember(inode, holder)
-      this.#settle(inode, holder?.app)
+      if (holder !== undefined && holder.program.mark !== '') this.#remember(inode, holder)
+      this.#settle(inode, holder?.program.app)
     }
   }
 

@@ -9,11 +9,15 @@ export interface WantedSocket {
   readonly cgroup: number
 }
 
-/** Whose a socket is, and by what that can be seen again. */
+/** Whose a socket is. In a message, sockets of one program share it, so that it is copied once. */
 export interface Holder {
-  readonly app: App
-  readonly pid: number
+  readonly program: Program
   readonly descriptor: number
+}
+
+export interface Program {
+  readonly app: App
+  /** By which it can be seen whether it is still the same; empty if it has ended. */
   readonly mark: string
 }
 

@@ -1,12 +1,13 @@
 /** The thread that looks through processes, so that nobody else waits for /proc. */
 import { parentPort } from 'node:worker_threads'
+import { hurry, THREAD_NICE } from '../native/hurry.ts'
 import { type ExecWatch, loadNative } from '../native/native.ts'
 import { ProcessFiles } from './process-files.ts'
 import type { SearchOrder, SearchReport } from './search-messages.ts'
 import { SocketSearch } from './socket-search.ts'
 
 /** After so many processes new questions get their turn. */
-const PER_STEP = 16
+const PER_STEP = 4
 const MAX_PROGRAMS = 4_096
 /** So long a program is known that has ended. */
 const KEEP_MS = 5_000
@@ -14,6 +15,7 @@ const KEEP_MS = 5_000
 const port = parentPort
 if (port === null) throw new Error('search-worker.ts runs in a worker thread')
 
+hurry(THREAD_NICE)
 const native = loadNative()
 const search = new SocketSearch(new ProcessFiles(native, watchExecs()))
 let isScheduled = false

@@ -1,8 +1,7 @@
 import type { ProcessTexts, SocketHolder } from '../native/native.ts'
-import type { App } from './app.ts'
 import { identify, userIds } from './app-identity.ts'
 import { RememberedPids } from './remembered-pids.ts'
-import type { Holder, WantedSocket } from './search-messages.ts'
+import type { Holder, Program, WantedSocket } from './search-messages.ts'
 
 /** What the search asks the system. */
 export interface ProcessSource {
@@ -17,14 +16,14 @@ export interface ProcessSource {
 }
 
 const MAX_PLACES = 256
-const MAX_PROGRAMS = 1_024
+const MAX_PROCESSES = 1_024
 
 /** What is known of a process: it holds as long as the mark is the same. */
-interface Program {
+interface KnownProcess {
   readonly mark: string
   readonly texts: ProcessTexts
   /** By the user who made the socket. */
-  readonly apps: Map<number, App | undefined>
+  readonly programs: Map<number, Program>
 }
 
 /** A search over many processes, some of them at a time. */
@@ -47,7 +46,7 @@ interface Sweep {
 export class SocketSearch {
   readonly #source: ProcessSource
   readonly #remembered = new RememberedPids(MAX_PLACES)
-  readonly #programs = new Map<number, Program>()
+  readonly #known = new Map<number, KnownProcess>()
   #near: WantedSocket[] = []
   #far: WantedSocket[] = []
   #sweep: Sweep | undefined
@@ -113,7 +112,7 @@ export class SocketSearch {
     for (const pid of pids.slice(sweep.at, sweep.at + maxProcesses)) {
       for (const [inode, holder] of this.#look(pid, wanted, sweep.inodes)) {
         const other = holders.get(inode)
-        const isSame = other === undefined || (other !== 'several' && other.app.key === holder?.app.key)
+        const isSame = other === undefined || (other !== 'several' && other.program.app.key === holder?.program.app.key)
         holders.set(inode, holder === undefined || !isSame ? 'several' : holder)
       }
     }
@@ -123,7 +122,7 @@ export class SocketSearch {
     return [...wanted.values()].map((socket) => {
       const holder = holders.get(socket.inode)
       if (holder === undefined || holder === 'several') return [socket.inode, undefined]
-      this.#remembered.add(placeOf(socket), holder.pid)
+      this.#remembered.add(placeOf(socket), holder.program.app.pid)
       return [socket.inode, holder]
     })
   }
@@ -134,49 +133,52 @@ export class SocketSearch {
     wanted: ReadonlyMap<number, WantedSocket>,
     inodes = Uint32Array.from(wanted.keys()),
   ): [number, Holder | undefined][] {
-    const known = this.#programs.get(pid)
+    const known = this.#known.get(pid)
     const seen = this.#source.findOpenSockets(pid, inodes, known?.mark)
     if (seen === undefined) return []
     const sockets = seen.sockets.flatMap(({ inode, descriptor }) => {
       const uid = wanted.get(inode)?.uid
       return uid === undefined ? [] : [{ inode, descriptor, uid }]
     })
-    const program = this.#programOf(pid, seen, known)
-    if (program === known && known !== undefined && sockets.some(({ uid }) => !mayHave(known.texts, uid))) {
+    const process = this.#processOf(pid, seen, known)
+    if (process === known && known !== undefined && sockets.some(({ uid }) => !mayHave(known.texts, uid))) {
       // A process may change its users and stay the same program.
-      this.#programs.delete(pid)
+      this.#known.delete(pid)
       return this.#look(pid, wanted, inodes)
     }
     return sockets.map(({ inode, descriptor, uid }) => {
-      const app = program && this.#appOf(program, pid, uid)
-      return [inode, app && { app, pid, descriptor, mark: seen.mark ?? '' }]
+      const program = process && this.#programOf(process, pid, uid)
+      return [inode, program && { program, descriptor }]
     })
   }
 
-  #programOf(pid: number, { mark, texts, startTime }: SocketHolder, known: Program | undefined): Program | undefined {
+  #processOf(pid: number, { mark, texts, startTime }: SocketHolder, known?: KnownProcess): KnownProcess | undefined {
     if (mark === undefined) {
       const ended = this.#source.endedProgram(pid, startTime)
-      return ended && { mark: '', texts: ended, apps: new Map() }
+      return ended && { mark: '', texts: ended, programs: new Map() }
     }
     if (texts === undefined) return known
-    const program = { mark, texts, apps: new Map() }
-    this.#remember(pid, program)
+    const process = { mark, texts, programs: new Map() }
+    this.#remember(pid, process)
+    return process
+  }
+
+  #programOf({ mark, texts, programs }: KnownProcess, pid: number, uid: number): Program | undefined {
+    const known = programs.get(uid)
+    if (known !== undefined) return known
+    const app = mayHave(texts, uid) ? identify(texts, pid, uid, this.#source.userNames()) : undefined
+    if (app === undefined) return undefined
+    const program = { app, mark }
+    programs.set(uid, program)
     return program
   }
 
-  #appOf({ texts, apps }: Program, pid: number, uid: number): App | undefined {
-    if (!mayHave(texts, uid)) return undefined
-    const app = apps.get(uid) ?? identify(texts, pid, uid, this.#source.userNames())
-    apps.set(uid, app)
-    return app
-  }
-
-  #remember(pid: number, program: Program): void {
-    this.#programs.delete(pid)
-    this.#programs.set(pid, program)
-    for (const oldest of this.#programs.keys()) {
-      if (this.#programs.size <= MAX_PROGRAMS) break
-      this.#programs.delete(oldest)
+  #remember(pid: number, process: KnownProcess): void {
+    this.#known.delete(pid)
+    this.#known.set(pid, process)
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_PROCESSES) break
+      this.#known.delete(oldest)
     }
   }
 }

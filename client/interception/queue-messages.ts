@@ -30,5 +30,5 @@ export type QueueReport =
 
 /** To the queue's thread. */
 export type QueueOrder =
-  | { readonly kind: 'settle'; readonly flow: number; readonly verdict: Verdict }
+  | { readonly kind: 'settle'; readonly flows: readonly (readonly [flow: number, verdict: Verdict])[] }
   | { readonly kind: 'close' }

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../shared/base/clock.ts'
 import { isFault } from '../../shared/base/fault.ts'
+import { hurry, THREAD_NICE } from '../native/hurry.ts'
 import { type LocalSocket, loadNative, type NfQueue, type QueuedPacket, type SocketDiag } from '../native/native.ts'
 import { FlowTable } from './flow-table.ts'
 import { markFor, type Verdict } from './marks.ts'
@@ -29,6 +30,7 @@ if (port === null) throw new Error('queue-worker.ts runs in a worker thread')
 const settings = workerData as QueueSettings
 const report = (message: QueueReport) => port.postMessage(message)
 
+hurry(THREAD_NICE)
 const table = new FlowTable<Waiting>({ maxPending: settings.maxPending, maxSettled: settings.maxPending })
 let diag: SocketDiag | undefined
 const queue = openQueue()
@@ -37,8 +39,11 @@ if (queue !== undefined) serve(queue)
 function serve(open: NfQueue): void {
   const ticking = setInterval(() => expire(open), TICK_MS)
   port?.on('message', (order: QueueOrder) => {
-    if (order.kind === 'settle')
-      return give(open, table.settle(order.flow, order.verdict, systemClock.now()), order.verdict)
+    if (order.kind === 'settle') {
+      const now = systemClock.now()
+      for (const [flow, verdict] of order.flows) give(open, table.settle(flow, verdict, now), verdict)
+      return open.flush()
+    }
     clearInterval(ticking)
     open.close()
     port.close()
@@ -96,11 +101,11 @@ function socketsOf(packet: Packet, ports: NonNullable<Packet['ports']>): readonl
 
 function give(open: NfQueue, packets: readonly Waiting[], verdict: Verdict): void {
   for (const { id, mark } of packets) open.verdict(id, verdict !== 'drop', markFor(verdict, mark))
-  open.flush()
 }
 
 function expire(open: NfQueue): void {
   const late = table.tick(systemClock.now())
   for (const { packets } of late) give(open, packets, 'drop')
+  open.flush()
   if (late.length > 0) report({ kind: 'expired', flows: late.map(({ flow }) => flow) })
 }

@@ -40,9 +40,6 @@ export interface NativeAddon {
 
 /** A socket of this computer, as the kernel knows it. */
 export interface LocalSocket {
-  /** Its own end; of an unconnected UDP socket all zeros, or the address that it is bound to. */
-  readonly source: NativeEndpoint
-  readonly destination: NativeEndpoint
   /** Not used again while the computer runs (before 2^32 others). */
   readonly inode: number
   /** Who made it. */
@@ -51,6 +48,12 @@ export interface LocalSocket {
   readonly cookie: bigint
   /** Id of the unified control group in which it was made; 0 if there are none. */
   readonly cgroup: number
+}
+
+export interface ListedSocket extends LocalSocket {
+  /** Its own end; of an unconnected UDP socket all zeros, or the address that it is bound to. */
+  readonly source: NativeEndpoint
+  readonly destination: NativeEndpoint
 }
 
 /** `protocol` is the IP protocol number: 6 or 17. Sockets of this network namespace only, and only those that a process has. */
@@ -67,7 +70,7 @@ export interface SocketDiag {
     destinationPort: number,
   ): LocalSocket[]
   /** For TCP those that are connected or about to be, for UDP all. @throws an error with a `code` */
-  list(protocol: number): LocalSocket[]
+  list(protocol: number): ListedSocket[]
   /**
    * Ends a socket: its program gets ECONNABORTED. False if it is not there any more, also if another one has its ends.
    * @throws an error whose `code` is EPERM (no CAP_NET_ADMIN), EOPNOTSUPP (a kernel without it) or another

@@ -23,30 +23,37 @@ constexpr int kStartTime = 22;
 // Where the program's code, stack, arguments and environment lie. Chosen by chance for every program that is started.
 constexpr int kLayout[] = {26, 27, 28, 48, 49, 50, 51};
 
-// The fields behind the name, which is in parentheses and may hold any character. Field 3 is the first.
-std::vector<std::string> fieldsOf(const std::string& stat) {
-  std::vector<std::string> fields;
-  const size_t close = stat.rfind(')');
-  if (close == std::string::npos) return fields;
-  size_t at = close + 1;
-  while (at < stat.size()) {
-    const size_t start = stat.find_first_not_of(" \n", at);
-    if (start == std::string::npos) break;
-    at = stat.find_first_of(" \n", start);
-    if (at == std::string::npos) at = stat.size();
-    fields.push_back(stat.substr(start, at - start));
+// Walks through the fields behind the name, which is in parentheses and may hold any character. Field 3 is the first.
+class StatFields {
+ public:
+  explicit StatFields(const std::string& stat) : stat_(stat), at_(stat.find(' ', stat.rfind(')'))) {}
+
+  // To be asked for in rising order. Empty if it is not there.
+  std::string next(int number) {
+    size_t start = at_;
+    while (at_ != std::string::npos && number_ < number) {
+      start = at_ + 1;
+      at_ = stat_.find_first_of(" \n", start);
+      number_++;
+    }
+    return at_ == std::string::npos ? std::string() : stat_.substr(start, at_ - start);
   }
-  return fields;
-}
+
+ private:
+  const std::string& stat_;
+  size_t at_;
+  int number_ = 2;
+};
 
 std::string readDescriptor(int fd, size_t maxBytes) {
   std::string text;
   char buffer[4096];
   while (text.size() < maxBytes) {
     const size_t room = maxBytes - text.size();
-    const ssize_t length = ::read(fd, buffer, room < sizeof buffer ? room : sizeof buffer);
-    if (length <= 0) break;
-    text.append(buffer, static_cast<size_t>(length));
+    const size_t asked = room < sizeof buffer ? room : sizeof buffer;
+    const ssize_t length = ::read(fd, buffer, asked);
+    if (length > 0) text.append(buffer, static_cast<size_t>(length));
+    if (length < static_cast<ssize_t>(asked)) break;
   }
   return text;
 }
@@ -99,17 +106,14 @@ bool ProcessHandle::hasOpen(const OpenSocket& socket) const {
 
 bool ProcessHandle::readMark(ProcessTexts& into) const {
   into.exe = readLink("exe");
-  const std::vector<std::string> fields = fieldsOf(readFile("stat", kMaxText));
-  const auto field = [&fields](int number) {
-    const auto at = static_cast<size_t>(number - 3);
-    return at < fields.size() ? fields[at] : std::string();
-  };
-  into.startTime = field(kStartTime);
+  const std::string stat = readFile("stat", kMaxText);
+  StatFields fields(stat);
+  into.startTime = fields.next(kStartTime);
   // A kernel thread, or somebody whom we may not look at.
   if (into.exe.empty() || into.startTime.empty()) return false;
   into.commandLine = readFile("cmdline", kMaxCommandLine);
   into.mark = into.startTime;
-  for (const int number : kLayout) into.mark += ' ' + field(number);
+  for (const int number : kLayout) into.mark += ' ' + fields.next(number);
   into.mark += ' ' + into.exe + '\0' + into.commandLine;
   return true;
 }

@@ -103,7 +103,7 @@ struct Found {
   }
 };
 
-napi_value socketObject(napi_env env, const Found& found) {
+napi_value socketObject(napi_env env, const Found& found, bool withEnds) {
   const auto setEnd = [env](ObjectBuilder& socket, const char* name, const End& end) {
     ObjectBuilder endpoint(env);
     endpoint.setBytes("address", end.address, end.length);
@@ -112,8 +112,10 @@ napi_value socketObject(napi_env env, const Found& found) {
   };
   const inet_diag_msg& message = *found.message;
   ObjectBuilder socket(env);
-  setEnd(socket, "source", found.source);
-  setEnd(socket, "destination", found.destination);
+  if (withEnds) {
+    setEnd(socket, "source", found.source);
+    setEnd(socket, "destination", found.destination);
+  }
   socket.set("inode", message.idiag_inode);
   socket.set("uid", message.idiag_uid);
   socket.setBigInt("cookie", static_cast<uint64_t>(message.id.idiag_cookie[1]) << 32 | message.id.idiag_cookie[0]);
@@ -127,19 +129,20 @@ napi_value socketObject(napi_env env, const Found& found) {
 // Gathers sockets into an array.
 class SocketArray {
  public:
-  explicit SocketArray(napi_env env) : env_(env) {
+  SocketArray(napi_env env, bool withEnds) : env_(env), withEnds_(withEnds) {
     if (napi_create_array(env, &array_) != napi_ok) array_ = nullptr;
   }
   void add(const Found& found) {
     // Without an inode nobody has it open any more.
     if (array_ == nullptr || found.message->idiag_inode == 0) return;
-    const napi_value socket = socketObject(env_, found);
+    const napi_value socket = socketObject(env_, found, withEnds_);
     if (socket != nullptr && napi_set_element(env_, array_, count_, socket) == napi_ok) count_++;
   }
   Napi::Value value() const { return Napi::Value(env_, array_); }
 
  private:
   napi_env env_;
+  bool withEnds_;
   napi_value array_ = nullptr;
   uint32_t count_ = 0;
 };
@@ -215,7 +218,7 @@ Napi::Value SocketDiag::find(const Napi::CallbackInfo& info) {
     Napi::TypeError::New(env, "find needs a protocol and two endpoints").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  SocketArray sockets(env);
+  SocketArray sockets(env, false);
   int result = 0;
   if (protocol == IPPROTO_TCP) {
     writeRequest(request_, SOCK_DIAG_BY_FAMILY, 0, requestFor(protocol, source, destination), ++sequence_);
@@ -247,7 +250,7 @@ Napi::Value SocketDiag::find(const Napi::CallbackInfo& info) {
 Napi::Value SocketDiag::list(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto protocol = static_cast<uint8_t>(info[0].ToNumber().Uint32Value());
-  SocketArray sockets(env);
+  SocketArray sockets(env, true);
   for (const uint8_t family : {AF_INET, AF_INET6}) {
     const uint32_t states = protocol == IPPROTO_TCP ? kConnected : kAllStates;
     writeRequest(request_, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, requestFor(family, protocol, states), ++sequence_);

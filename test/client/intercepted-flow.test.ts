@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { AppQuery } from '../../client/apps/app.ts'
 import { tunnelFlow } from '../../client/intercepted-flow.ts'
 import type { InterceptedFlow, Refusal } from '../../client/interception/interception-api.ts'
 import { utf8 } from '../../shared/base/bytes.ts'
@@ -46,6 +47,22 @@ describe('an intercepted connection', () => {
     expect([tunnel.target, tunnel.by]).toEqual([{ kind: 'ip', ...flow.destination }, 'intercepted'])
     expect(flow.verdicts).toEqual([])
     tunnel.sink.opened(4)
+    expect(flow.verdicts).toEqual(['admit'])
+  })
+
+  test('is asked about by its own socket, and does not wait for the answer', () => {
+    const asked: AppQuery[] = []
+    const connector = new TunnelConnector()
+    const never = new Promise<undefined>(() => {})
+    tunnelFlow(flow, connector.connector, (query) => {
+      asked.push(query)
+      return never
+    })
+    const { source, destination, uid, sockets } = flow
+    expect(asked).toEqual([{ protocol: 6, source, destination, uid, sockets }])
+    const [opened] = connector.tunnels
+    expect(opened?.app).toBe(never)
+    opened?.sink.opened(4)
     expect(flow.verdicts).toEqual(['admit'])
   })
 

@@ -121,8 +121,10 @@ describeLab('the app of a connection', () => {
     const { local, inode } = await program.open({ kind: 'tcp', remote: server })
     const other = await program.open({ kind: 'tcp', remote: server })
     const flow = { protocol: TCP, source: local, destination: server }
-    const listed = async () => (await lab.command({ list: TCP })).inodes as number[]
-    expect(await listed()).toEqual(expect.arrayContaining([inode, other.inode]))
+    const sockets = async () => (await lab.command({ list: TCP })).sockets as { inode: number; ports: number[] }[]
+    const listed = async () => (await sockets()).map((socket) => socket.inode)
+    expect(await sockets()).toContainEqual({ inode, ports: [local[1], server[1]] })
+    expect(await listed()).toContain(other.inode)
     expect(await lab.command({ destroy: flow })).toMatchObject({ wrong: false, destroyed: true })
     expect(await listed()).not.toContain(inode)
     expect(await listed()).toContain(other.inode)
@@ -134,7 +136,7 @@ describeLab('the app of a connection', () => {
     const program = await lab.start(file)
     const { local, inode } = await program.open({ kind: 'udp', remote: ['127.0.0.5', 53] })
     const flow = { protocol: UDP, source: local, destination: ['127.0.0.5', 53] as End }
-    expect((await lab.command({ list: UDP })).inodes).toContain(inode)
+    expect((await lab.command({ list: UDP })).sockets).toContainEqual({ inode, ports: [local[1], 53] })
     expect(await lab.command({ destroy: flow })).toMatchObject({ wrong: false, destroyed: true })
     await program.kill()
   })

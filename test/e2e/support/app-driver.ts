@@ -63,14 +63,19 @@ async function obey(command: Command): Promise<object> {
     return { app, ms: performance.now() - begin }
   }
   if (command.diag !== undefined) return { sockets: socketsOf(command.diag).map(({ inode, uid }) => ({ inode, uid })) }
-  if (command.list !== undefined) return { inodes: diag.list(command.list).map(({ inode }) => inode) }
+  if (command.list !== undefined)
+    return {
+      sockets: diag
+        .list(command.list)
+        .map(({ inode, source, destination }) => ({ inode, ports: [source.port, destination.port] })),
+    }
   if (command.destroy !== undefined) {
     const [socket] = socketsOf(command.destroy)
     if (socket === undefined) return { destroyed: false }
-    const { source, destination, cookie } = socket
-    const ends = [source.address, source.port, destination.address, destination.port] as const
-    const wrong = diag.destroy(command.destroy.protocol, ...ends, cookie + 1n)
-    return { wrong, destroyed: diag.destroy(command.destroy.protocol, ...ends, cookie) }
+    const { protocol, source, destination } = command.destroy
+    const [from, to] = [endOf(source), endOf(destination)]
+    const end = (cookie: bigint) => diag.destroy(protocol, from.address, from.port, to.address, to.port, cookie)
+    return { wrong: end(socket.cookie + 1n), destroyed: end(socket.cookie) }
   }
   if (command.lastPid !== undefined) writeFileSync('/proc/sys/kernel/ns_last_pid', `${command.lastPid}`)
   if (command.listen !== undefined) {
