@@ -1,10 +1,11 @@
 import { Worker } from 'node:worker_threads'
+import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { normalizeIp } from '../../shared/base/ip-address.ts'
 import { PROTOCOL_UDP } from '../interception/packet.ts'
 import { type LocalSocket, loadNative, type NativeAddon, type SocketDiag } from '../native/native.ts'
 import { type App, type AppQuery, type FindApp, unknownApp } from './app.ts'
-import type { Holder, SearchOrder, SearchReport } from './search-messages.ts'
+import { type Holder, packSockets, type SearchReport } from './search-messages.ts'
 
 /** Nobody waits longer to learn whose a connection is; then it is unknown. */
 export const MAX_FIND_MS = 250
@@ -35,7 +36,10 @@ export class AppFinder {
   readonly #diag: SocketDiag
   /** By inode, in the order of use. */
   readonly #cached = new Map<number, Holder>()
+  /** By inode, in the order of time. */
   readonly #searches = new Map<number, Search>()
+  /** For the oldest one. */
+  #timer: NodeJS.Timeout | undefined
   #unsent: LocalSocket[] = []
   #isOver = false
 
@@ -109,18 +113,30 @@ export class AppFinder {
     if (running !== undefined) return running.result
     if (this.#searches.size >= MAX_SEARCHES) return Promise.resolve(undefined)
     const { promise, resolve } = Promise.withResolvers<App | undefined>()
-    const timer = setTimeout(() => this.#settle(socket.inode, undefined), MAX_FIND_MS)
-    this.#searches.set(socket.inode, { result: promise, resolve, timer })
+    this.#searches.set(socket.inode, { result: promise, resolve, until: systemClock.now() + MAX_FIND_MS })
+    this.#timer ??= setTimeout(() => this.#giveUpLate(), MAX_FIND_MS)
     if (this.#unsent.length === 0) queueMicrotask(() => this.#send())
     this.#unsent.push(socket)
     return promise
   }
 
+  #giveUpLate(): void {
+    this.#timer = undefined
+    const now = systemClock.now()
+    for (const [inode, { until }] of this.#searches) {
+      if (until > now) {
+        this.#timer = setTimeout(() => this.#giveUpLate(), until - now)
+        return
+      }
+      this.#settle(inode, undefined)
+    }
+  }
+
   /** What one turn brought together goes in one message. */
   #send(): void {
-    const sockets = this.#unsent.map(({ inode, uid, cgroup }) => ({ inode, uid, cgroup }))
+    const order = packSockets(this.#unsent)
     this.#unsent = []
-    this.#worker.postMessage({ sockets } satisfies SearchOrder)
+    this.#worker.postMessage(order, [order.buffer])
   }
 
   #handleReport({ found }: SearchReport): void {
@@ -135,7 +151,6 @@ export class AppFinder {
     const search = this.#searches.get(inode)
     if (search === undefined) return
     this.#searches.delete(inode)
-    clearTimeout(search.timer)
     search.resolve(app)
   }
 
@@ -155,6 +170,7 @@ export class AppFinder {
 
   #end(): void {
     this.#isOver = true
+    clearTimeout(this.#timer)
     this.#diag.close()
     for (const inode of [...this.#searches.keys()]) this.#settle(inode, undefined)
     this.#cached.clear()
@@ -164,5 +180,5 @@ export class AppFinder {
 interface Search {
   readonly result: Promise<App | undefined>
   readonly resolve: (app: App | undefined) => void
-  readonly timer: NodeJS.Timeout
+  readonly until: number
 }

@@ -21,9 +21,20 @@ export interface Program {
   readonly mark: string
 }
 
-/** To the thread that searches. */
-export interface SearchOrder {
-  readonly sockets: readonly WantedSocket[]
+/** To the thread that searches: inode, uid and control group of each socket. Numbers in one block are copied fastest. */
+export type SearchOrder = Float64Array<ArrayBuffer>
+
+export function packSockets(sockets: readonly WantedSocket[]): SearchOrder {
+  return Float64Array.from(sockets.flatMap(({ inode, uid, cgroup }) => [inode, uid, cgroup]))
+}
+
+export function unpackSockets(order: SearchOrder): WantedSocket[] {
+  const sockets: WantedSocket[] = []
+  for (let at = 0; at + 2 < order.length; at += 3) {
+    const [inode = 0, uid = 0, cgroup = 0] = order.subarray(at, at + 3)
+    sockets.push({ inode, uid, cgroup })
+  }
+  return sockets
 }
 
 /** From it: one for each socket. Undefined means unknown. */

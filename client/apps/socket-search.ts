@@ -15,6 +15,8 @@ export interface ProcessSource {
   userNames(): ReadonlyMap<number, string>
 }
 
+/** Sockets that wait to be looked for. */
+export const MAX_WAITING = 8_192
 const MAX_PLACES = 256
 const MAX_PROCESSES = 1_024
 
@@ -59,8 +61,10 @@ export class SocketSearch {
     return this.#near.length === 0 && this.#far.length === 0 && this.#sweep === undefined
   }
 
+  /** What there is no room for is not looked for: whoever asked gives up in time. */
   add(sockets: readonly WantedSocket[]): void {
-    this.#near.push(...sockets)
+    const room = MAX_WAITING - this.#near.length - this.#far.length
+    if (room > 0) this.#near.push(...sockets.slice(0, room))
   }
 
   /** Does the next part: at most so many processes. Gives the sockets that are decided. */

@@ -47,7 +47,9 @@ def load(per_second, seconds):
             made += 1
         pause = start + made / per_second - now() if made < total else 0.1
         for fd, _ in wait(pause if pause > 0 else 0):
-            one, asked = waiting.pop(fd)
+            one, asked = waiting.pop(fd, (None, 0))
+            if one is None:
+                continue
             if one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != REFUSED:
                 lost += 1
             elif asked - start >= WARM_UP:

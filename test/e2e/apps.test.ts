@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { App } from '../../client/apps/app.ts'
 import { MAX_FIND_MS } from '../../client/apps/app-finder.ts'
 import { AppLab, type End, whyNoAppLab } from './support/app-lab.ts'
 
@@ -113,6 +114,37 @@ describeLab('the app of a connection', () => {
     })
     expect(asked.app).toBeUndefined()
     expect(asked.ms).toBeLessThan(MAX_FIND_MS)
+  })
+
+  test('is unknown in time when the search takes too long, and found when it is over', async () => {
+    const server = await lab.listen('127.0.0.1')
+    const program = await lab.start(file)
+    const { local } = await program.open({ kind: 'tcp', remote: server })
+    const flow = { protocol: TCP, source: local, destination: server }
+    await lab.command({ burden: 5_000_000 })
+    const asked = await lab.command({ find: flow })
+    expect(asked.app).toBeUndefined()
+    expect(asked.ms).toBeGreaterThan(MAX_FIND_MS - 5)
+    let app: App | undefined
+    for (let i = 0; i < 100 && app === undefined; i++) app = await lab.find(flow)
+    expect(app).toMatchObject({ path: file })
+    await program.kill()
+  })
+
+  test('is unknown for ever, and that is told, when the thread that searches has ended', async () => {
+    const other = new AppLab()
+    try {
+      const server = await other.listen('127.0.0.1')
+      const program = await other.start(file)
+      const { local } = await program.open({ kind: 'tcp', remote: server })
+      const flow = { protocol: TCP, source: local, destination: server }
+      expect(await other.find(flow)).toMatchObject({ path: file })
+      await other.command({ break: true })
+      expect(await other.find(flow)).toBeUndefined()
+      expect(other.failures).toEqual(['internal'])
+    } finally {
+      await other.close()
+    }
   })
 
   test('can be cut off: its socket is listed, and ended by its cookie alone', async () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { MAX_PIDS, RememberedPids } from '../../../client/apps/remembered-pids.ts'
 import type { Holder } from '../../../client/apps/search-messages.ts'
-import { type ProcessSource, SocketSearch } from '../../../client/apps/socket-search.ts'
+import { MAX_WAITING, type ProcessSource, SocketSearch } from '../../../client/apps/socket-search.ts'
 import type { ProcessTexts } from '../../../client/native/native.ts'
 
 /** A process of a made-up computer. */
@@ -151,6 +151,18 @@ describe('the search for the process of a socket', () => {
     computer.processes.set(1, { exe: '/b', inodes: [10], ends: true, startTime: 'later' })
     search.add([socket(10)])
     expect(run()).toEqual(new Map([[10, undefined]]))
+  })
+
+  test('looks for as many sockets as there is room for, and not for one more', () => {
+    computer.processes.set(1, { exe: '/a', inodes: [MAX_WAITING, MAX_WAITING + 1] })
+    const inodes = Array.from({ length: MAX_WAITING + 1 }, (_, i) => i + 1)
+    search.add(inodes.slice(0, -10).map((inode) => socket(inode)))
+    search.add(inodes.slice(-10).map((inode) => socket(inode)))
+    search.add([socket(MAX_WAITING + 1)])
+    const found = run()
+    expect([found.size, found.get(MAX_WAITING)]).toEqual([MAX_WAITING, '/a'])
+    search.add([socket(MAX_WAITING + 1)])
+    expect(run()).toEqual(new Map([[MAX_WAITING + 1, '/a']]))
   })
 
   test('answers for processes that are known while it looks through the others', () => {

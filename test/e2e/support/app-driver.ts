@@ -2,6 +2,7 @@
  * Looks for apps, for tests: `app-driver.ts`, in a network and pid namespace of its own. Takes one command a line, and
  * answers each by a line with its id: {"find": QUERY} and {"diag": QUERY} with endpoints as [HOST, PORT], {"list": PROTOCOL},
  * {"destroy": QUERY} (of the first socket that fits), {"lastPid": PID} (the next process gets the one behind it),
+ * {"burden": COUNT} (keeps the thread that searches busy for a while), {"break": true} (ends that thread),
  * {"spawn": [PROGRAM, ...], "uid"}, {"tell": COMMAND, "to": NAME}, {"kill": NAME}, {"listen": [HOST, PORT]}.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -9,6 +10,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { Worker } from 'node:worker_threads'
 import { AppFinder } from '../../../client/apps/app-finder.ts'
 import { type LocalSocket, loadNative } from '../../../client/native/native.ts'
 import { parseIp } from '../../../shared/base/ip-address.ts'
@@ -37,8 +39,12 @@ interface Command {
   readonly to?: number
   readonly kill?: number
   readonly listen?: End
+  readonly burden?: number
+  readonly break?: boolean
 }
 
+const workers: Worker[] = []
+process.on('worker', (worker) => workers.push(worker))
 const finder = new AppFinder({ onFailure: (fault) => say({ failure: fault.code }) })
 const diag = new (loadNative().SocketDiag)()
 const seen = new Map<number, LocalSocket>()
@@ -78,6 +84,8 @@ async function obey(command: Command): Promise<object> {
     return { wrong: end(socket.cookie + 1n), destroyed: end(socket.cookie) }
   }
   if (command.lastPid !== undefined) writeFileSync('/proc/sys/kernel/ns_last_pid', `${command.lastPid}`)
+  if (command.burden !== undefined) workers[0]?.postMessage(new Float64Array(3 * command.burden))
+  if (command.break === true) await workers[0]?.terminate()
   if (command.listen !== undefined) {
     const server = createServer((socket) => socket.on('error', () => undefined))
     server.listen({ host: command.listen[0], port: command.listen[1] })

@@ -107,6 +107,11 @@ export class AppLab {
     return (sockets as { inode: number }[]).map(({ inode }) => inode)
   }
 
+  /** What the finder complained about. */
+  get failures(): readonly unknown[] {
+    return this.#driver.messages.flatMap(({ failure }) => failure ?? [])
+  }
+
   async command(command: object): Promise<Readonly<Record<string, unknown>>> {
     const id = this.#nextId++
     this.#driver.send({ id, ...command })
