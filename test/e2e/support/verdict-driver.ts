@@ -9,6 +9,7 @@ import type { Verdict } from '../../../client/interception/marks.ts'
 import { PROTOCOL_TCP } from '../../../client/interception/packet.ts'
 import { PacketQueue } from '../../../client/interception/packet-queue.ts'
 import { hurry, MAIN_NICE } from '../../../client/native/hurry.ts'
+import { tuneEngine } from '../../../shared/base/engine.ts'
 
 const given = JSON.parse(process.argv[2] ?? '{}') as {
   readonly queueNum: number
@@ -44,6 +45,8 @@ const queue = new PacketQueue(
     onFailure: ({ code }) => say({ failure: code }),
   },
 )
+// As a client that intercepts.
+tuneEngine()
 hurry(MAIN_NICE)
 await queue.start()
 await loadRules({ ...given, own: { gid: given.gid }, directNetworks: [] })
