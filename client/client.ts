@@ -8,6 +8,7 @@ import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.t
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
 import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
@@ -35,6 +36,8 @@ export interface ClientParts {
   readonly log: Log
   /** For the first map, before there is a circuit to fetch it through. */
   readonly directHttp: HttpSend
+  /** Whose connections are, on systems where that can be told. */
+  readonly apps: { readonly find: FindApp; close(): Promise<void> } | undefined
   /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
   readonly intercept: ((onFlow: (flow: InterceptedFlow) => void) => Interception) | undefined
 }
@@ -94,14 +97,15 @@ export class Client {
     )
     this.#rulesFile = this.#openRules(options.rulesFile)
     const standing = noRules(locator)
+    const findApp = parts.apps?.find ?? unknownApp
     this.#judged = new JudgedConnector({
-      ...{ connector: this.#connector, connections: this.#connections },
+      ...{ connector: this.#connector, connections: this.#connections, findApp },
       rules: () => this.#rulesFile?.rules ?? standing,
       extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
     })
     const { socks, httpProxy } = options
-    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#judged)
-    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#judged)
+    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#judged, findApp)
+    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#judged, findApp)
     this.#interception = parts.intercept?.((flow) => this.#judged.takeFlow(flow))
     this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
   }
@@ -161,6 +165,7 @@ export class Client {
       await this.#socks?.close()
       await this.#httpProxy?.close()
       await this.#control.close()
+      await this.#parts.apps?.close()
       await this.#homeLink.close()
     }
     this.#parts.log.info('client stopped')

@@ -11,10 +11,12 @@ import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import type { App } from './apps/app.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
 import type { Home, HomeLink } from './home-link.ts'
 import { choosePath } from './navigator/choose-path.ts'
 import { type RuleWish, unhonourable, type Wish } from './navigator/wish.ts'
+import { PendingTunnel } from './pending-tunnel.ts'
 
 export interface ConnectorParts {
   readonly networkId: Uint8Array
@@ -45,7 +47,8 @@ export interface Tunnel {
 
 /** Something that opens connections through the network, or says why not. */
 export interface TunnelOpener {
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel
+  /** @param app whose connection it is; must not reject */
+  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>): Tunnel
 }
 
 /** Faults that say that the way was bad, not the destination: another way may work. */
@@ -92,11 +95,21 @@ export class Connector implements TunnelOpener {
   /**
    * Opens a connection. Failures come by `sink.closed`, never as a throw: also a target that is not public, an
    * expired map, a network that can not be reached, or a wish that can not be honoured. Nothing ever goes another way.
+   *
+   * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    * @param wish what a rule asks of the path
    */
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, wish: RuleWish = {}): Tunnel {
+  open(
+    target: Target,
+    by: ConnectionView['by'],
+    sink: TunnelSink,
+    app?: Promise<App | undefined>,
+    wish: RuleWish = {},
+  ): Tunnel {
     const tunnel = new PendingTunnel()
-    void this.#open(target, by, sink, wish, tunnel)
+    const id = this.#parts.connections.add(by, describeTarget(target))
+    void app?.then((found) => this.#parts.connections.setApp(id, found))
+    void this.#open({ target, wish }, id, sink, tunnel)
     return tunnel
   }
 
@@ -110,15 +123,8 @@ export class Connector implements TunnelOpener {
     for (const circuit of [...this.#circuits]) circuit.reset()
   }
 
-  async #open(
-    target: Target,
-    by: ConnectionView['by'],
-    sink: TunnelSink,
-    wish: RuleWish,
-    tunnel: PendingTunnel,
-  ): Promise<void> {
+  async #open(asked: Asked, id: number, sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
     const { clock, connections } = this.#parts
-    const id = connections.add(by, describeTarget(target))
     const startedAt = clock.now()
     const avoid = new Set<string>()
     let opened = false
@@ -138,7 +144,7 @@ export class Connector implements TunnelOpener {
     }
     let before: Fault | undefined
     for (let tries = 1; ; tries++) {
-      const fault = await this.#try({ target, wish }, id, watched, tunnel, avoid)
+      const fault = await this.#try(asked, id, watched, tunnel, avoid)
       if (fault === undefined) return
       const again = !opened && !tunnel.isReset && tries < MAX_TRIES && WORTH_ANOTHER_WAY.has(fault.code)
       // That there is no other way says less than why the one before failed.
@@ -233,34 +239,6 @@ export class Connector implements TunnelOpener {
       this.#circuits.add(circuit)
       tunnel.use(circuit)
     })
-  }
-}
-
-/** The circuit of the try that is under way; before there is one, only `reset` means anything. */
-class PendingTunnel implements Tunnel {
-  #circuit: ClientCircuit | undefined
-  isReset = false
-
-  use(circuit: ClientCircuit): void {
-    this.#circuit = circuit
-    if (this.isReset) circuit.reset()
-  }
-
-  write(bytes: Uint8Array): boolean {
-    return this.#circuit?.write(bytes) ?? false
-  }
-
-  finish(): void {
-    this.#circuit?.finish()
-  }
-
-  reset(): void {
-    this.isReset = true
-    this.#circuit?.reset()
-  }
-
-  release(cost: number): void {
-    this.#circuit?.release(cost)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import { SocketPump } from '../shared/circuit/socket-pump.ts'
-import type { TunnelOpener } from './connector.ts'
+import type { App } from './apps/app.ts'
+import type { TunnelOpener, TunnelSink } from './connector.ts'
 import type { InterceptedFlow, Refusal } from './interception/interception-api.ts'
 
 /** What the app is told for each way in which a connection can fail before it is open; everything else is a silence. */
@@ -26,8 +27,10 @@ const NETWORK_FAILED: Refusal = 'unreachable'
 /**
  * Takes an intercepted connection through the network. Its first packet waits until the exit has connected: the app
  * is told the truth about the destination, and its socket only opens when there is somebody at the other end.
+ *
+ * @param app whose it is; nothing here waits for it
  */
-export function tunnelFlow(flow: InterceptedFlow, connector: TunnelOpener): void {
+export function tunnelFlow(flow: InterceptedFlow, connector: TunnelOpener, app: Promise<App | undefined>): void {
   const { address, port } = flow.destination
   let pump: SocketPump | undefined
   let held: { bytes: Uint8Array; cost: number }[] = []
@@ -44,7 +47,7 @@ export function tunnelFlow(flow: InterceptedFlow, connector: TunnelOpener): void
     if (over !== undefined) pump.closed(over.clean)
   }
 
-  const tunnel = connector.open({ kind: 'ip', address, port }, 'intercepted', {
+  const sink: TunnelSink = {
     opened: () => {
       opened = true
       flow.admit(useSocket)
@@ -63,5 +66,6 @@ export function tunnelFlow(flow: InterceptedFlow, connector: TunnelOpener): void
       if (!opened) flow.refuse(fault === undefined ? NETWORK_FAILED : (REFUSALS[fault.code] ?? NETWORK_FAILED))
       else pump?.closed(over.clean)
     },
-  })
+  }
+  const tunnel = connector.open({ kind: 'ip', address, port }, 'intercepted', sink, app)
 }

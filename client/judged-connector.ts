@@ -1,21 +1,19 @@
 import { Fault } from '../shared/base/fault.ts'
-import type { IpRange } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
+import type { App, FindApp } from './apps/app.ts'
 import type { ConnectionList, ConnectionView } from './connection-list.ts'
 import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
+import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
-import { type AppFacts, type FlowFacts, flowScope, plainName } from './rules/flow-facts.ts'
-import { stillAllowed, type Verdict } from './rules/rule.ts'
-import type { Judgement, RuleSet } from './rules/rule-set.ts'
+import { PROTOCOL_TCP } from './interception/packet.ts'
+import { PendingTunnel } from './pending-tunnel.ts'
+import type { Verdict } from './rules/rule.ts'
 
-export interface JudgedConnectorParts {
+export interface JudgedConnectorParts extends FlowJudgeParts {
   readonly connector: Connector
   readonly connections: ConnectionList
-  /** Those in force. */
-  readonly rules: () => RuleSet
-  /** Addresses that the network takes for public although they are not. */
-  readonly extraPublic: () => readonly IpRange[]
+  readonly findApp: FindApp
 }
 
 /** What an app is told of a connection that the rules do not let through the network. */
@@ -25,50 +23,47 @@ const FAULTS_BY_VERDICT = {
   drop: 'rule-dropped',
 } as const satisfies Partial<Record<Verdict, string>>
 
-/** A connection that the rules let through the network. */
-interface Living {
-  readonly facts: FlowFacts
-  judgement: Judgement
-  readonly tunnel: Tunnel
-}
+type RuleFault = (typeof FAULTS_BY_VERDICT)[keyof typeof FAULTS_BY_VERDICT]
 
 /** Connections of apps as far as the rules let them: judged when they begin, and again when the rules change. */
 export class JudgedConnector implements TunnelOpener {
   readonly #parts: JudgedConnectorParts
-  readonly #living = new Set<Living>()
+  readonly #judge: FlowJudge
 
   constructor(parts: JudgedConnectorParts) {
     this.#parts = parts
+    this.#judge = new FlowJudge(parts)
   }
 
-  /** A connection that an app asked a proxy for: which app is not known. */
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
-    const facts = this.#factsOf(target, undefined)
-    return this.#open(facts, this.#parts.rules().judge(facts), target, by, sink)
+  /** A connection that an app asked a proxy for. */
+  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app = UNKNOWN): Tunnel {
+    const asked: AskedFlow = { protocol: 'tcp', target, app }
+    const tunnel = new PendingTunnel()
+    this.#judge.judge(asked, (flow) => tunnel.use(this.#open(flow, asked, by, sink)))
+    return tunnel
   }
 
   takeFlow(flow: InterceptedFlow): void {
-    const target: Target = { kind: 'ip', ...flow.destination }
-    const facts = this.#factsOf(target, flow.uid === undefined ? undefined : { uid: flow.uid })
-    const judgement = this.#parts.rules().judge(facts)
-    if (judgement.verdict === 'direct') return flow.direct()
-    tunnelFlow(flow, { open: (to, by, sink) => this.#open(facts, judgement, to, by, sink) })
+    const { source, destination, uid, sockets } = flow
+    const app = this.#parts.findApp({ protocol: PROTOCOL_TCP, source, destination, uid, sockets })
+    const asked: AskedFlow = { protocol: 'tcp', target: { kind: 'ip', ...destination }, app, uid }
+    this.#judge.judge(asked, (judged) => {
+      if (judged.judgement.verdict === 'direct') return flow.direct()
+      tunnelFlow(flow, { open: (_, by, sink) => this.#open(judged, asked, by, sink) }, app)
+    })
   }
 
   /** Cuts what the new rules do not let through in the same way. */
   rulesChanged(): void {
-    const rules = this.#parts.rules()
-    for (const living of [...this.#living]) {
-      const after = rules.judge(living.facts)
-      if (stillAllowed(living.judgement, after)) living.judgement = after
-      else living.tunnel.reset()
-    }
+    this.#judge.rulesChanged()
   }
 
-  #open(facts: FlowFacts, judgement: Judgement, target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
-    if (judgement.verdict !== 'tunnel') return this.#refuse(FAULTS_BY_VERDICT[judgement.verdict], target, by, sink)
+  #open(flow: JudgedFlow, asked: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
+    const { verdict, wish } = flow.judgement
+    const { target, app } = asked
+    if (verdict !== 'tunnel') return this.#refuse(FAULTS_BY_VERDICT[verdict], asked, by, sink)
     let over = false
-    let living: Living | undefined
+    let unwatch = (): void => {}
     const watched: TunnelSink = {
       opened: (family) => sink.opened(family),
       data: (bytes, cost) => sink.data(bytes, cost),
@@ -76,39 +71,27 @@ export class JudgedConnector implements TunnelOpener {
       writable: () => sink.writable(),
       closed: (fault) => {
         over = true
-        if (living !== undefined) this.#living.delete(living)
+        unwatch()
         sink.closed(fault)
       },
     }
-    const tunnel = this.#parts.connector.open(target, by, watched, judgement.wish)
-    if (over) return tunnel
-    living = { facts, judgement, tunnel }
-    this.#living.add(living)
+    const tunnel = this.#parts.connector.open(target, by, watched, app, wish)
+    if (!over) unwatch = this.#judge.watch(flow, asked, () => tunnel.reset())
     return tunnel
   }
 
   /** As every failure, it is told after the call. */
-  #refuse(
-    code: (typeof FAULTS_BY_VERDICT)[keyof typeof FAULTS_BY_VERDICT],
-    target: Target,
-    by: ConnectionView['by'],
-    sink: TunnelSink,
-  ): Tunnel {
+  #refuse(code: RuleFault, { target, app }: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
     const { connections } = this.#parts
-    connections.end(connections.add(by, describeTarget(target)), code)
+    const id = connections.add(by, describeTarget(target))
+    connections.end(id, code)
+    void app.then((found) => connections.setApp(id, found))
     queueMicrotask(() => sink.closed(new Fault(code)))
     return NO_TUNNEL
   }
-
-  #factsOf(target: Target, app: AppFacts | undefined): FlowFacts {
-    const address = target.kind === 'ip' ? target.address : undefined
-    return {
-      ...{ direction: 'out', protocol: 'tcp', app, address, port: target.port },
-      ...(target.kind === 'name' ? { name: plainName(target.name), nameGiven: true } : {}),
-      scope: flowScope(address, this.#parts.extraPublic()),
-    }
-  }
 }
+
+const UNKNOWN: Promise<App | undefined> = Promise.resolve(undefined)
 
 /** There is nothing that could be done with it. */
 const NO_TUNNEL: Tunnel = { write: () => false, finish() {}, reset() {}, release() {} }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { systemClock } from '../shared/base/clock.ts'
 import { parseCommandLine } from '../shared/base/command-line.ts'
-import { Fault } from '../shared/base/fault.ts'
+import { asFault, Fault } from '../shared/base/fault.ts'
 import { createLog, faultFields, type Log } from '../shared/base/log.ts'
 import { readOptions } from '../shared/base/options.ts'
 import { type Running, runProgram } from '../shared/base/program.ts'
@@ -13,6 +13,7 @@ import { clientFiles } from './client-files.ts'
 import { RULES_USAGE, rulesCommand } from './commands/rules-command.ts'
 import { askDaemon, daemonAnswers } from './control/control-client.ts'
 import { openLocator } from './geo-file.ts'
+import { hurry, MAIN_NICE } from './native/hurry.ts'
 import { type ClientOptions, clientOptionsSchema } from './options.ts'
 
 const USAGE = `expected a command:
@@ -54,8 +55,21 @@ async function run(options: ClientOptions): Promise<Running> {
     random: systemRandom,
     log,
     directHttp,
+    apps: await appFinder(log),
     intercept: await interceptionOf(options, log),
   })
+}
+
+/** Without the addon, which the proxies do not need, nobody's app is known. */
+async function appFinder(log: Log): Promise<ClientParts['apps']> {
+  if (process.platform !== 'linux') return undefined
+  try {
+    const { AppFinder } = await import('./apps/app-finder.ts')
+    return new AppFinder({ onFailure: (fault) => log.error('apps are unknown from now on', faultFields(fault)) })
+  } catch (error) {
+    log.warn('apps are unknown: they cannot be looked for', faultFields(asFault(error)))
+    return undefined
+  }
 }
 
 /** The interception of this system; its code is loaded only where it is wanted. */
@@ -65,6 +79,7 @@ async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientP
   if (process.platform !== 'linux')
     throw new Fault('program-missing', { interception: `none for ${process.platform} yet` })
   const { LinuxInterception } = await import('./interception/interception.ts')
+  hurry(MAIN_NICE)
   return (onFlow) =>
     new LinuxInterception(
       { queueNum: intercept.queue, redirectPort: intercept.port, own: intercept.own, directNetworks: intercept.direct },

@@ -50,6 +50,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     because: 'choosing is pure: it looks at maps and opens nothing',
   },
   {
+    from: 'client/apps',
+    may: ['shared/base', 'client/native', 'client/interception/packet.ts'],
+    because: 'whose a connection is has nothing to do with what becomes of it',
+  },
+  {
     from: 'client/interception',
     may: ['shared/base', 'client/native'],
     because: 'taking connections from the system knows nothing of what becomes of them',
@@ -129,6 +134,7 @@ const EDGES: readonly Edge[] = [
     what: 'files (node:fs)',
     pattern: imports('node:fs'),
     may: {
+      'client/apps/process-files.ts': 'reads /proc, control groups and names of users',
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',
@@ -165,7 +171,7 @@ const EDGES: readonly Edge[] = [
     what: 'native addons and packages by path (node:module)',
     pattern: imports('node:module'),
     may: {
-      'client/native/native.ts': 'the packet queue and the original ends of connections',
+      'client/native/native.ts': 'the packet queue, the original ends of connections, and whose they are',
       'deploy/geo-table.ts': 'finds the database of places',
       'directory/geo-database.ts': 'finds it too',
       'shared/native/native.ts': 'the cipher of cells',
@@ -175,6 +181,8 @@ const EDGES: readonly Edge[] = [
     what: 'threads (node:worker_threads)',
     pattern: imports('node:worker_threads'),
     may: {
+      'client/apps/app-finder.ts': 'starts the thread that looks through processes',
+      'client/apps/search-worker.ts': 'is that thread',
       'client/interception/packet-queue.ts': 'starts the thread that answers for packets',
       'client/interception/queue-worker.ts': 'is that thread',
     },
@@ -183,6 +191,7 @@ const EDGES: readonly Edge[] = [
     what: 'the state of this computer (node:os)',
     pattern: imports('node:os'),
     may: {
+      'client/native/hurry.ts': 'puts threads that packets wait for in front',
       'client/own-location.ts': 'looks for a public address of its own',
       'hub/hub.ts': 'names its own addresses, to which an exit must not connect',
     },
@@ -229,6 +238,8 @@ const EDGES: readonly Edge[] = [
     what: 'timers',
     pattern: /(?<![.#\w])(setTimeout|setInterval|setImmediate)\(/,
     may: {
+      'client/apps/app-finder.ts': 'gives up on a search that takes too long',
+      'client/apps/search-worker.ts': 'lets questions come between two parts of a search',
       'client/client.ts': 'gives its parts a tick a second',
       'client/home-link.ts': 'dials again after a while',
       'client/interception/interception.ts': 'forgets old flows',

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpAddress } from '../../shared/base/ip-address.ts'
+import type { LocalSocket } from '../native/native.ts'
 
 /** Takes every new connection of this computer's programs before its first packet leaves. One class per system. */
 export interface Interception {
@@ -35,6 +36,8 @@ export interface InterceptedFlow {
   readonly destination: FlowEndpoint
   /** User id of the program; undefined if the system does not tell. */
   readonly uid: number | undefined
+  /** The sockets that may have sent its first packet; none if the system does not know (any more). */
+  readonly sockets: readonly LocalSocket[]
   /** Lets the program connect, to here. `onSocket` gets its connection once, or undefined if it never came. */
   admit(onSocket: (socket: Socket | undefined) => void): void
   refuse(how: Refusal): void

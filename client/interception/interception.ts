@@ -136,7 +136,7 @@ export class LinuxInterception implements Interception {
     this.#abandonAll()
   }
 
-  #offer({ flow, source, destination, uid }: QueuedFlow): void {
+  #offer({ flow, source, destination, uid, sockets }: QueuedFlow): void {
     this.#undecided.add(flow)
     const admit = (onSocket: OnSocket): void => {
       if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
@@ -153,7 +153,7 @@ export class LinuxInterception implements Interception {
     const direct = (): void => {
       if (this.#undecided.delete(flow)) this.#queue.settle(flow, 'direct')
     }
-    this.#parts.onFlow({ source, destination, uid, admit, refuse, direct })
+    this.#parts.onFlow({ source, destination, uid, sockets, admit, refuse, direct })
   }
 
   #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {

@@ -21,6 +21,7 @@ export class PacketQueue {
   readonly #settings: QueueSettings
   readonly #parts: PacketQueueParts
   #worker: Worker | undefined
+  #decided: (readonly [flow: number, verdict: Verdict])[] = []
 
   constructor(settings: QueueSettings, parts: PacketQueueParts) {
     this.#settings = settings
@@ -50,14 +51,23 @@ export class PacketQueue {
     })
   }
 
+  /** What one turn decides goes to the queue's thread together. */
   settle(flow: number, verdict: Verdict): void {
-    this.#order({ kind: 'settle', flow, verdict })
+    if (this.#decided.length === 0) queueMicrotask(() => this.#sendDecided())
+    this.#decided.push([flow, verdict])
+  }
+
+  #sendDecided(): void {
+    const flows = this.#decided
+    this.#decided = []
+    if (flows.length > 0) this.#order({ kind: 'settle', flows })
   }
 
   /** Idempotent. Packets that wait are dropped. */
   async close(): Promise<void> {
     const worker = this.#worker
     if (worker === undefined) return
+    this.#sendDecided()
     this.#order({ kind: 'close' })
     this.#worker = undefined
     const ended = once(worker, 'exit')

@@ -1,3 +1,4 @@
+import type { LocalSocket } from '../native/native.ts'
 import type { Verdict } from './marks.ts'
 
 /** What the queue's thread is started with. */
@@ -14,6 +15,8 @@ export interface QueuedFlow {
   readonly source: { readonly address: Uint8Array; readonly port: number }
   readonly destination: { readonly address: Uint8Array; readonly port: number }
   readonly uid: number | undefined
+  /** Those that may have sent the packet; none if they are closed already. */
+  readonly sockets: readonly LocalSocket[]
 }
 
 /** From the queue's thread. */
@@ -27,5 +30,5 @@ export type QueueReport =
 
 /** To the queue's thread. */
 export type QueueOrder =
-  | { readonly kind: 'settle'; readonly flow: number; readonly verdict: Verdict }
+  | { readonly kind: 'settle'; readonly flows: readonly (readonly [flow: number, verdict: Verdict])[] }
   | { readonly kind: 'close' }

@@ -5,10 +5,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../shared/base/clock.ts'
 import { isFault } from '../../shared/base/fault.ts'
-import { loadNative, type NfQueue, type QueuedPacket } from '../native/native.ts'
+import { hurry, THREAD_NICE } from '../native/hurry.ts'
+import { type LocalSocket, loadNative, type NfQueue, type QueuedPacket, type SocketDiag } from '../native/native.ts'
 import { FlowTable } from './flow-table.ts'
 import { markFor, type Verdict } from './marks.ts'
-import { parsePacket } from './packet.ts'
+import { type Packet, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
 /** An IPv6 header, the longest TCP header and a few extension headers. */
@@ -29,15 +30,20 @@ if (port === null) throw new Error('queue-worker.ts runs in a worker thread')
 const settings = workerData as QueueSettings
 const report = (message: QueueReport) => port.postMessage(message)
 
+hurry(THREAD_NICE)
 const table = new FlowTable<Waiting>({ maxPending: settings.maxPending, maxSettled: settings.maxPending })
+let diag: SocketDiag | undefined
 const queue = openQueue()
 if (queue !== undefined) serve(queue)
 
 function serve(open: NfQueue): void {
   const ticking = setInterval(() => expire(open), TICK_MS)
   port?.on('message', (order: QueueOrder) => {
-    if (order.kind === 'settle')
-      return give(open, table.settle(order.flow, order.verdict, systemClock.now()), order.verdict)
+    if (order.kind === 'settle') {
+      const now = systemClock.now()
+      for (const [flow, verdict] of order.flows) give(open, table.settle(flow, verdict, now), verdict)
+      return open.flush()
+    }
     clearInterval(ticking)
     open.close()
     port.close()
@@ -54,7 +60,9 @@ function openQueue(): NfQueue | undefined {
     receiveBuffer: maxLength * BYTES_PER_PACKET,
   }
   try {
-    return new (loadNative().NfQueue)(options, onPackets)
+    const native = loadNative()
+    diag = new native.SocketDiag()
+    return new native.NfQueue(options, onPackets)
   } catch (error) {
     const code = isFault(error) || (error instanceof Error && 'code' in error) ? String(error.code) : 'internal'
     report({ kind: 'failed', code, message: error instanceof Error ? error.message : '' })
@@ -75,19 +83,29 @@ function onPackets(packets: readonly QueuedPacket[]): void {
         source: { address: packet.source, port: packet.ports.source },
         destination: { address: packet.destination, port: packet.ports.destination },
         uid,
+        sockets: socketsOf(packet, packet.ports),
       })
     }
   }
   if (asked.length > 0) report({ kind: 'flows', flows: asked })
 }
 
+/** On the spot, as long as the socket is there: it takes some microseconds. */
+function socketsOf(packet: Packet, ports: NonNullable<Packet['ports']>): readonly LocalSocket[] {
+  try {
+    return diag?.find(packet.protocol, packet.source, ports.source, packet.destination, ports.destination) ?? []
+  } catch {
+    return []
+  }
+}
+
 function give(open: NfQueue, packets: readonly Waiting[], verdict: Verdict): void {
   for (const { id, mark } of packets) open.verdict(id, verdict !== 'drop', markFor(verdict, mark))
-  open.flush()
 }
 
 function expire(open: NfQueue): void {
   const late = table.tick(systemClock.now())
   for (const { packets } of late) give(open, packets, 'drop')
+  open.flush()
   if (late.length > 0) report({ kind: 'expired', flows: late.map(({ flow }) => flow) })
 }

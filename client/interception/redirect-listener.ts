@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { parseIp } from '../../shared/base/ip-address.ts'
+import { endpointOf } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { NativeAddon } from '../native/native.ts'
 import { sameEndpoint } from './expected-flows.ts'
@@ -60,8 +60,8 @@ export class RedirectListener {
   }
 
   #originalFlow(socket: Socket): { source: FlowEndpoint; destination: FlowEndpoint } | undefined {
-    const local = endpoint(socket.localAddress, socket.localPort)
-    const peer = endpoint(socket.remoteAddress, socket.remotePort)
+    const local = endpointOf(socket.localAddress, socket.localPort)
+    const peer = endpointOf(socket.remoteAddress, socket.remotePort)
     const fd = fdOf(socket)
     if (local === undefined || peer === undefined || fd === undefined) return undefined
     const destination = this.#parts.native.originalDestination(fd)
@@ -86,11 +86,6 @@ function listen(server: Server, host: string, port: number): Promise<void> {
       resolve()
     })
   })
-}
-
-function endpoint(address: string | undefined, port: number | undefined): FlowEndpoint | undefined {
-  const parsed = address === undefined ? undefined : parseIp(address)
-  return parsed === undefined || port === undefined ? undefined : { address: parsed, port }
 }
 
 /** Node has no public way to a socket's descriptor. */

@@ -1,14 +1,22 @@
-// The native part of the client on Linux: the packet queue of the kernel, and where a redirected connection came from.
+// The native part of the client on Linux: the packet queue of the kernel, where a redirected connection came from, and
+// whose a connection is.
 // Every thread of Node that loads the addon gets an instance of its own; nothing here is shared between them.
 #include <napi.h>
 
+#include "exec-watch.h"
 #include "netlink-queue.h"
 #include "original-flow.h"
+#include "process-search.h"
+#include "socket-diag.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("NfQueue", spn::NfQueue::define(env));
   exports.Set("originalDestination", Napi::Function::New(env, spn::originalDestination, "originalDestination"));
   exports.Set("originalFlow", Napi::Function::New(env, spn::originalFlow, "originalFlow"));
+  exports.Set("SocketDiag", spn::SocketDiag::define(env));
+  exports.Set("findOpenSockets", Napi::Function::New(env, spn::findOpenSockets, "findOpenSockets"));
+  exports.Set("hasOpenSocket", Napi::Function::New(env, spn::hasOpenSocket, "hasOpenSocket"));
+  exports.Set("ExecWatch", spn::ExecWatch::define(env));
   return exports;
 }
 

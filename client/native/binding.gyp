@@ -2,7 +2,10 @@
   'targets': [
     {
       'target_name': 'spn_native',
-      'sources': ['addon.cc', 'netlink.cc', 'netlink-queue.cc', 'original-flow.cc', 'packet-object.cc'],
+      'sources': [
+        'addon.cc', 'exec-watch.cc', 'netlink.cc', 'netlink-queue.cc', 'original-flow.cc', 'packet-object.cc',
+        'process-search.cc', 'process-texts.cc', 'socket-diag.cc',
+      ],
       'include_dirs': ['../../node_modules/node-addon-api'],
       'defines': [
         'NAPI_VERSION=8',

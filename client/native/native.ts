@@ -21,6 +21,101 @@ export interface NativeAddon {
     peer: Uint8Array,
     peerPort: number,
   ): { readonly source: NativeEndpoint; readonly destination: NativeEndpoint } | undefined
+  readonly SocketDiag: new () => SocketDiag
+  /**
+   * Which of these sockets a process has open, and what the process is: all read of one process and one program.
+   * `texts` are left out if the mark is the known one. Without `mark` the process ended while it was looked at, or
+   * became another program. Undefined if it has none of them, or may not be looked at.
+   */
+  findOpenSockets(pid: number, inodes: Uint32Array, knownMark?: string): SocketHolder | undefined
+  /** Does this process still have the socket open, as the same program as when its mark was read? */
+  hasOpenSocket(pid: number, inode: number, descriptor: number, mark: string): boolean
+  /** @throws an error whose `code` is EPERM (no CAP_NET_ADMIN), EPROTONOSUPPORT (not in this network namespace) or another */
+  readonly ExecWatch: new (options: {
+    readonly maxPrograms: number
+    /** So long a program is remembered that has ended. */
+    readonly keepMs: number
+  }) => ExecWatch
+}
+
+/** A socket of this computer, as the kernel knows it. */
+export interface LocalSocket {
+  /** Not used again while the computer runs (before 2^32 others). */
+  readonly inode: number
+  /** Who made it. */
+  readonly uid: number
+  /** Never used again. */
+  readonly cookie: bigint
+  /** Id of the unified control group in which it was made; 0 if there are none. */
+  readonly cgroup: number
+}
+
+export interface ListedSocket extends LocalSocket {
+  /** Its own end; of an unconnected UDP socket all zeros, or the address that it is bound to. */
+  readonly source: NativeEndpoint
+  readonly destination: NativeEndpoint
+}
+
+/** `protocol` is the IP protocol number: 6 or 17. Sockets of this network namespace only, and only those that a process has. */
+export interface SocketDiag {
+  /**
+   * The sockets that may have sent a packet from `source` to `destination`: one at most for TCP; several for UDP, where
+   * programs may share a port. @throws an error with a `code`
+   */
+  find(
+    protocol: number,
+    source: Uint8Array,
+    sourcePort: number,
+    destination: Uint8Array,
+    destinationPort: number,
+  ): LocalSocket[]
+  /** For TCP those that are connected or about to be, for UDP all. @throws an error with a `code` */
+  list(protocol: number): ListedSocket[]
+  /**
+   * Ends a socket: its program gets ECONNABORTED. False if it is not there any more, also if another one has its ends.
+   * @throws an error whose `code` is EPERM (no CAP_NET_ADMIN), EOPNOTSUPP (a kernel without it) or another
+   */
+  destroy(
+    protocol: number,
+    source: Uint8Array,
+    sourcePort: number,
+    destination: Uint8Array,
+    destinationPort: number,
+    cookie: bigint,
+  ): boolean
+  close(): void
+}
+
+export interface SocketHolder {
+  readonly sockets: readonly { readonly inode: number; readonly descriptor: number }[]
+  /** Ticks since the start of the computer. With its pid it names a process for ever. */
+  readonly startTime: string
+  /** Another one for every program that the process becomes. */
+  readonly mark?: string
+  readonly texts?: ProcessTexts
+}
+
+/** Of /proc/PID. What is no UTF-8 holds U+FFFD. */
+export interface ProcessTexts {
+  readonly exe: string
+  readonly cwd: string
+  /** Arguments, each ended by a NUL; cut off after 4096 bytes. */
+  readonly commandLine: string
+  readonly status: string
+  readonly cgroup: string
+  /** Only of programs in an AppImage, else empty. */
+  readonly environment: string
+  /** Only of programs that see other mounts than this one, else empty. */
+  readonly flatpakInfo: string
+  /** At the path of `exe` there is another file for us than for the program, or none. */
+  readonly isElsewhere: boolean
+}
+
+export interface ExecWatch {
+  /** What the process was started as last. Undefined if it was started before the watch, is over for long, or was too fast. */
+  find(pid: number, startTime: string): ProcessTexts | undefined
+  /** Idempotent. */
+  close(): void
 }
 
 export interface NativeEndpoint {

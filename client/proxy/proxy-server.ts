@@ -1,12 +1,14 @@
 import net, { type Server, type Socket } from 'node:net'
 import { concatBytes, EMPTY } from '../../shared/base/bytes.ts'
 import { asFault } from '../../shared/base/fault.ts'
-import { formatIp } from '../../shared/base/ip-address.ts'
+import { endpointOf, formatIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { SocketPump } from '../../shared/circuit/socket-pump.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
-import type { Tunnel, TunnelOpener } from '../connector.ts'
+import { type App, type FindApp, unknownApp } from '../apps/app.ts'
+import type { Tunnel, TunnelOpener, TunnelSink } from '../connector.ts'
+import { PROTOCOL_TCP } from '../interception/packet.ts'
 import type { ProxyDialect, ProxyHandshake, ProxyStep } from './proxy-dialect.ts'
 
 /** An app has so long to say where it wants to go, however slowly it speaks. */
@@ -17,13 +19,15 @@ export class ProxyServer {
   readonly #listen: LinkAddress
   readonly #dialect: ProxyDialect
   readonly #connector: TunnelOpener
+  readonly #findApp: FindApp
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
-  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: TunnelOpener) {
+  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: TunnelOpener, findApp: FindApp = unknownApp) {
     this.#listen = listen
     this.#dialect = dialect
     this.#connector = connector
+    this.#findApp = findApp
   }
 
   /** The port that is really used, for a configured port 0. */
@@ -37,7 +41,8 @@ export class ProxyServer {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
-      new ProxyConnection(socket, this.#dialect, this.#connector).start()
+      const app = appOf(socket, this.#findApp)
+      new ProxyConnection(socket, this.#dialect, this.#connector, app).start()
     })
     const host = formatIp(this.#listen.ip)
     await new Promise<void>((resolve, reject) => {
@@ -63,6 +68,7 @@ class ProxyConnection {
   readonly #socket: Socket
   readonly #dialect: ProxyDialect
   readonly #connector: TunnelOpener
+  readonly #app: Promise<App | undefined>
   readonly #handshake: ProxyHandshake
   readonly #onData = (chunk: Uint8Array): void => this.#read(chunk)
   readonly #onEnd = (): void => this.#abandon()
@@ -71,8 +77,9 @@ class ProxyConnection {
   #tunnel: Tunnel | undefined
   #pump: SocketPump | undefined
 
-  constructor(socket: Socket, dialect: ProxyDialect, connector: TunnelOpener) {
+  constructor(socket: Socket, dialect: ProxyDialect, connector: TunnelOpener, app: Promise<App | undefined>) {
     this.#socket = socket
+    this.#app = app
     this.#dialect = dialect
     this.#connector = connector
     this.#handshake = dialect.handshake()
@@ -122,7 +129,7 @@ class ProxyConnection {
   }
 
   #open(target: Target): void {
-    const tunnel = this.#connector.open(target, this.#dialect.by, {
+    const sink: TunnelSink = {
       opened: () => {
         if (this.#socket.destroyed) return
         this.#socket.off('end', this.#onEnd)
@@ -138,7 +145,8 @@ class ProxyConnection {
         else if (fault?.code === 'rule-dropped') this.#socket.destroy()
         else this.#refuse(this.#dialect.refused(fault?.code ?? 'circuit-closed'))
       },
-    })
+    }
+    const tunnel = this.#connector.open(target, this.#dialect.by, sink, this.#app)
     this.#tunnel = tunnel
   }
 
@@ -151,4 +159,12 @@ class ProxyConnection {
     clearTimeout(this.#timer)
     if (this.#pump === undefined) this.#tunnel?.reset()
   }
+}
+
+/** Asked as soon as it is there. Whoever calls from another computer has no socket on this one. */
+function appOf(socket: Socket, findApp: FindApp): Promise<App | undefined> {
+  const source = endpointOf(socket.remoteAddress, socket.remotePort)
+  const destination = endpointOf(socket.localAddress, socket.localPort)
+  if (source === undefined || destination === undefined) return Promise.resolve(undefined)
+  return findApp({ protocol: PROTOCOL_TCP, source, destination })
 }

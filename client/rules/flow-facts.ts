@@ -12,7 +12,7 @@ export interface AppFacts {
   readonly user?: string
   /** Unit of systemd, such as `ssh.service`. */
   readonly unit?: string
-  /** Id of the container. */
+  /** Of which kind, and its id: `docker:0123abcd`. */
   readonly container?: string
   /** A packaged app: `flatpak:org.mozilla.firefox`, `snap:firefox`, `appimage:Krita`. */
   readonly tag?: string

@@ -55,6 +55,8 @@ const WHOSE: Readonly<Record<Layer, string>> = {
  */
 export class RuleSet {
   readonly ruleCount: number
+  /** There are sections that only flows of certain programs, or of unknown ones, fall under. */
+  readonly asksForApps: boolean
   readonly #apps: WhoFinder<SectionFinder>
   readonly #strict: SectionFinder | undefined
   readonly #global: SectionFinder
@@ -78,6 +80,7 @@ export class RuleSet {
     }
     this.#locator = locator
     this.ruleCount = rulesOf(book).length
+    this.asksForApps = strict !== undefined || apps.some(({ who }) => who.interface === undefined)
   }
 
   judge(facts: FlowFacts): Judgement {

@@ -51,7 +51,7 @@ export class WhoFinder<T> {
       (who.app === undefined || anyMatches(who.app, app.path)) &&
       (who.script === undefined || anyMatches(who.script, app.script)) &&
       (who.unit === undefined || anyMatches(who.unit, app.unit)) &&
-      (who.container === undefined || anyMatches(who.container, app.container)) &&
+      (who.container === undefined || isContainer(who.container, app.container)) &&
       (who.tag === undefined || anyMatches(who.tag, app.tag)) &&
       (who.user === undefined || this.#isUser(who.user, app))
     )
@@ -62,6 +62,11 @@ export class WhoFinder<T> {
       typeof one === 'number' ? one === uid : one === user || (uid !== undefined && this.#userIds.get(one) === uid),
     )
   }
+}
+
+/** Rules name a container by its id, with or without its kind. */
+function isContainer(wildcards: readonly Wildcard[], container: string | undefined): boolean {
+  return anyMatches(wildcards, container) || anyMatches(wildcards, container?.slice(container.indexOf(':') + 1))
 }
 
 function anyMatches(wildcards: readonly Wildcard[], text: string | undefined): boolean {

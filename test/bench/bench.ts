@@ -1,4 +1,5 @@
 /** `npm run bench`: all measurements, one JSON line `{"name","value","unit"}` each. */
+import { benchApps } from './apps.ts'
 import { benchBuilds } from './builds.ts'
 import { benchConnections } from './connections.ts'
 import { benchFair } from './fair.ts'
@@ -14,5 +15,6 @@ await benchBuilds(5)
 await benchMany()
 await benchFair()
 await benchThinLine()
-await benchQueue({ samples: 1000 })
 benchRules({ samples: 2_000 })
+await benchApps({ samples: 1000 })
+await benchQueue({ samples: 1000, seconds: 3 })

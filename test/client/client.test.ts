@@ -57,6 +57,7 @@ function client({ intercepts = true, url = 'http://192.0.2.1' } = {}): Client {
     files: clientFiles(folder),
     ...{ locator: NOWHERE, clock: systemClock, wallClock: Date.now, random: systemRandom, log },
     directHttp: () => Promise.reject(new Fault('directory-unreachable')),
+    apps: undefined,
     intercept: intercepts ? () => interception : undefined,
   })
 }

@@ -14,6 +14,7 @@ class TestFlow implements InterceptedFlow {
   readonly source = { address: Uint8Array.of(192, 168, 1, 5), port: 40_000 }
   readonly destination = { address: Uint8Array.of(93, 184, 216, 34), port: 443 }
   readonly uid = 1000
+  readonly sockets = []
   readonly verdicts: string[] = []
   onSocket: ((socket: Socket | undefined) => void) | undefined
 
@@ -31,6 +32,7 @@ class TestFlow implements InterceptedFlow {
   }
 }
 
+const UNKNOWN = Promise.resolve(undefined)
 const pairs = new SocketPairs()
 let flow: TestFlow
 let tunnel: TestTunnel
@@ -38,7 +40,7 @@ let tunnel: TestTunnel
 beforeEach(() => {
   flow = new TestFlow()
   const connector = new TunnelConnector()
-  tunnelFlow(flow, connector.connector)
+  tunnelFlow(flow, connector.connector, UNKNOWN)
   tunnel = connector.tunnels[0] as TestTunnel
 })
 
@@ -49,6 +51,16 @@ describe('an intercepted connection', () => {
     expect([tunnel.target, tunnel.by]).toEqual([{ kind: 'ip', ...flow.destination }, 'intercepted'])
     expect(flow.verdicts).toEqual([])
     tunnel.sink.opened(4)
+    expect(flow.verdicts).toEqual(['admit'])
+  })
+
+  test('brings along whose it is, and does not wait for the answer', () => {
+    const connector = new TunnelConnector()
+    const never = new Promise<undefined>(() => {})
+    tunnelFlow(flow, connector.connector, never)
+    const [opened] = connector.tunnels
+    expect(opened?.app).toBe(never)
+    opened?.sink.opened(4)
     expect(flow.verdicts).toEqual(['admit'])
   })
 
@@ -71,7 +83,7 @@ describe('an intercepted connection', () => {
     for (const fault of [new Fault('connection-reset'), undefined]) {
       const other = new TestFlow()
       const connector = new TunnelConnector()
-      tunnelFlow(other, connector.connector)
+      tunnelFlow(other, connector.connector, UNKNOWN)
       const { sink } = connector.tunnels[0] as TestTunnel
       sink.opened(4)
       sink.data(utf8('x'), 1)
@@ -115,7 +127,7 @@ describe('an intercepted connection', () => {
     for (const code of [...Object.keys(FAULTS), undefined] as (FaultCode | undefined)[]) {
       const other = new TestFlow()
       const connector = new TunnelConnector()
-      tunnelFlow(other, connector.connector)
+      tunnelFlow(other, connector.connector, UNKNOWN)
       connector.tunnels[0]?.sink.closed(code === undefined ? undefined : new Fault(code))
       expect(other.verdicts).toHaveLength(1)
       expect(other.verdicts).not.toContain('admit')

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
+import type { App, AppQuery } from '../../client/apps/app.ts'
 import type { InterceptedFlow } from '../../client/interception/interception-api.ts'
 import { JudgedConnector } from '../../client/judged-connector.ts'
 import { RuleSet } from '../../client/rules/rule-set.ts'
@@ -15,17 +16,30 @@ const named = (name: string, port = 443): Target => ({ kind: 'name', name, port 
 const rules = (text: string): RuleSet =>
   new RuleSet(rulesOfText(text), { lists: new Map(), locator: NOWHERE, userIds: new Map() })
 
+const SOCKET = { inode: 5, uid: 1000, cookie: 7n, cgroup: 3 }
+const CURL: App = { key: '1000 path:/usr/bin/curl', path: '/usr/bin/curl', uid: 1000, pid: 9 }
+const NEVER = new Promise<undefined>(() => {})
+
 let scene: ConnectorScene
 let judged: JudgedConnector
 let current: RuleSet
 let extraPublic: readonly IpRange[]
+/** Who was asked about, and what is said of them. */
+let asked: AppQuery[]
+let app: Promise<App | undefined>
 
 beforeEach(() => {
   scene = new ConnectorScene(new MemoryNetwork(['a', 'b', 'c', 'd', 'e']), { hops: 3 })
   extraPublic = []
+  asked = []
+  app = Promise.resolve(undefined)
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
     ...{ rules: () => current, extraPublic: () => extraPublic },
+    findApp: (query) => {
+      asked.push(query)
+      return app
+    },
   })
 })
 
@@ -41,6 +55,7 @@ function flow(uid?: number): { flow: InterceptedFlow; verdicts: string[] } {
     verdicts,
     flow: {
       ...{ source: { address: ip('192.168.1.5'), port: 4 }, destination: { address: ip('93.0.0.1'), port: 443 }, uid },
+      sockets: [SOCKET],
       admit: () => void verdicts.push('admit'),
       refuse: (how) => void verdicts.push(how),
       direct: () => void verdicts.push('direct'),
@@ -112,6 +127,59 @@ describe('an intercepted connection', () => {
     judged.takeFlow(one.flow)
     await scene.settle()
     expect(one.verdicts).toEqual(['reset'])
+  })
+})
+
+describe('whose a connection is', () => {
+  const CURL_GOES_DIRECTLY = 'apps:\n  - { app: /usr/bin/curl, default: direct }\nglobal: { default: block }'
+
+  test('is asked by its own socket, and nothing waits for it where no rule is about apps', async () => {
+    current = rules('global: { default: direct }')
+    app = NEVER
+    const one = flow(1000)
+    judged.takeFlow(one.flow)
+    expect(one.verdicts).toEqual(['direct'])
+    const { source, destination } = one.flow
+    expect(asked).toEqual([{ protocol: 6, source, destination, uid: 1000, sockets: [SOCKET] }])
+  })
+
+  test('decides, where a rule is about apps: nothing is said before it is known', async () => {
+    current = rules(CURL_GOES_DIRECTLY)
+    const { promise, resolve } = Promise.withResolvers<App>()
+    app = promise
+    const one = flow(1000)
+    judged.takeFlow(one.flow)
+    await scene.settle()
+    expect(one.verdicts).toEqual([])
+    resolve(CURL)
+    await scene.settle()
+    expect(one.verdicts).toEqual(['direct'])
+  })
+
+  test('counts for connections of proxies too, and can be seen in the list', async () => {
+    current = rules('apps:\n  - { app: /usr/bin/curl, default: tunnel }\nstrict: {}')
+    const [mine, other] = [Promise.resolve(CURL), undefined].map((one) => scene.open(WEB, judged, one))
+    expect(scene.connections.all()).toEqual([])
+    await scene.settle()
+    expect([mine?.events, other?.events]).toEqual([['opened 4'], ['closed rule-blocked']])
+    expect(scene.connections.all().map((one) => one.app?.key)).toEqual([CURL.key, undefined])
+  })
+
+  test('that is given up before it is known opens nothing', async () => {
+    current = rules(CURL_GOES_DIRECTLY.replace('direct', 'tunnel'))
+    const opened = scene.open(WEB, judged, Promise.resolve(CURL))
+    opened.tunnel.reset()
+    await scene.settle()
+    expect([opened.closed, scene.connector.circuitCount]).toEqual([true, 0])
+  })
+
+  test('counts when the first rule about apps comes after it was opened', async () => {
+    current = rules('')
+    const [mine, other] = [CURL, undefined].map((one) => scene.open(WEB, judged, Promise.resolve(one)))
+    await scene.settle()
+    change('apps:\n  - { app: /usr/bin/curl, default: tunnel }\nglobal: { default: block }')
+    await scene.settle()
+    expect([mine?.closed, other?.closed]).toEqual([false, true])
   })
 })
 

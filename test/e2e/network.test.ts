@@ -70,6 +70,21 @@ describeWorld(describe, 'a user machine that runs the client', () => {
     expect(before).toBe('')
   }, 60_000)
 
+  test('knows the app of each connection, intercepted or by a proxy', async () => {
+    const url = `http://${spn.destination('paris').ipv4}/address`
+    await get(url)
+    await curl('--socks5', `127.0.0.1:${SOCKS_PORT}`, url)
+    await curl('--proxytunnel', '-x', `http://127.0.0.1:${HTTP_PROXY_PORT}`, url)
+    const path = (await spn.user.mustRun('sh', ['-c', 'readlink -f "$(command -v curl)"'])).trim()
+    const apps = (await spn.connections()).filter(({ by }) => by !== 'client').slice(-3)
+    const key = `0 path:${path}`
+    expect(apps.map(({ by, app }) => [by, app?.path, app?.key])).toEqual([
+      ['intercepted', path, key],
+      ['socks', path, key],
+      ['http', path, key],
+    ])
+  })
+
   test('moves 30 MB each way unharmed, several connections at once', async () => {
     const host = spn.destination('seoul')
     const bytes = 10_000_000

@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz-target.ts'
+import { APP_TARGETS } from './targets/app-targets.ts'
 import { CELL_TARGETS } from './targets/cell-targets.ts'
 import { CLIENT_TARGETS } from './targets/client-targets.ts'
 import { CONTROL_TARGETS } from './targets/control-targets.ts'
@@ -21,6 +22,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DOCUMENT_TARGETS,
   ...DIRECTORY_TARGETS,
   ...CLIENT_TARGETS,
+  ...APP_TARGETS,
   ...CONTROL_TARGETS,
   ...OPTIONS_TARGETS,
   ...TEXT_TARGETS,

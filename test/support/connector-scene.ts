@@ -1,5 +1,6 @@
+import type { App } from '../../client/apps/app.ts'
 import { ConnectionList } from '../../client/connection-list.ts'
-import { Connector, type Tunnel, type TunnelOpener } from '../../client/connector.ts'
+import { Connector, type Tunnel, type TunnelOpener, type TunnelSink } from '../../client/connector.ts'
 import type { Home, HomeLink } from '../../client/home-link.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
@@ -100,9 +101,9 @@ export class ConnectorScene {
   }
 
   /** @param opener what stands before the connector, if anything does */
-  open(target: Target, opener: TunnelOpener = this.connector): Opened {
+  open(target: Target, opener: TunnelOpener = this.connector, app?: Promise<App | undefined>): Opened {
     const opened: Omit<Opened, 'tunnel'> = { events: [], received: [], fault: undefined, closed: false }
-    const tunnel = opener.open(target, 'socks', {
+    const sink: TunnelSink = {
       opened: (family) => opened.events.push(`opened ${family}`),
       data: (bytes, cost) => {
         opened.received.push(bytes)
@@ -115,7 +116,8 @@ export class ConnectorScene {
         opened.closed = true
         opened.events.push(`closed ${fault?.code ?? 'cleanly'}`)
       },
-    })
+    }
+    const tunnel = opener.open(target, 'socks', sink, app)
     return Object.assign(opened, { tunnel })
   }
 

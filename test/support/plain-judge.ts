@@ -33,6 +33,11 @@ function owns({ who }: AppSection, facts: FlowFacts): boolean {
     facts.app !== undefined &&
     (Object.keys(rest) as (keyof Omit<Who, 'interface'>)[]).every((key) => {
       if (key === 'user') return who.user?.some((user) => user === facts.app?.uid || user === facts.app?.user)
+      if (key === 'container')
+        return (
+          some(who.container ?? [], facts.app?.container?.replace(/^[^:]*:/, '')) ||
+          some(who.container ?? [], facts.app?.container)
+        )
       return some(who[key] ?? [], facts.app?.[key === 'app' ? 'path' : key])
     })
   )

@@ -1,3 +1,4 @@
+import type { App } from '../../client/apps/app.ts'
 import type { ConnectionView } from '../../client/connection-list.ts'
 import type { Connector, Tunnel, TunnelSink } from '../../client/connector.ts'
 import { concatBytes } from '../../shared/base/bytes.ts'
@@ -9,12 +10,14 @@ export class TestTunnel implements Tunnel {
   readonly target: Target
   readonly by: ConnectionView['by']
   readonly sink: TunnelSink
+  readonly app: Promise<App | undefined> | undefined
   readonly calls: string[] = []
   readonly written: Uint8Array[] = []
   released = 0
   hasRoom = true
 
-  constructor(target: Target, by: ConnectionView['by'], sink: TunnelSink) {
+  constructor(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>) {
+    this.app = app
     this.target = target
     this.by = by
     this.sink = sink
@@ -52,8 +55,8 @@ export class TunnelConnector {
   onOpen: (tunnel: TestTunnel) => void = () => {}
 
   get connector(): Connector {
-    const open = (target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel => {
-      const tunnel = new TestTunnel(target, by, sink)
+    const open: Connector['open'] = (target, by, sink, app): Tunnel => {
+      const tunnel = new TestTunnel(target, by, sink, app)
       this.tunnels.push(tunnel)
       queueMicrotask(() => this.onOpen(tunnel))
       return tunnel

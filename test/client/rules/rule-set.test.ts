@@ -191,6 +191,7 @@ global:
     ['a user by number', 'other.example', by({ path: '/bin/x', uid: 1001 }), 'block', 'app'],
     ['a section without a default', 'other.example', by({ path: '/bin/x', user: 'alice' }), 'tunnel', 'global'],
     ['a container', 'other.example', by({ path: '/bin/x', container: 'abcd' }), 'block', 'app'],
+    ['a container of some kind', 'other.example', by({ path: '/bin/x', container: 'docker:abcd' }), 'block', 'app'],
     ['a packaged app', 'other.example', by({ path: '/bin/x', tag: 'flatpak:org.x' }), 'block', 'app'],
     ['a script', 'other.example', by({ path: '/usr/bin/python3.13', script: '/opt/a.py' }), 'block', 'app'],
     [

@@ -1,5 +1,6 @@
 import net, { type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import type { AppQuery } from '../../../client/apps/app.ts'
 import type { Connector } from '../../../client/connector.ts'
 import { ProxyServer } from '../../../client/proxy/proxy-server.ts'
 import { SOCKS_DIALECT } from '../../../client/socks/socks-dialect.ts'
@@ -53,6 +54,26 @@ async function asking(request = REQUEST): Promise<{ socket: Socket; log: SocketL
 }
 
 describe('a program behind the proxy', () => {
+  test('is looked for by both ends of its connection to the proxy, at once', async () => {
+    const asked: AppQuery[] = []
+    const found = { key: '1 path:/a', path: '/a', uid: 1, pid: 2 }
+    const connector = new TunnelConnector()
+    const asking = new ProxyServer(LISTEN, SOCKS_DIALECT, connector.connector, (query) => {
+      asked.push(query)
+      return Promise.resolve(found)
+    })
+    await asking.start()
+    const socket = net.connect({ host: '127.0.0.1', port: asking.port })
+    sockets.push(socket)
+    await until(() => asked.length === 1)
+    const end = (port = 0) => ({ address: LISTEN.ip, port })
+    expect(asked).toEqual([{ protocol: 6, source: end(socket.localPort), destination: end(asking.port) }])
+    socket.write(concatBytes(GREETING, REQUEST))
+    const tunnel = await until(() => connector.tunnels[0])
+    expect(await tunnel.app).toBe(found)
+    await asking.close()
+  })
+
   test('gets its connection, bytes both ways, and half close', async () => {
     const { socket, log, tunnel } = await asking()
     expect(tunnel.target).toEqual({ kind: 'name', name: 'example.com', port: 443 })

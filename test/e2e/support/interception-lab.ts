@@ -36,6 +36,8 @@ interface InterceptOptions {
   readonly remove?: boolean
   /** Gives every flow this verdict. */
   readonly verdict?: Verdict
+  /** With `verdict`: looks for the app of each flow before. */
+  readonly apps?: boolean
 }
 
 /** Two hosts with a server on one and a program on the other, and a client between them that only intercepts. */
@@ -65,9 +67,9 @@ export class InterceptionLab {
 
   /** Starts the intercepting client, and gives it with what came of it: started, or a fault. */
   async intercept(options: InterceptOptions = {}) {
-    const { path, gid = OWN_GID, without, remove = false, verdict } = options
+    const { path, gid = OWN_GID, without, remove = false, verdict, apps = false } = options
     const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
-    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, verdict }
+    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, verdict, apps }
     const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
     const driver = [`test/e2e/support/${script}`, JSON.stringify(settings)]
     const drop = without === undefined ? [] : ['setpriv', `--bounding-set=-${without}`, `--inh-caps=-${without}`]

@@ -1,0 +1,90 @@
+import type { IpRange } from '../shared/base/ip-address.ts'
+import type { Target } from '../shared/cell/target.ts'
+import type { App } from './apps/app.ts'
+import { type AppFacts, type FlowFacts, flowScope, type Protocol, plainName } from './rules/flow-facts.ts'
+import { stillAllowed } from './rules/rule.ts'
+import type { Judgement, RuleSet } from './rules/rule-set.ts'
+
+export interface FlowJudgeParts {
+  /** Those in force. */
+  readonly rules: () => RuleSet
+  /** Addresses that the network takes for public although they are not. */
+  readonly extraPublic: () => readonly IpRange[]
+}
+
+/** A flow that begins. */
+export interface AskedFlow {
+  readonly protocol: Protocol
+  readonly target: Target
+  /** Whose it is; never rejects. */
+  readonly app: Promise<App | undefined>
+  /** Who it is of, where the system tells that at once. */
+  readonly uid?: number | undefined
+}
+
+/** A flow and what becomes of it. */
+export interface JudgedFlow {
+  readonly facts: FlowFacts
+  readonly judgement: Judgement
+}
+
+interface Watched {
+  flow: JudgedFlow
+  readonly cut: () => void
+}
+
+/**
+ * What the rules say of flows: when they begin, and again when the rules change. A flow waits for its app only if there
+ * are rules about apps.
+ */
+export class FlowJudge {
+  readonly #parts: FlowJudgeParts
+  readonly #watched = new Set<Watched>()
+
+  constructor(parts: FlowJudgeParts) {
+    this.#parts = parts
+  }
+
+  /** @param onJudged called at once, or as soon as the app is known or known to be unknown */
+  judge(asked: AskedFlow, onJudged: (flow: JudgedFlow) => void): void {
+    if (!this.#parts.rules().asksForApps) return onJudged(this.#judged(asked, undefined))
+    void asked.app.then((app) => onJudged(this.#judged(asked, app)))
+  }
+
+  /** @param cut called when the rules no longer allow it in the same way. Returns what ends the watch. */
+  watch(flow: JudgedFlow, asked: AskedFlow, cut: () => void): () => void {
+    const watched: Watched = { flow, cut }
+    this.#watched.add(watched)
+    // The next rules may be about apps, even if those of now are not.
+    void asked.app.then((app) => {
+      watched.flow = { facts: this.#factsOf(asked, app), judgement: watched.flow.judgement }
+    })
+    return () => void this.#watched.delete(watched)
+  }
+
+  /** Cuts what the new rules do not let through in the same way. */
+  rulesChanged(): void {
+    const rules = this.#parts.rules()
+    for (const watched of [...this.#watched]) {
+      const { facts, judgement: before } = watched.flow
+      const after = rules.judge(facts)
+      if (stillAllowed(before, after)) watched.flow = { facts, judgement: after }
+      else watched.cut()
+    }
+  }
+
+  #judged(asked: AskedFlow, app: App | undefined): JudgedFlow {
+    const facts = this.#factsOf(asked, app)
+    return { facts, judgement: this.#parts.rules().judge(facts) }
+  }
+
+  #factsOf({ protocol, target, uid }: AskedFlow, found: App | undefined): FlowFacts {
+    const app: AppFacts | undefined = found ?? (uid === undefined ? undefined : { uid })
+    const address = target.kind === 'ip' ? target.address : undefined
+    return {
+      ...{ direction: 'out', protocol, app, address, port: target.port },
+      ...(target.kind === 'name' ? { name: plainName(target.name), nameGiven: true } : {}),
+      scope: flowScope(address, this.#parts.extraPublic()),
+    }
+  }
+}
