@@ -50,6 +50,8 @@ export interface CircuitServiceParts {
   readonly isHub: (id: Uint8Array) => boolean
   /** Opens a circuit on the link to a hub of the map; those of one group share one share of it. @throws Fault next-unreachable and others of links */
   readonly openCircuitTo: (id: Uint8Array, group: object) => Promise<CircuitEnd>
+  /** Does this when what was sent so far has been written. */
+  readonly afterWriting: (work: () => void) => void
   /** What the exit does for one circuit, which came from this neighbour. */
   readonly exit: (circuit: () => ExitCircuit, from: CircuitPeer) => ExitSink
 }
@@ -190,7 +192,10 @@ export class CircuitService {
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('relay')
     this.#parts.openCircuitTo(routing.nextId, from).then(
-      (next) => circuit.connect(next, innerCreate(routing.inner, cellClass)),
+      (next) => {
+        circuit.connect(next, innerCreate(routing.inner, cellClass))
+        this.#parts.afterWriting(() => circuit.prepareAnswer())
+      },
       (error: unknown) => circuit.refuse(isFault(error, 'next-unknown') ? 'next-unknown' : 'next-unreachable'),
     )
   }

@@ -42,9 +42,22 @@ export class ExitConnection implements ExitSink {
     this.#parts = parts
   }
 
+  /** What fails besides the destination is this computer, which has no files or memory left: it is busy. */
   connect(target: Target): void {
-    // What fails here besides the destination is this computer: it has no files or memory left.
-    this.#connect(target).catch(() => this.#refuse('exit-busy'))
+    const refused = this.#parts.admit()
+    if (refused !== undefined) return this.#refuse(refused)
+    this.#admitted = true
+    if (target.kind === 'name') {
+      this.#connectByName(target.name, target.port).catch(() => this.#refuse('exit-busy'))
+      return
+    }
+    try {
+      const forbidden = exitRefusal(this.#parts.facts(), target.address, target.port)
+      if (forbidden === undefined) this.#dial([target.address], target.port)
+      else this.#refuse(forbidden)
+    } catch {
+      this.#refuse('exit-busy')
+    }
   }
 
   data(bytes: Uint8Array, cost: number): void {
@@ -71,23 +84,19 @@ export class ExitConnection implements ExitSink {
     this.#pump?.closed(because === undefined)
   }
 
-  async #connect(target: Target): Promise<void> {
-    const refused = this.#parts.admit()
-    if (refused !== undefined) return this.#refuse(refused)
-    this.#admitted = true
-    const addresses = await this.#allowedAddresses(target)
+  async #connectByName(name: string, port: number): Promise<void> {
+    const addresses = await this.#allowedAddresses(name, port)
     if (this.#over) return this.#release()
     if (typeof addresses === 'string') return this.#refuse(addresses)
-    this.#dial(addresses.slice(0, MAX_ADDRESSES_TRIED), target.port)
+    this.#dial(addresses.slice(0, MAX_ADDRESSES_TRIED), port)
   }
 
-  /** The addresses of the target that may be connected to; the reason if there are none. */
-  async #allowedAddresses(target: Target): Promise<IpAddress[] | FaultCode> {
-    const facts = this.#parts.facts()
-    if (target.kind === 'ip') return exitRefusal(facts, target.address, target.port) ?? [target.address]
+  /** The addresses of this name that may be connected to; the reason if there are none. */
+  async #allowedAddresses(name: string, port: number): Promise<IpAddress[] | FaultCode> {
     try {
-      const found = await this.#parts.resolver.resolve(target.name)
-      const refusals = found.map((address) => exitRefusal(facts, address, target.port))
+      const found = await this.#parts.resolver.resolve(name)
+      const facts = this.#parts.facts()
+      const refusals = found.map((address) => exitRefusal(facts, address, port))
       const allowed = found.filter((_, i) => refusals[i] === undefined)
       return allowed.length > 0 ? allowed : (refusals[0] ?? 'name-not-found')
     } catch (error) {

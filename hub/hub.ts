@@ -168,6 +168,7 @@ export class Hub {
         ...{ clock, time: this.#time, keys, replays: new ReplayStore(), metrics: this.#metrics },
         isHub: (id) => this.#neighbours.isHub(id),
         openCircuitTo: (id, group) => this.#neighbours.openCircuitTo(id, group),
+        afterWriting: (work) => void setImmediate(work),
         exit: (circuit, from) => this.#exits.open(circuit, from),
       },
     )

@@ -22,7 +22,7 @@ import { type HopContext, type Initiated, NO_BINDING, wipeFirstKeys } from '../c
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
 import { CircuitSender } from './sender.ts'
-import { BUILD_TIMEOUT_MS, OPEN_TIMEOUT_MS, PING_IDLE_MS } from './timers.ts'
+import { BUILD_TIMEOUT_MS, OPEN_TIMEOUT_MS, PING_IDLE_MS, SWITCH_DELAY_MS } from './timers.ts'
 
 /** One hub of the path, as the map gives it. */
 export interface PathHop {
@@ -70,6 +70,8 @@ export class ClientCircuit {
   #forward: readonly LayerSealer[]
   #backward: readonly LayerOpener[] = []
   #received = 0n
+  /** The full keys are there, and the hubs do not know yet: the next cell tells them. */
+  #switchDue = false
   #since: number
   #lastCellAt: number
   #now: number
@@ -82,7 +84,7 @@ export class ClientCircuit {
     this.#since = now
     this.#lastCellAt = now
     this.#now = now
-    this.#sender = new CircuitSender((frame, cellClass) => this.#seal(frame, cellClass, CELL_TYPES.cell))
+    this.#sender = new CircuitSender((frame, cellClass) => this.#seal(frame, cellClass))
     const { frame, initiated } = createOrAbort(options, end)
     this.#initiated = initiated
     this.#forward = initiated.map(
@@ -134,8 +136,9 @@ export class ClientCircuit {
 
   /** To be called about once a second. */
   tick(now: number): void {
-    this.#now = now
     const waited = now - this.#since
+    this.#now = now
+    if (this.#switchDue && waited >= SWITCH_DELAY_MS) this.#seal(newFrame(1), 1)
     if (this.#state.at === 'building' && waited >= BUILD_TIMEOUT_MS) this.#fail('circuit-timeout')
     else if (this.#state.at === 'opening' && waited >= OPEN_TIMEOUT_MS) this.#fail('circuit-timeout')
     else if (this.#state.at === 'open' && now - this.#lastCellAt >= PING_IDLE_MS) {
@@ -191,7 +194,7 @@ export class ClientCircuit {
     for (const { full } of answer.hops) wipeFirstKeys(full)
     this.#since = this.#now
     if (!this.#step({ type: 'answered' })) return
-    this.#seal(newFrame(1), 1, CELL_TYPES.switch)
+    this.#switchDue = true
     if (this.#options.targetAfterAnswer) this.#sender.send({ type: 'open', target: this.#options.target })
   }
 
@@ -245,6 +248,7 @@ export class ClientCircuit {
   #close(fault: Fault | undefined, how: 'gracefully' | 'at once'): void {
     if (this.#state.at === 'closed') return
     this.#state = { at: 'closed', because: fault?.code }
+    this.#switchDue = false
     if (how === 'gracefully') this.#end.close()
     else this.#end.abort()
     for (const hop of this.#initiated) hop.close()
@@ -253,7 +257,9 @@ export class ClientCircuit {
   }
 
   /** Puts all layers on, the exit's first, in place. */
-  #seal(frame: Uint8Array, cellClass: CellClass, type: CellType): boolean {
+  #seal(frame: Uint8Array, cellClass: CellClass): boolean {
+    const type = this.#switchDue ? CELL_TYPES.switch : CELL_TYPES.cell
+    this.#switchDue = false
     this.#lastCellAt = this.#now
     for (let i = this.#forward.length - 1; i >= 0; i--) {
       this.#forward[i]?.seal(frame, FRAME_HEADER_BYTES, frame, cellClass, type)

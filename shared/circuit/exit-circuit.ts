@@ -18,7 +18,7 @@ import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './time
 
 /** What the exit does in the world for a circuit. */
 export interface ExitSink {
-  /** Connect to this target; answer by `connected` or `refuse`. */
+  /** Connect to this target; answer by `connected`, or at any time by `refuse`. */
   connect(target: Target): void
   /** Bytes for the destination. When they are written, `release(cost)` must be called. Yours to keep. */
   data(bytes: Uint8Array, cost: number): void
@@ -39,6 +39,9 @@ export class ExitCircuit {
   readonly #sender: CircuitSender
   readonly #startedAt: number
   #state: ExitState = EXIT_START
+  #answered = false
+  /** Why the destination was refused before the ANSWER went out. */
+  #refusedAtOnce: FaultCode | undefined
   #received = 0n
   #pongDue: bigint | undefined
   #lastCellAt: number
@@ -66,10 +69,12 @@ export class ExitCircuit {
     return this.#state
   }
 
-  /** Answers the CREATE, then connects if it named a target. */
+  /** Answers the CREATE, and connects if it named a target: that begins first, because it takes longer than the answer. */
   start(target: Target | undefined): void {
-    this.#end.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, undefined))
     if (target !== undefined && this.#step({ type: 'open' })) this.#sink.connect(target)
+    this.#end.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, undefined))
+    this.#answered = true
+    if (this.#refusedAtOnce !== undefined) this.refuse(this.#refusedAtOnce)
   }
 
   connected(family: 4 | 6): void {
@@ -79,6 +84,10 @@ export class ExitCircuit {
   /** The destination can not be had: the client is told, and the circuit ends. */
   refuse(because: FaultCode): void {
     if (this.#state.at !== 'connecting') return
+    if (!this.#answered) {
+      this.#refusedAtOnce = because
+      return
+    }
     this.#sender.send({ type: 'refused', reason: FAULTS[because].wire })
     this.#fail(because, 'gracefully')
   }

@@ -73,6 +73,11 @@ export class HubHop {
     this.#respond().backward.seal(frame, FRAME_HEADER_BYTES, frame, cellClass, CELL_TYPES.cell)
   }
 
+  /** Does the work of the ANSWER while nobody waits for it. */
+  prepareAnswer(): void {
+    if (this.#pending !== undefined) this.#respond()
+  }
+
   /** This hub's ANSWER, which is the first thing that goes backward, once. */
   answer(status: number, deeper: Uint8Array | undefined): Uint8Array {
     const { place } = this

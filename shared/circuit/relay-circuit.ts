@@ -66,6 +66,11 @@ export class RelayCircuit {
     this.#waiting = []
   }
 
+  /** To be called when the CREATE has gone on: what this hub has to compute for its ANSWER is done while the next hubs work. */
+  prepareAnswer(): void {
+    if (this.#state === 'created') this.#hop.prepareAnswer()
+  }
+
   /** The next hub can not be had: tells the client why, and nobody else. */
   refuse(because: FaultCode): void {
     if (this.#state === 'extending' || this.#state === 'created') {

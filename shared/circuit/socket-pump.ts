@@ -81,7 +81,7 @@ export class SocketPump {
       return
     }
     this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy())
-    this.#socket.end()
+    if (!this.#socket.writableEnded) this.#socket.end()
   }
 
   readonly #onTaken = (): void => {

@@ -8,6 +8,8 @@ export const OPEN_TIMEOUT_MS = 30_000
 export const EXTEND_TIMEOUT_MS = 10_000
 /** At each place further on so much less: of all that wait for a silent hub, the one before it must be the first to say so. */
 export const EXTEND_STEP_MS = 2_000
+/** A client that has nothing to say so long after the ANSWER switches to full keys with an empty cell. */
+export const SWITCH_DELAY_MS = 1_000
 /** A hub closes a circuit that has not switched to full keys after this time. */
 export const SWITCH_TIMEOUT_MS = 30_000
 /** An exit waits so long for OPEN when the CREATE named no target. */

@@ -9,8 +9,11 @@ const BATCH_BYTES = 64 * 1024
 /** Bytes given to the socket and not yet taken by the system. */
 const MAX_OUTSTANDING_BYTES = 256 * 1024
 
+/** An answer to a CLOSE waits so long for something that goes the same way: nobody needs it soon, and a write costs more. */
+export const CLOSE_ANSWER_DELAY_MS = 20
+
 /** What the owner of a link is told; the driver adds the rest. */
-export type LinkEvents = Omit<LinkSink, 'wake'> & {
+export type LinkEvents = Omit<LinkSink, 'wake' | 'wakeLater'> & {
   /** Queued control bytes went out. */
   drained(): void
 }
@@ -23,6 +26,7 @@ export class LinkDriver {
   readonly #clock: MonotonicClock
   #outstanding = 0
   #scheduled = false
+  #later: NodeJS.Timeout | undefined
 
   constructor(pipe: BytePipe, options: LinkOptions, events: LinkEvents, clock: MonotonicClock) {
     this.#pipe = pipe
@@ -32,7 +36,9 @@ export class LinkDriver {
       {
         ...events,
         wake: () => this.#schedule(),
+        wakeLater: () => this.#scheduleLater(),
         closed: (fault) => {
+          clearTimeout(this.#later)
           pipe.destroy()
           events.closed(fault)
         },
@@ -59,7 +65,14 @@ export class LinkDriver {
     })
   }
 
+  #scheduleLater(): void {
+    if (this.#scheduled) return
+    this.#later ??= setTimeout(() => this.#schedule(), CLOSE_ANSWER_DELAY_MS)
+  }
+
   #flush(): void {
+    clearTimeout(this.#later)
+    this.#later = undefined
     while (!this.link.closed && this.#outstanding < MAX_OUTSTANDING_BYTES) {
       const chunks = this.link.pull(BATCH_BYTES, this.#clock.now())
       if (chunks.length === 0) break

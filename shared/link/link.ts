@@ -1,22 +1,14 @@
-import { ByteReader } from '../base/byte-reader.ts'
-import { concatBytes, equalBytes } from '../base/bytes.ts'
+import { equalBytes } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import { type CellClass, FRAME_HEADER_BYTES } from '../cell/cell.ts'
 import { OwedAcks, readAck } from './acks.ts'
 import { CircuitEnd } from './circuit-end.ts'
 import { drawCircuitId } from './circuit-id.ts'
-import {
-  CELL_FLAGS,
-  encodeFrame,
-  FRAME_TYPES,
-  type FrameHeader,
-  isCellType,
-  LINK_VERSION,
-  MAX_PAYLOAD_BYTES,
-} from './frame.ts'
+import { CELL_FLAGS, encodeFrame, FRAME_TYPES, type FrameHeader, isCellType, MAX_PAYLOAD_BYTES } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { Grants } from './grants.ts'
+import { helloFault, helloFrame } from './hello.ts'
 import type { LedgerAccount, MemoryLedger } from './memory-ledger.ts'
 import { Outgoing } from './outgoing.ts'
 import { Wear } from './wear.ts'
@@ -31,7 +23,6 @@ export const CLOSING_LIMIT_MS = 30_000
 /** A circuit that began to end is over on both sides after this time, or the peer keeps ids taken on purpose. */
 export const CLOSE_ANSWER_LIMIT_MS = 120_000
 
-const HELLO_BYTES = 1 + 32
 const PING_BYTES = 8
 const EMPTY_PAYLOAD = new Uint8Array(0)
 
@@ -53,6 +44,8 @@ export interface LinkOptions {
 export interface LinkSink {
   /** There is something to `pull`. */
   wake(): void
+  /** There is something to `pull`, which may wait for `CLOSE_ANSWER_DELAY_MS` if nothing else comes. */
+  wakeLater(): void
   /** The peer's HELLO was right: the link may be used. */
   ready(): void
   /** The peer opened a circuit; `body` is its CREATE. Attach a handler to `end` or close it. */
@@ -95,7 +88,7 @@ export class Link implements LedgerAccount {
     this.#wear = new Wear(now)
     this.#lastHeard = now
     options.ledger.open(this)
-    this.#push(encodeFrame(FRAME_TYPES.hello, 0, concatBytes(Uint8Array.of(LINK_VERSION), options.networkId)))
+    this.#push(helloFrame(options.networkId))
   }
 
   get closed(): boolean {
@@ -279,19 +272,10 @@ export class Link implements LedgerAccount {
   }
 
   #receiveHello(payload: Uint8Array): boolean {
-    const reader = new ByteReader(payload)
-    const version = reader.u8()
-    const networkId = reader.bytes(HELLO_BYTES - 1)
-    if (!reader.ended || version !== LINK_VERSION) {
-      this.fail(new Fault('link-version', { theirs: version, ours: LINK_VERSION }))
-      return true
-    }
-    if (!equalBytes(networkId, this.#options.networkId)) {
-      this.fail(new Fault('link-network'))
-      return true
-    }
-    this.#greeted = true
-    this.#sink.ready()
+    const fault = helloFault(payload, this.#options.networkId)
+    this.#greeted = fault === undefined
+    if (fault === undefined) this.#sink.ready()
+    else this.fail(fault)
     return true
   }
 
@@ -325,7 +309,9 @@ export class Link implements LedgerAccount {
     const answered = end.status === 'closed'
     this.#forget(end)
     end.receiveClose()
-    if (!answered) this.#push(encodeFrame(FRAME_TYPES.close, id, EMPTY_PAYLOAD))
+    if (answered) return
+    this.#queue(encodeFrame(FRAME_TYPES.close, id, EMPTY_PAYLOAD))
+    this.#sink.wakeLater()
   }
 
   #receivePong(payload: Uint8Array, now: number): boolean {
@@ -378,13 +364,14 @@ export class Link implements LedgerAccount {
   }
 
   #push(frame: Uint8Array): void {
+    this.#queue(frame)
+    if (!this.#closed) this.#sink.wake()
+  }
+
+  #queue(frame: Uint8Array): void {
     if (this.#closed) return
-    if (this.#out.controlBytes > MAX_QUEUED_CONTROL_BYTES) {
-      this.fail(new Fault('link-protocol', { unread: true }))
-      return
-    }
-    this.#out.push(frame)
-    this.#sink.wake()
+    if (this.#out.controlBytes > MAX_QUEUED_CONTROL_BYTES) this.fail(new Fault('link-protocol', { unread: true }))
+    else this.#out.push(frame)
   }
 
   #grant(): void {

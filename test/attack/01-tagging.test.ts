@@ -24,8 +24,7 @@ interface Scene {
 
 async function open(path: readonly string[]): Promise<Scene> {
   const network = new MemoryNetwork(path)
-  const client = network.open('client', path)
-  await network.run()
+  const client = await network.openSwitched('client', path)
   return { network, client, exit: () => network.hub(path.at(-1) as string).exits[0] }
 }
 
@@ -190,8 +189,7 @@ describe('a bit turned over in the first flight', () => {
     for (const wire of ['client>a', 'a>b', 'b>c']) {
       const network = new MemoryNetwork(PATH)
       const seen = flipOnce(network, wire, ({ type }) => type === CELL_TYPES.switch, 8 * random.below(400))
-      const client = network.open('client', PATH)
-      await network.run()
+      const client = await network.openSwitched('client', PATH)
       expect([seen.flipped, client.closed, network.remains]).toEqual([1, true, []])
     }
   })

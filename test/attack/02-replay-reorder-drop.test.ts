@@ -42,8 +42,7 @@ describe.each(WIRES)('a cell on %s (%s)', (wire, direction) => {
     '%s (number %i) closes the circuit, and nothing behind it is delivered',
     async (trick, at) => {
       const network = new MemoryNetwork(PATH)
-      const client = network.open('client', PATH)
-      await network.run()
+      const client = await network.openSwitched('client', PATH)
       const exit = network.hub('c').exits[0]!
       const held: Uint8Array[] = []
       network.tamper = (header, frame, from, to) => {
@@ -69,8 +68,7 @@ describe.each(WIRES)('a cell on %s (%s)', (wire, direction) => {
 describe('the last cell', () => {
   test.each(['a>b', 'c>b'])('that is left out on %s makes no clean end', async (wire) => {
     const network = new MemoryNetwork(PATH)
-    const client = network.open('client', PATH)
-    await network.run()
+    const client = await network.openSwitched('client', PATH)
     const exit = network.hub('c').exits[0]!
     let dropped = 0
     network.tamper = (header, frame, from, to) => {

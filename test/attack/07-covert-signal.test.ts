@@ -30,8 +30,7 @@ const CLASSES = [1, 2, 3, 4] as const
 async function open() {
   const network = new MemoryNetwork(PATH)
   const tap = new FrameTap(network)
-  const client = network.open('client', PATH)
-  await network.run()
+  const client = await network.openSwitched('client', PATH)
   expect(client.events).toEqual(['opened 4'])
   tap.forget()
   return { network, tap, client, exit: network.hub('c').exits[0]! }

@@ -36,7 +36,7 @@ const flip =
     }
   }
 const send: Ending = (network, client) => {
-  client.circuit.write(new Uint8Array(10))
+  for (let i = 0; i < 2; i++) client.circuit.write(new Uint8Array(10)) // a SWITCH, then a CELL
   network.hub('c').exits[0]?.circuit().write(new Uint8Array(10))
 }
 

@@ -31,8 +31,7 @@ function flood(network: MemoryNetwork, name: string, count: number, fresh: numbe
 }
 
 async function letsIn(network: MemoryNetwork): Promise<boolean> {
-  const client = network.open('honest', ['a'])
-  await network.run()
+  const client = await network.openSwitched('honest', ['a'])
   return client.events.includes('opened 4')
 }
 

@@ -115,8 +115,7 @@ describe('a cell that a relay does not take', () => {
     for (const change of Object.values(CAUSES)) {
       const network = new MemoryNetwork(PATH, { autoRelease: false })
       const tap = new FrameTap(network)
-      const client = network.open('client', PATH)
-      await network.run()
+      const client = await network.openSwitched('client', PATH)
       for (let i = 0; i < 200; i++) network.hub('c').exits[0]!.circuit().write(new Uint8Array(16_000))
       await network.run()
       tap.forget()

@@ -124,7 +124,7 @@ describe('two lives of a hub', () => {
       {
         ...{ clock: network.clock, time: network.time, replays: new ReplayStore(), metrics: new HubMetrics() },
         keys: new CircuitKeyRing({ ...ring.current, notBefore: 0 }),
-        ...{ isHub: () => false, openCircuitTo: () => new Promise(() => {}) },
+        ...{ isHub: () => false, openCircuitTo: () => new Promise(() => {}), afterWriting: () => {} },
         exit: () => ({ connect() {}, data() {}, finished() {}, writable() {}, closed() {} }),
       },
     )

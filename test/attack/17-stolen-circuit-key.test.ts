@@ -12,6 +12,7 @@ import { parseOptions } from '../../shared/base/options.ts'
 import { bodyOf, CELL_TYPES, newFrame } from '../../shared/cell/cell.ts'
 import { openCreate, readOffer } from '../../shared/cell/create.ts'
 import { LayerOpener } from '../../shared/cell/layer.ts'
+import { SWITCH_DELAY_MS } from '../../shared/circuit/timers.ts'
 import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
 import { type EarlySecrets, receive } from '../../shared/crypto/handshake.ts'
 import { X25519PrivateKey, X25519PublicKey } from '../../shared/crypto/x25519.ts'
@@ -51,7 +52,7 @@ async function recorded() {
     .map(({ value }) => (value as X25519PrivateKey).toBytes())
   await network.run()
   network.hub('c').exits[0]!.circuit().write(utf8('what the destination says'))
-  await network.run()
+  await network.pass(SWITCH_DELAY_MS, [client])
   expect(client.events).toEqual(['opened 4'])
 
   const stolen = PATH.map((name) => network.hub(name).keys.current.pair.toBytes())

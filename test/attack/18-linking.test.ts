@@ -11,7 +11,7 @@ import { systemRandom } from '../../shared/base/random.ts'
 import { capacityOf } from '../../shared/cell/cell.ts'
 import { decodeMessages } from '../../shared/cell/message.ts'
 import { ClientCircuit } from '../../shared/circuit/client-circuit.ts'
-import { PING_IDLE_MS } from '../../shared/circuit/timers.ts'
+import { PING_IDLE_MS, SWITCH_DELAY_MS } from '../../shared/circuit/timers.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { FRAME_TYPES } from '../../shared/link/frame.ts'
@@ -181,6 +181,7 @@ describe('two circuits of one client', () => {
     await network.run()
     for (const exit of exits) exit.send(cellOf({ type: 'opened', family: 4 }))
     await network.run()
+    await network.pass(SWITCH_DELAY_MS, clients)
     await network.pass(PING_IDLE_MS, clients)
     const tokens = exits.map(({ received }) =>
       received

@@ -110,6 +110,7 @@ function make(options: Partial<CircuitServiceOptions> = {}, parts: Partial<Circu
       metrics,
       isHub: (id) => hubs.some((hub) => Buffer.compare(hub, id) === 0),
       openCircuitTo: () => new Promise(() => {}),
+      afterWriting: (work) => work(),
       exit: () => {
         exits++
         return { connect() {}, data() {}, finished() {}, writable() {}, closed() {} }

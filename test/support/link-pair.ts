@@ -22,6 +22,7 @@ export interface LinkSide {
   readonly control: Uint8Array[]
   ready: number
   wakes: number
+  laterWakes: number
   fault: Fault | undefined
   /** What to do with a circuit that the peer opens. */
   onCircuit: (end: CircuitEnd) => void
@@ -33,6 +34,7 @@ export function linkSide(options: Partial<LinkOptions> = {}, now = 0): LinkSide 
     control: [],
     ready: 0,
     wakes: 0,
+    laterWakes: 0,
     fault: undefined,
     onCircuit: () => {},
   }
@@ -48,6 +50,9 @@ export function linkSide(options: Partial<LinkOptions> = {}, now = 0): LinkSide 
     {
       wake: () => {
         side.wakes++
+      },
+      wakeLater: () => {
+        side.laterWakes++
       },
       ready: () => {
         side.ready++

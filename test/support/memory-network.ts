@@ -9,6 +9,7 @@ import { NetworkTime } from '../../shared/base/network-time.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitOptions } from '../../shared/circuit/client-circuit.ts'
 import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
+import { SWITCH_DELAY_MS } from '../../shared/circuit/timers.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
@@ -129,6 +130,7 @@ export class MemoryNetwork {
         replays,
         metrics,
         isHub,
+        afterWriting: queueMicrotask,
         openCircuitTo: async (id, group) => {
           const next = this.#nameOf(id)
           await this.dialling.get(next)
@@ -191,6 +193,18 @@ export class MemoryNetwork {
       this.clock.now(),
     )
     return Object.assign(record, { circuit })
+  }
+
+  /** The same, until nothing moves any more: it is open, and has switched to full keys by a cell without messages. */
+  async openSwitched(
+    client: string,
+    path: readonly string[],
+    options: Partial<ClientCircuitOptions> = {},
+  ): Promise<ClientRecord> {
+    const record = this.open(client, path, options)
+    await this.run()
+    await this.pass(SWITCH_DELAY_MS, [record])
+    return record
   }
 
   pathHop(name: string): { hubId: Uint8Array; key: CircuitPublicKey } {
@@ -294,6 +308,7 @@ export class MemoryNetwork {
         { networkId: NETWORK_ID, initiator, maxCircuits: 10_000, ledger: new MemoryLedger(Number.POSITIVE_INFINITY) },
         {
           wake: () => {},
+          wakeLater: () => {},
           ready: () => {},
           circuit: (end, cellClass, body) => {
             const hub = this.hubs.get(self)

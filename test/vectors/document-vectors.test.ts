@@ -107,7 +107,7 @@ describe('our frames', () => {
   })
 
   test('begin with a HELLO', () => {
-    const sink = { wake() {}, ready() {}, circuit() {}, control() {}, closed() {} }
+    const sink = { wake() {}, wakeLater() {}, ready() {}, circuit() {}, control() {}, closed() {} }
     const ledger = new MemoryLedger(1)
     const link = new Link({ networkId: hex(vectors.networkId), initiator: true, maxCircuits: 1, ledger }, sink, 0)
     expect(toHex(concatBytes(...link.pull(65_536, 0)))).toBe(vectors.firstWrite)

@@ -9,6 +9,7 @@ import {
   OPEN_TIMEOUT_MS,
   OPEN_WAIT_TIMEOUT_MS,
   PING_IDLE_MS,
+  SWITCH_DELAY_MS,
   SWITCH_TIMEOUT_MS,
 } from '../../../shared/circuit/timers.ts'
 import { type ClientRecord, MemoryNetwork } from '../../support/memory-network.ts'
@@ -41,8 +42,7 @@ describe('a client waits', () => {
 
   test('with an open circuit for as long as its app likes, and keeps it alive by PINGs', async () => {
     const network = new MemoryNetwork(PATH)
-    const client = network.open('client', PATH)
-    await network.run()
+    const client = await network.openSwitched('client', PATH)
     let cells = 0
     network.tamper = (header, frame) => {
       if (header.type === CELL_TYPES.cell) cells++
@@ -66,7 +66,7 @@ describe('a client waits', () => {
     const client = network.open('client', ['a'])
     await network.run()
     exit.send(cellOf({ type: 'opened', family: 4 }))
-    await network.run()
+    await network.pass(SWITCH_DELAY_MS, [client])
     for (let i = 0; i < 3; i++) await network.pass(PING_IDLE_MS, [client])
     const tokens = exit.received
       .flatMap(({ plain }) => decodeMessages(plain!.subarray(0, capacityOf(1))) ?? [])
