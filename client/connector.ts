@@ -1,19 +1,24 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
-import { formatEndpoint, type IpRange } from '../shared/base/ip-address.ts'
+import { formatEndpoint, formatIp, type IpAddress, type IpRange } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
+import type { PacketMessage } from '../shared/cell/message.ts'
+import { isOfPackets, type Purpose } from '../shared/cell/purpose.ts'
 import type { Target } from '../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink } from '../shared/circuit/client-circuit.ts'
 import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { Association, type AssociationSink } from './association.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
+import { Echo, type EchoSink } from './echo.ts'
 import type { Home, HomeLink } from './home-link.ts'
 import { choosePath, type Wish } from './navigator/choose-path.ts'
+import type { OpenPackets, PacketTunnel } from './packet-flow.ts'
 
 export interface ConnectorParts {
   readonly networkId: Uint8Array
@@ -59,6 +64,18 @@ export const MAX_TRIES = 3
 /** How long a connection waits for the home link. */
 const HOME_WAIT_MS = 20_000
 
+/** For exit policies an echo request is one to the port of the echo service. */
+const ECHO_PORT = 7
+
+/** What is asked for: of whom, where the exit had better be, and by which path. */
+interface Request {
+  readonly purpose: Purpose
+  /** The destination; of several the first. */
+  readonly near: Target
+  readonly by: ConnectionView['by']
+  readonly wish: Wish
+}
+
 /** Opens connections through the network: a path and a circuit of its own for each. */
 export class Connector {
   readonly #wish: Wish
@@ -82,9 +99,20 @@ export class Connector {
    * expired map, or a network that can not be reached. Nothing ever goes another way.
    */
   open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
-    const tunnel = new PendingTunnel()
-    void this.#open(target, by, sink, tunnel)
-    return tunnel
+    return this.#start({ purpose: target, near: target, by, wish: this.#wish }, sink)
+  }
+
+  /** A UDP socket of an app. Failures come by `sink.closed`, and each time the next datagram tries again. */
+  openAssociation(by: ConnectionView['by'], sink: AssociationSink, wish = this.#wish): Association {
+    const open: OpenPackets = (near, opened) => this.#start({ purpose: { kind: 'udp' }, near, by, wish }, opened)
+    return new Association({ clock: this.#parts.clock, open, isPublic: (address) => this.#isPublic(address) }, sink)
+  }
+
+  /** Echo requests to one address. Failures come by `sink.closed`, and each time the next request tries again. */
+  openEcho(address: IpAddress, by: ConnectionView['by'], sink: EchoSink, wish = this.#wish): Echo {
+    const near = { kind: 'ip', address, port: ECHO_PORT } as const
+    const open: OpenPackets = (_, opened) => this.#start({ purpose: { kind: 'echo', address }, near, by, wish }, opened)
+    return new Echo(near, this.#parts.clock, open, sink)
   }
 
   /** To be called about once a second. */
@@ -97,9 +125,15 @@ export class Connector {
     for (const circuit of [...this.#circuits]) circuit.reset()
   }
 
-  async #open(target: Target, by: ConnectionView['by'], sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
+  #start(request: Request, sink: TunnelSink): PendingTunnel {
+    const tunnel = new PendingTunnel()
+    void this.#open(request, sink, tunnel)
+    return tunnel
+  }
+
+  async #open(request: Request, sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
     const { clock, connections } = this.#parts
-    const id = connections.add(by, describeTarget(target))
+    const id = connections.add(request.by, describe(request))
     const startedAt = clock.now()
     const avoid = new Set<string>()
     let opened = false
@@ -110,6 +144,7 @@ export class Connector {
         sink.opened(family)
       },
       data: (bytes, cost) => sink.data(bytes, cost),
+      packet: (message) => sink.packet?.(message),
       finished: () => sink.finished(),
       writable: () => sink.writable(),
       closed: (fault) => {
@@ -119,7 +154,7 @@ export class Connector {
     }
     let before: Fault | undefined
     for (let tries = 1; ; tries++) {
-      const fault = await this.#try(target, id, watched, tunnel, avoid)
+      const fault = await this.#try(request, id, watched, tunnel, avoid)
       if (fault === undefined) return
       const again = !opened && !tunnel.isReset && tries < MAX_TRIES && WORTH_ANOTHER_WAY.has(fault.code)
       // That there is no other way says less than why the one before failed.
@@ -131,7 +166,7 @@ export class Connector {
 
   /** One way. Resolves when it is over: with the fault if it failed before it was open, else with nothing. */
   async #try(
-    target: Target,
+    request: Request,
     id: number,
     sink: TunnelSink,
     tunnel: PendingTunnel,
@@ -141,9 +176,9 @@ export class Connector {
     let home: Home | undefined
     try {
       home = this.#parts.homeLink.home ?? (await this.#waitForHome())
-      path = this.#path(target, home, avoid)
+      path = this.#path(request, home, avoid)
       this.#parts.connections.update(id, { path: path.map(hopView) })
-      return await this.#build(target, path, home, sink, tunnel)
+      return await this.#build(request.purpose, path, home, sink, tunnel)
     } catch (error) {
       const fault = asFault(error)
       if (home !== undefined && fault.details.place === 1 && HOME_IS_OVER.has(fault.code)) {
@@ -154,22 +189,31 @@ export class Connector {
     }
   }
 
+  #isPublic(address: IpAddress): boolean {
+    try {
+      return isPublicIp(address, this.#parts.map().content.parameters.addressScope)
+    } catch {
+      return isPublicIp(address) // without a map no circuit opens, and its opener is told why
+    }
+  }
+
   #waitForHome(): Promise<Home> {
     return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
   }
 
-  #path(target: Target, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
+  #path({ near: target, purpose, wish }: Request, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
     const { map: currentMap, locator, random } = this.#parts
     const map = currentMap()
     refuseSpecial(target, map.content.parameters.addressScope)
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const known = map.hub(home.id) ?? home
-    return choosePath({ hubs: map.content.hubs, home: known, wish: this.#wish, target, location, avoid }, random)
+    const bothFamilies = purpose.kind === 'udp'
+    return choosePath({ hubs: map.content.hubs, home: known, wish, target, location, avoid, bothFamilies }, random)
   }
 
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
   #build(
-    target: Target,
+    target: Purpose,
     path: MapHub[],
     { handle }: Home,
     sink: TunnelSink,
@@ -197,6 +241,7 @@ export class Connector {
             resolve(undefined)
           },
           data: (bytes, cost) => sink.data(bytes, cost),
+          packet: (message) => sink.packet?.(message),
           finished: () => sink.finished(),
           writable: () => sink.writable(),
           closed: (fault) => {
@@ -214,7 +259,7 @@ export class Connector {
 }
 
 /** The circuit of the try that is under way; before there is one, only `reset` means anything. */
-class PendingTunnel implements Tunnel {
+class PendingTunnel implements Tunnel, PacketTunnel {
   #circuit: ClientCircuit | undefined
   isReset = false
 
@@ -225,6 +270,14 @@ class PendingTunnel implements Tunnel {
 
   write(bytes: Uint8Array): boolean {
     return this.#circuit?.write(bytes) ?? false
+  }
+
+  get mayCarry(): boolean {
+    return this.#circuit?.mayCarry ?? false
+  }
+
+  carry(messages: readonly PacketMessage[]): void {
+    this.#circuit?.carry(messages)
   }
 
   finish(): void {
@@ -251,6 +304,12 @@ function avoidFailed(fault: Fault, path: readonly MapHub[], avoid: Set<string>):
   const place = fault.details.place
   const suspects = typeof place === 'number' ? path.slice(place - 1, place + 1) : path
   for (const hub of suspects) if (hub !== path[0]) avoid.add(hub.key)
+}
+
+/** As the user reads it in the list of connections. */
+function describe({ purpose, near }: Request): string {
+  if (!isOfPackets(purpose)) return describeTarget(near)
+  return purpose.kind === 'echo' ? `${formatIp(purpose.address)}/echo` : `${describeTarget(near)}/udp`
 }
 
 export function describeTarget(target: Target): string {

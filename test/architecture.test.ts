@@ -99,7 +99,11 @@ const EDGES: readonly Edge[] = [
       'shared/link/tls-transport.ts': 'dials links',
     },
   },
-  { what: 'UDP sockets (node:dgram)', pattern: imports('node:dgram'), may: {} },
+  {
+    what: 'UDP sockets (node:dgram)',
+    pattern: imports('node:dgram'),
+    may: { 'shared/base/udp-socket.ts': 'is the UDP socket of exits and of the SOCKS proxy' },
+  },
   {
     what: 'names (node:dns)',
     pattern: imports('node:dns(/promises)?'),
@@ -233,6 +237,7 @@ const EDGES: readonly Edge[] = [
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',
       'hub/hub.ts': 'gives its parts a tick a second, and waits for circuits to end',
+      'shared/circuit/packet-lane.ts': 'gives a circuit what one turn brought together',
       'shared/circuit/socket-pump.ts': 'gives a socket what one turn brought together',
       'shared/link/link-driver.ts': 'writes at the end of a turn',
       'shared/link/link-node.ts': 'gives its links a tick a second',

@@ -1,11 +1,10 @@
 import type { CircuitPeer } from '../../hub/circuit-service.ts'
-import type { ExitConnection } from '../../hub/exit-connection.ts'
 import type { ExitFacts } from '../../hub/exit-guard.ts'
 import { ExitService, type ExitServiceOptions } from '../../hub/exit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpAddress, parseRange } from '../../shared/base/ip-address.ts'
-import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
+import type { ExitCircuit, ExitSink } from '../../shared/circuit/exit-circuit.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -15,7 +14,7 @@ export class TestExitCircuit {
   readonly received: Uint8Array[] = []
   released = 0
   refused: FaultCode | undefined
-  connection: ExitConnection | undefined
+  connection: ExitSink | undefined
 
   connected(family: 4 | 6): void {
     this.events.push(`connected ${family}`)
@@ -69,7 +68,11 @@ export class ExitScene {
 
   constructor(options: Partial<ExitServiceOptions> = {}) {
     this.service = new ExitService(
-      { maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000, ...options },
+      {
+        ...{ maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000 },
+        ...{ maxAssociations: 100, maxAssociationsPerNeighbour: 50 },
+        ...options,
+      },
       {
         clock: this.clock,
         metrics: this.metrics,
@@ -79,7 +82,7 @@ export class ExitScene {
     )
   }
 
-  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitConnection } {
+  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitSink } {
     const circuit = new TestExitCircuit()
     const connection = this.service.open(() => circuit as unknown as ExitCircuit, from)
     circuit.connection = connection

@@ -5,13 +5,12 @@ import { bodyBytesOf, bodyOf, CELL_CLASSES, type CellClass, capacityOf } from '.
 import { giveBackFrame, takeFrame } from '../../../shared/cell/frame-pool.ts'
 import {
   decodeMessages,
-  decodeOpen,
   encodeMessage,
-  encodeOpen,
   MESSAGE_TYPES,
   type Message,
   messageBytes,
 } from '../../../shared/cell/message.ts'
+import { decodeOpen, encodeOpen } from '../../../shared/cell/purpose.ts'
 import { decodeTarget, encodeTarget, isHostName, type Target } from '../../../shared/cell/target.ts'
 import { CircuitSender } from '../../../shared/circuit/sender.ts'
 import { cellOf } from '../../support/raw-circuit.ts'
