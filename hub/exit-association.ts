@@ -54,7 +54,7 @@ export class ExitAssociation implements ExitSink {
   }
 
   packet(message: PacketMessage): void {
-    if (message.type !== 'datagram') return
+    if (this.#over || message.type !== 'datagram') return
     const { peer, bytes } = message
     if (peer.kind === 'ip') this.#send(peer, normalizeIp(peer.address), bytes)
     else this.#sendToName(peer, bytes)

@@ -4,6 +4,7 @@ import { ExitService, type ExitServiceOptions } from '../../hub/exit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpAddress, parseRange } from '../../shared/base/ip-address.ts'
+import type { ExitFamily, PacketMessage } from '../../shared/cell/message.ts'
 import type { ExitCircuit, ExitSink } from '../../shared/circuit/exit-circuit.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -12,11 +13,17 @@ import { ManualClock } from './manual-clock.ts'
 export class TestExitCircuit {
   readonly events: string[] = []
   readonly received: Uint8Array[] = []
+  readonly packets: PacketMessage[] = []
+  mayCarry = true
   released = 0
   refused: FaultCode | undefined
   connection: ExitSink | undefined
 
-  connected(family: 4 | 6): void {
+  carry(messages: readonly PacketMessage[]): void {
+    this.packets.push(...messages)
+  }
+
+  connected(family: ExitFamily): void {
     this.events.push(`connected ${family}`)
   }
 
