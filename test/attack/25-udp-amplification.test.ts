@@ -70,11 +70,15 @@ describe('somebody who wants nothing', () => {
     expect(total).toBeLessThanOrEqual(UNANSWERED_BYTES)
   })
 
-  test('is not taken for somebody who answered because another one did', async () => {
+  test.each([
+    ['another address', '127.0.0.3'],
+    ['another port of its address', '127.0.0.2'],
+  ])('is not taken for somebody who answered because %s did', async (_what, host) => {
     const scene = new ExitScene()
     const own = association(scene)
     const victim = await victimAt('127.0.0.2')
-    const helper = await server('127.0.0.3', (bytes) => bytes)
+    const helper = await server(host, (bytes) => bytes)
+    own.send(peerAt(victim.host, victim.port), '')
     own.send(peerAt(helper.host, helper.port), 'hello')
     await until(() => own.texts.length === 1)
     await flood(scene, own, victim, 1000)
