@@ -49,7 +49,7 @@ export interface Tunnel {
 
 /** Faults that say that the way was bad, not the destination: another way may work. */
 const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
-  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused'],
+  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused', 'kind-refused'],
   ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent'],
   ...['circuit-closed', 'circuit-timeout', 'link-closed', 'link-silent', 'cell-rejected', 'circuit-protocol'],
 ] as FaultCode[])

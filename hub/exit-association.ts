@@ -2,13 +2,14 @@ import type { MonotonicClock } from '../shared/base/clock.ts'
 import { isFault } from '../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../shared/base/fault-codes.ts'
 import { familyOf, type IpAddress, type IpFamily, normalizeIp } from '../shared/base/ip-address.ts'
-import { UdpSocket } from '../shared/base/udp-socket.ts'
+import type { UdpSocket } from '../shared/base/udp-socket.ts'
 import type { PacketMessage } from '../shared/cell/message.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { ExitCircuit, ExitSink } from '../shared/circuit/exit-circuit.ts'
 import { PacketLane } from '../shared/circuit/packet-lane.ts'
-import { type ExitParts, faultOfConnect } from './exit-connection.ts'
+import type { ExitParts } from './exit-connection.ts'
 import { datagramRefusal } from './exit-guard.ts'
+import { faultOfDatagram, openExitSocket } from './exit-socket.ts'
 import type { PacketFate } from './metrics.ts'
 import { UdpPeers } from './udp-peers.ts'
 
@@ -83,9 +84,11 @@ export class ExitAssociation implements ExitSink {
     const admitted = this.#peers.admit(address, peer.port, bytes.length, this.#parts.clock.now())
     if (admitted === 'unanswered') return this.#count('unanswered')
     if (typeof admitted === 'string') return this.#refuse(peer, admitted)
-    const isTaken = this.#socket(familyOf(address)).send(bytes, admitted, (error) => {
-      const because = faultOfConnect([error])
-      if (because !== 'connect-timeout') this.#refuse(peer, because)
+    const socket = this.#socket(familyOf(address))
+    if (socket === undefined) return this.#refuse(peer, 'exit-busy')
+    const isTaken = socket.send(bytes, admitted, (error) => {
+      const because = faultOfDatagram(error)
+      if (because !== undefined) this.#refuse(peer, because)
     })
     this.#count(isTaken ? 'sent' : 'congested')
   }
@@ -121,14 +124,15 @@ export class ExitAssociation implements ExitSink {
     }
   }
 
-  #socket(family: IpFamily): UdpSocket {
+  #socket(family: IpFamily): UdpSocket | undefined {
     const open = this.#sockets.get(family)
     if (open !== undefined) return open
-    const socket = new UdpSocket(family, {
+    const socket = openExitSocket(family, {
       received: (bytes, address, port) => this.#received(bytes, address, port),
+      unreachable: (address, port, because) => this.#refuse({ kind: 'ip', address, port }, because),
       failed: () => this.#circuit().reset(),
     })
-    this.#sockets.set(family, socket)
+    if (socket !== undefined) this.#sockets.set(family, socket)
     return socket
   }
 

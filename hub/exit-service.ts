@@ -6,6 +6,7 @@ import type { ExitCircuit, ExitSink } from '../shared/circuit/exit-circuit.ts'
 import type { CircuitPeer } from './circuit-service.ts'
 import { ExitAssociation } from './exit-association.ts'
 import { ExitConnection } from './exit-connection.ts'
+import { ExitEcho } from './exit-echo.ts'
 import { ExitFlow } from './exit-flow.ts'
 import type { ExitFacts } from './exit-guard.ts'
 import type { HubMetrics } from './metrics.ts'
@@ -67,7 +68,8 @@ export class ExitService {
       this.#associations--
       share.associations--
     }
-    return new ExitAssociation(circuit, { ...this.#parts, admit: () => this.#admitAssociation(share), done })
+    const parts = { ...this.#parts, admit: () => this.#admitAssociation(share), done }
+    return purpose.kind === 'echo' ? new ExitEcho(circuit, parts) : new ExitAssociation(circuit, parts)
   }
 
   #admitConnection(share: Share): FaultCode | undefined {

@@ -23,7 +23,7 @@ export type PacketFate =
   | 'received'
   /** The policy or this computer has something against the peer. */
   | 'refused'
-  /** More than a peer gets that never answered. */
+  /** More than a peer gets that never answered, or more echo requests than a circuit may send. */
   | 'unanswered'
   /** It fits no cell. */
   | 'too-large'

@@ -55,6 +55,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     because: 'taking connections from the system knows nothing of what becomes of them',
   },
   { from: 'client/native', may: ['shared/base'], because: 'it wraps what the system offers' },
+  { from: 'hub/native', may: ['shared/base'], because: 'it wraps what the system offers' },
   {
     from: 'hub',
     may: ['shared'],
@@ -166,6 +167,7 @@ const EDGES: readonly Edge[] = [
       'client/native/native.ts': 'the packet queue and the original ends of connections',
       'deploy/geo-table.ts': 'finds the database of places',
       'directory/geo-database.ts': 'finds it too',
+      'hub/native/native.ts': 'echo sockets, and what ICMP says of datagrams',
       'shared/native/native.ts': 'the cipher of cells',
     },
   },

@@ -19,13 +19,21 @@ export interface UdpSocketSink {
   failed(error: Error): void
 }
 
+/** A socket that was made elsewhere and is taken over, and closed with this one. */
+export interface GivenSocket {
+  readonly fd: number
+  /** Takes what the network says of datagrams that were sent before; true if it said anything. */
+  readonly readErrors?: () => boolean
+}
+
 /** A UDP socket at a port that the system chooses, to addresses: it looks nothing up. */
 export class UdpSocket {
   readonly #socket: Socket
+  readonly #readErrors: (() => boolean) | undefined
   #closed = false
 
-  /** @param host where it listens; all addresses of the family if not given */
-  constructor(family: IpFamily, sink: UdpSocketSink, host = family === 4 ? '0.0.0.0' : '::') {
+  /** @param place where it listens, or a socket that does */
+  constructor(family: IpFamily, sink: UdpSocketSink, place: string | GivenSocket = family === 4 ? '0.0.0.0' : '::') {
     const lookup: dgram.SocketOptions['lookup'] = (address, _options, done) => done(null, address, family)
     this.#socket = dgram.createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6, lookup })
     this.#socket.on('message', (bytes: Uint8Array, { address, port }: RemoteInfo) => {
@@ -34,10 +42,13 @@ export class UdpSocket {
     })
     this.#socket.on('error', (error) => {
       if (this.#closed) return
+      if (this.#readErrors !== undefined) return void this.#readErrors() // of one datagram, not of the socket
       this.close()
       sink.failed(error)
     })
-    this.#socket.bind({ address: host, port: 0 }, () => sink.bound?.(this.#socket.address().port))
+    this.#readErrors = typeof place === 'string' ? undefined : place.readErrors
+    const from = typeof place === 'string' ? { address: place, port: 0 } : { fd: place.fd }
+    this.#socket.bind(from, () => sink.bound?.(this.#socket.address().port))
   }
 
   /**
@@ -47,7 +58,13 @@ export class UdpSocket {
   send(bytes: Uint8Array, { host, port }: UdpEnd, failed?: (error: Error) => void): boolean {
     if (this.#closed || this.#socket.getSendQueueSize() > MAX_UNSENT_BYTES) return false
     this.#socket.send(bytes, port, host, (error) => {
-      if (error !== null && !this.#closed) failed?.(error)
+      if (error === null || this.#closed) return
+      // The system may say here what became of an earlier datagram, and has not sent this one then.
+      if (this.#readErrors?.() !== true) failed?.(error)
+      else
+        this.#socket.send(bytes, port, host, (again) => {
+          if (again !== null && !this.#closed) failed?.(again)
+        })
     })
     return true
   }

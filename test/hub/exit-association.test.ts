@@ -83,6 +83,20 @@ describe('an association at an exit', () => {
     expect(scene.metrics.packets.entries.get('refused')).toBe(4)
   })
 
+  test.each(['127.0.0.1', '::1'])('tells the client that nobody listens at %s, and goes on', async (host) => {
+    const [server, gone] = await Promise.all([echo(host), UdpServer.echo(host)])
+    const own = association(exit())
+    const peer = peerAt(host, gone.port)
+    gone.close()
+    own.send(peer, 'x')
+    await until(() => own.refusals.length === 1)
+    expect(own.packets).toEqual([{ type: 'unreachable', reason: FAULTS['connection-refused'].wire, peer }])
+    own.send(peer, 'y')
+    for (let i = 0; i < 5; i++) own.send(peerAt(host, server.port), `${i}`)
+    await until(() => own.refusals.length === 2 && own.texts.length === 5)
+    expect(own.texts.toSorted()).toEqual(['0', '1', '2', '3', '4']) // one was sent again, behind the others
+  })
+
   test('looks a name up once, keeps the order of datagrams, and sends all to one address', async () => {
     const server = await echo('127.0.0.2')
     const scene = exit()
