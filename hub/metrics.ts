@@ -21,7 +21,7 @@ export class LabelledCounter<Label extends string> {
 export type PacketFate =
   | 'sent'
   | 'received'
-  /** The policy or this computer has something against the peer. */
+  /** The policy or this computer has something against the peer, or nobody listens there. */
   | 'refused'
   /** More than a peer gets that never answered, or more echo requests than a circuit may send. */
   | 'unanswered'
