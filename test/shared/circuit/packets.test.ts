@@ -68,7 +68,8 @@ describe('a circuit of packets', () => {
     const { network, exit, lane } = await scene()
     let cells = 0
     network.tamper = (header, frame, from) => {
-      if (header.type === FRAME_TYPES.cell && from === 'client') cells++
+      const isCell = header.type === FRAME_TYPES.cell || header.type === FRAME_TYPES.switch
+      if (isCell && from === 'client') cells++
       return [frame]
     }
     for (let i = 0; i < 24; i++) lane.push(datagram(`${i}`.padEnd(200)))
