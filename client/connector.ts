@@ -1,10 +1,11 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
-import { formatEndpoint, type IpRange } from '../shared/base/ip-address.ts'
+import { formatEndpoint, formatIp, type IpAddress, type IpRange } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
+import { isOfPackets, type Purpose } from '../shared/cell/purpose.ts'
 import type { Target } from '../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink } from '../shared/circuit/client-circuit.ts'
 import { NO_BINDING } from '../shared/crypto/handshake.ts'
@@ -12,10 +13,13 @@ import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import type { App } from './apps/app.ts'
+import { Association, type AssociationSink, type Datagrams } from './association.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
+import { Echo, type EchoSink } from './echo.ts'
 import type { Home, HomeLink } from './home-link.ts'
 import { choosePath } from './navigator/choose-path.ts'
 import { type RuleWish, unhonourable, type Wish } from './navigator/wish.ts'
+import type { OpenPackets } from './packet-flow.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 
 export interface ConnectorParts {
@@ -45,15 +49,16 @@ export interface Tunnel {
   release(cost: number): void
 }
 
-/** Something that opens connections through the network, or says why not. */
+/** Something that opens connections and UDP sockets through the network, or says why not. */
 export interface TunnelOpener {
   /** @param app whose connection it is; must not reject */
   open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>): Tunnel
+  openAssociation(by: ConnectionView['by'], sink: AssociationSink, app?: Promise<App | undefined>): Datagrams
 }
 
 /** Faults that say that the way was bad, not the destination: another way may work. */
 const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
-  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused'],
+  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused', 'kind-refused'],
   ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent'],
   ...['circuit-closed', 'circuit-timeout', 'link-closed', 'link-silent', 'cell-rejected', 'circuit-protocol'],
 ] as FaultCode[])
@@ -68,9 +73,21 @@ export const MAX_TRIES = 3
 /** How long a connection waits for the home link. */
 const HOME_WAIT_MS = 20_000
 
-/** Where a connection goes, and what a rule asks of its path. */
-interface Asked {
-  readonly target: Target
+/** For exit policies an echo request is one to the port of the echo service. */
+const ECHO_PORT = 7
+
+/** Who asks. */
+interface Asker {
+  readonly by: ConnectionView['by']
+  /** Whose it is, for the list of connections: nothing waits for it. Must not reject. */
+  readonly app: Promise<App | undefined> | undefined
+}
+
+/** What is asked for: of whom, where the exit had better be, and what a rule asks of the path. */
+interface Request extends Asker {
+  readonly purpose: Purpose
+  /** The destination; of several the first. */
+  readonly near: Target
   readonly wish: RuleWish
 }
 
@@ -99,18 +116,42 @@ export class Connector implements TunnelOpener {
    * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    * @param wish what a rule asks of the path
    */
-  open(
-    target: Target,
+  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Asker['app'], wish: RuleWish = {}): Tunnel {
+    return this.#start({ purpose: target, near: target, by, app, wish }, sink)
+  }
+
+  /** A UDP socket of an app. Failures come by `sink.closed`, and each time the next datagram tries again. */
+  openAssociation(
     by: ConnectionView['by'],
-    sink: TunnelSink,
-    app?: Promise<App | undefined>,
+    sink: AssociationSink,
+    app?: Asker['app'],
     wish: RuleWish = {},
-  ): Tunnel {
-    const tunnel = new PendingTunnel()
-    const id = this.#parts.connections.add(by, describeTarget(target))
-    void app?.then((found) => this.#parts.connections.setApp(id, found))
-    void this.#open({ target, wish }, id, sink, tunnel)
-    return tunnel
+  ): Association {
+    const open: OpenPackets = (near, opened) => this.#start({ purpose: { kind: 'udp' }, near, by, app, wish }, opened)
+    return new Association({ clock: this.#parts.clock, open, isPublic: (address) => this.isPublic(address) }, sink)
+  }
+
+  /** Echo requests to one address. Failures come by `sink.closed`, and each time the next request tries again. */
+  openEcho(
+    address: IpAddress,
+    by: ConnectionView['by'],
+    sink: EchoSink,
+    app?: Asker['app'],
+    wish: RuleWish = {},
+  ): Echo {
+    const near = { kind: 'ip', address, port: ECHO_PORT } as const
+    const open: OpenPackets = (_, opened) =>
+      this.#start({ purpose: { kind: 'echo', address }, near, by, app, wish }, opened)
+    return new Echo(near, this.#parts.clock, open, sink)
+  }
+
+  /** Does the network carry anything to this address? */
+  isPublic(address: IpAddress): boolean {
+    try {
+      return isPublicIp(address, this.#parts.map().content.parameters.addressScope)
+    } catch {
+      return isPublicIp(address) // without a map no circuit opens, and its opener is told why
+    }
   }
 
   /** To be called about once a second. */
@@ -123,7 +164,16 @@ export class Connector implements TunnelOpener {
     for (const circuit of [...this.#circuits]) circuit.reset()
   }
 
-  async #open(asked: Asked, id: number, sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
+  #start(request: Request, sink: TunnelSink): PendingTunnel {
+    const { connections } = this.#parts
+    const tunnel = new PendingTunnel()
+    const id = connections.add(request.by, describe(request))
+    void request.app?.then((found) => connections.setApp(id, found))
+    void this.#open(request, id, sink, tunnel)
+    return tunnel
+  }
+
+  async #open(request: Request, id: number, sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
     const { clock, connections } = this.#parts
     const startedAt = clock.now()
     const avoid = new Set<string>()
@@ -135,6 +185,7 @@ export class Connector implements TunnelOpener {
         sink.opened(family)
       },
       data: (bytes, cost) => sink.data(bytes, cost),
+      packet: (message) => sink.packet?.(message),
       finished: () => sink.finished(),
       writable: () => sink.writable(),
       closed: (fault) => {
@@ -144,7 +195,7 @@ export class Connector implements TunnelOpener {
     }
     let before: Fault | undefined
     for (let tries = 1; ; tries++) {
-      const fault = await this.#try(asked, id, watched, tunnel, avoid)
+      const fault = await this.#try(request, id, watched, tunnel, avoid)
       if (fault === undefined) return
       const again = !opened && !tunnel.isReset && tries < MAX_TRIES && WORTH_ANOTHER_WAY.has(fault.code)
       // That there is no other way says less than why the one before failed.
@@ -156,7 +207,7 @@ export class Connector implements TunnelOpener {
 
   /** One way. Resolves when it is over: with the fault if it failed before it was open, else with nothing. */
   async #try(
-    { target, wish }: Asked,
+    request: Request,
     id: number,
     sink: TunnelSink,
     tunnel: PendingTunnel,
@@ -165,11 +216,11 @@ export class Connector implements TunnelOpener {
     let path: MapHub[] = []
     let home: Home | undefined
     try {
-      refuseUnmet(wish)
+      refuseUnmet(request.wish)
       home = this.#parts.homeLink.home ?? (await this.#waitForHome())
-      path = this.#path({ target, wish }, home, avoid)
+      path = this.#path(request, home, avoid)
       this.#parts.connections.update(id, { path: path.map(hopView) })
-      return await this.#build(target, path, home, sink, tunnel)
+      return await this.#build(request.purpose, path, home, sink, tunnel)
     } catch (error) {
       const fault = asFault(error)
       if (home !== undefined && fault.details.place === 1 && HOME_IS_OVER.has(fault.code)) {
@@ -184,21 +235,20 @@ export class Connector implements TunnelOpener {
     return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
   }
 
-  #path({ target, wish }: Asked, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
+  #path({ near: target, purpose, wish: asked }: Request, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
     const { map: currentMap, locator, random } = this.#parts
     const map = currentMap()
     refuseSpecial(target, map.content.parameters.addressScope)
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const known = map.hub(home.id) ?? home
-    return choosePath(
-      { hubs: map.content.hubs, home: known, wish: { ...this.#wish, ...wish }, target, location, avoid },
-      random,
-    )
+    const wish: Wish = { ...this.#wish, ...asked }
+    const bothFamilies = purpose.kind === 'udp'
+    return choosePath({ hubs: map.content.hubs, home: known, wish, target, location, avoid, bothFamilies }, random)
   }
 
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
   #build(
-    target: Target,
+    target: Purpose,
     path: MapHub[],
     { handle }: Home,
     sink: TunnelSink,
@@ -226,6 +276,7 @@ export class Connector implements TunnelOpener {
             resolve(undefined)
           },
           data: (bytes, cost) => sink.data(bytes, cost),
+          packet: (message) => sink.packet?.(message),
           finished: () => sink.finished(),
           writable: () => sink.writable(),
           closed: (fault) => {
@@ -258,6 +309,12 @@ function avoidFailed(fault: Fault, path: readonly MapHub[], avoid: Set<string>):
   const place = fault.details.place
   const suspects = typeof place === 'number' ? path.slice(place - 1, place + 1) : path
   for (const hub of suspects) if (hub !== path[0]) avoid.add(hub.key)
+}
+
+/** As the user reads it in the list of connections. */
+function describe({ purpose, near }: Request): string {
+  if (!isOfPackets(purpose)) return describeTarget(near)
+  return purpose.kind === 'echo' ? `${formatIp(purpose.address)}/echo` : `${describeTarget(near)}/udp`
 }
 
 export function describeTarget(target: Target): string {

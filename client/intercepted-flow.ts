@@ -30,7 +30,11 @@ const NETWORK_FAILED: Refusal = 'unreachable'
  *
  * @param app whose it is; nothing here waits for it
  */
-export function tunnelFlow(flow: InterceptedFlow, connector: TunnelOpener, app: Promise<App | undefined>): void {
+export function tunnelFlow(
+  flow: InterceptedFlow,
+  connector: Pick<TunnelOpener, 'open'>,
+  app: Promise<App | undefined>,
+): void {
   const { address, port } = flow.destination
   let pump: SocketPump | undefined
   let held: { bytes: Uint8Array; cost: number }[] = []

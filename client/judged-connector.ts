@@ -1,29 +1,22 @@
 import { Fault } from '../shared/base/fault.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App, FindApp } from './apps/app.ts'
+import type { AssociationSink, Datagrams } from './association.ts'
 import type { ConnectionList, ConnectionView } from './connection-list.ts'
 import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
 import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
 import { PROTOCOL_TCP } from './interception/packet.ts'
+import { JudgedAssociation } from './judged-association.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
-import type { Verdict } from './rules/rule.ts'
+import { type RuleFault, ruleFault } from './rule-fault.ts'
 
 export interface JudgedConnectorParts extends FlowJudgeParts {
   readonly connector: Connector
   readonly connections: ConnectionList
   readonly findApp: FindApp
 }
-
-/** What an app is told of a connection that the rules do not let through the network. */
-const FAULTS_BY_VERDICT = {
-  direct: 'rule-direct',
-  block: 'rule-blocked',
-  drop: 'rule-dropped',
-} as const satisfies Partial<Record<Verdict, string>>
-
-type RuleFault = (typeof FAULTS_BY_VERDICT)[keyof typeof FAULTS_BY_VERDICT]
 
 /** Connections of apps as far as the rules let them: judged when they begin, and again when the rules change. */
 export class JudgedConnector implements TunnelOpener {
@@ -41,6 +34,16 @@ export class JudgedConnector implements TunnelOpener {
     const tunnel = new PendingTunnel()
     this.#judge.judge(asked, (flow) => tunnel.use(this.#open(flow, asked, by, sink)))
     return tunnel
+  }
+
+  /** A UDP socket that an app asked a proxy for. */
+  openAssociation(by: ConnectionView['by'], sink: AssociationSink, app = UNKNOWN): Datagrams {
+    const { connector } = this.#parts
+    return new JudgedAssociation({
+      ...{ judge: this.#judge, app, error: sink.error },
+      open: (wish) => connector.openAssociation(by, sink, app, wish),
+      refused: (target, code) => this.#listRefused(code, `${describeTarget(target)}/udp`, app, by),
+    })
   }
 
   takeFlow(flow: InterceptedFlow): void {
@@ -61,7 +64,7 @@ export class JudgedConnector implements TunnelOpener {
   #open(flow: JudgedFlow, asked: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
     const { verdict, wish } = flow.judgement
     const { target, app } = asked
-    if (verdict !== 'tunnel') return this.#refuse(FAULTS_BY_VERDICT[verdict], asked, by, sink)
+    if (verdict !== 'tunnel') return this.#refuse(ruleFault(verdict), asked, by, sink)
     let over = false
     let unwatch = (): void => {}
     const watched: TunnelSink = {
@@ -82,12 +85,16 @@ export class JudgedConnector implements TunnelOpener {
 
   /** As every failure, it is told after the call. */
   #refuse(code: RuleFault, { target, app }: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
-    const { connections } = this.#parts
-    const id = connections.add(by, describeTarget(target))
-    connections.end(id, code)
-    void app.then((found) => connections.setApp(id, found))
+    this.#listRefused(code, describeTarget(target), app, by)
     queueMicrotask(() => sink.closed(new Fault(code)))
     return NO_TUNNEL
+  }
+
+  #listRefused(code: RuleFault, target: string, app: AskedFlow['app'], by: ConnectionView['by']): void {
+    const { connections } = this.#parts
+    const id = connections.add(by, target)
+    connections.end(id, code)
+    void app.then((found) => connections.setApp(id, found))
   }
 }
 

@@ -123,6 +123,8 @@ export class Hub {
         maxConnections: options.limits.exitConnections,
         connectsPerSecond: options.limits.exitConnectsPerSecond,
         connectBurst: options.limits.exitConnectBurst,
+        maxAssociations: options.limits.exitAssociations,
+        maxAssociationsPerNeighbour: options.limits.exitAssociationsPerNeighbour,
       },
       { clock, metrics: this.#metrics, resolver: parts.resolver, facts: () => this.#exitFacts() },
     )
@@ -255,6 +257,7 @@ export class Hub {
       links: [...this.#node.links].length,
       circuits: this.#circuits?.circuitCount ?? 0,
       exits: this.#exits.connectionCount,
+      associations: this.#exits.associationCount,
       createsAccepted: this.#metrics.createsAccepted.total,
       createsRefused: this.#metrics.createsRefused.total,
     })

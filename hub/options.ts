@@ -54,6 +54,9 @@ const limits = z.strictObject({
   /** New connections to the internet a second that come by one neighbour; and at once. */
   exitConnectsPerSecond: count(100_000).default(500),
   exitConnectBurst: count(100_000).default(2000),
+  /** UDP sockets of apps and pings at once; and of those that came by one neighbour. Their rate is that of connections. */
+  exitAssociations: count(65_000).default(4096),
+  exitAssociationsPerNeighbour: count(65_000).default(1024),
 })
 
 /** The configuration file of a hub. */

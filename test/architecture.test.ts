@@ -65,6 +65,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     because: 'judging is pure: it knows what a flow is, and nobody who asks',
   },
   { from: 'client/native', may: ['shared/base'], because: 'it wraps what the system offers' },
+  { from: 'hub/native', may: ['shared/base'], because: 'it wraps what the system offers' },
   {
     from: 'hub',
     may: ['shared'],
@@ -109,7 +110,11 @@ const EDGES: readonly Edge[] = [
       'shared/link/tls-transport.ts': 'dials links',
     },
   },
-  { what: 'UDP sockets (node:dgram)', pattern: imports('node:dgram'), may: {} },
+  {
+    what: 'UDP sockets (node:dgram)',
+    pattern: imports('node:dgram'),
+    may: { 'shared/base/udp-socket.ts': 'is the UDP socket of exits and of the SOCKS proxy' },
+  },
   {
     what: 'names (node:dns)',
     pattern: imports('node:dns(/promises)?'),
@@ -174,6 +179,7 @@ const EDGES: readonly Edge[] = [
       'client/native/native.ts': 'the packet queue, the original ends of connections, and whose they are',
       'deploy/geo-table.ts': 'finds the database of places',
       'directory/geo-database.ts': 'finds it too',
+      'hub/native/native.ts': 'echo sockets, and what ICMP says of datagrams',
       'shared/native/native.ts': 'the cipher of cells',
     },
   },
@@ -251,6 +257,7 @@ const EDGES: readonly Edge[] = [
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',
       'hub/hub.ts': 'gives its parts a tick a second, and waits for circuits to end',
+      'shared/circuit/packet-lane.ts': 'gives a circuit what one turn brought together',
       'shared/circuit/socket-pump.ts': 'gives a socket what one turn brought together',
       'shared/link/link-driver.ts': 'writes at the end of a turn',
       'shared/link/link-node.ts': 'gives its links a tick a second',

@@ -17,6 +17,8 @@ export interface PathRequest {
   readonly location: Location | undefined
   /** Hubs (by `key`) that just failed and are not to be used. */
   readonly avoid: ReadonlySet<string>
+  /** Other destinations follow, of either family: an exit that serves both is better, wherever it is. */
+  readonly bothFamilies?: boolean
 }
 
 /**
@@ -57,8 +59,10 @@ export function areRelated(a: MapHub, b: MapHub): boolean {
   )
 }
 
-function chooseExit({ hubs, home, target, location, avoid }: PathRequest, random: Random): MapHub {
-  const exits = hubs.filter((hub) => mayExit(hub, target) && fits(hub, [home], avoid))
+function chooseExit({ hubs, home, target, location, avoid, bothFamilies }: PathRequest, random: Random): MapHub {
+  const able = hubs.filter((hub) => mayExit(hub, target) && fits(hub, [home], avoid))
+  const better = bothFamilies === true ? able.filter(({ roles }) => roles.exit4 && roles.exit6) : []
+  const exits = better.length > 0 ? better : able
   const chosen = chooseOne(location === undefined ? exits : nearest(exits, location), random)
   if (chosen === undefined) throw new Fault('path-no-exit')
   return chosen

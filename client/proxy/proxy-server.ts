@@ -1,7 +1,7 @@
 import net, { type Server, type Socket } from 'node:net'
 import { concatBytes, EMPTY } from '../../shared/base/bytes.ts'
 import { asFault } from '../../shared/base/fault.ts'
-import { endpointOf, formatIp } from '../../shared/base/ip-address.ts'
+import { endpointOf, formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { SocketPump } from '../../shared/circuit/socket-pump.ts'
@@ -9,6 +9,7 @@ import type { LinkAddress } from '../../shared/map/link-address.ts'
 import { type App, type FindApp, unknownApp } from '../apps/app.ts'
 import type { Tunnel, TunnelOpener, TunnelSink } from '../connector.ts'
 import { PROTOCOL_TCP } from '../interception/packet.ts'
+import { UdpRelay } from '../socks/udp-relay.ts'
 import type { ProxyDialect, ProxyHandshake, ProxyStep } from './proxy-dialect.ts'
 
 /** An app has so long to say where it wants to go, however slowly it speaks. */
@@ -113,8 +114,29 @@ class ProxyConnection {
     this.#socket.pause()
     const rest = this.#pending.subarray(step.used)
     this.#pending = EMPTY
+    if (step.kind === 'associate') return this.#associate(step.port)
     if (rest.length > 0) this.#socket.unshift(rest)
     this.#open(step.target)
+  }
+
+  /** The association lives as long as this connection, on which nothing more is said. */
+  #associate(port: number): void {
+    const { localAddress = '', remoteAddress = '' } = this.#socket
+    const [local, remote] = [parseIp(localAddress), parseIp(remoteAddress)]
+    if (local === undefined || remote === undefined) return void this.#socket.destroy()
+    const relay = new UdpRelay(
+      (sink) => this.#connector.openAssociation(this.#dialect.by, sink, this.#app),
+      { local, app: remote, port },
+      {
+        bound: (bound) => {
+          const answer = this.#dialect.associated?.(local, bound)
+          if (answer !== undefined) this.#socket.write(answer)
+        },
+        failed: () => this.#socket.destroy(),
+      },
+    )
+    this.#socket.once('close', () => relay.close())
+    this.#socket.resume()
   }
 
   /** Says no and reads on without looking, so that the app gets the answer and its end is seen; but not for ever. */

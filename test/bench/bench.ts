@@ -8,9 +8,11 @@ import { benchPath } from './path.ts'
 import { benchQueue } from './queue.ts'
 import { benchRules } from './rules.ts'
 import { benchThinLine } from './thin-line.ts'
+import { benchUdp } from './udp.ts'
 
 await benchPath({ bytes: 800_000_000, connections: 300 })
 await benchConnections({ rounds: 5, seconds: 4 })
+await benchUdp({ seconds: 4 })
 await benchBuilds(5)
 await benchMany()
 await benchFair()

@@ -118,7 +118,7 @@ describe('a destination that is no public address', () => {
   })
 })
 
-const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused']
+const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused', 'kind-refused']
 const DESTINATION_FAULTS = (Object.keys(FAULTS) as FaultCode[]).filter(
   (code) => FAULTS[code].wire >= 0x20 && !WAY_FAULTS.includes(code),
 )

@@ -10,6 +10,7 @@ import { GEO_TARGETS } from './targets/geo-targets.ts'
 import { HANDSHAKE_TARGETS } from './targets/handshake-targets.ts'
 import { MACHINE_TARGETS } from './targets/machine-targets.ts'
 import { OPTIONS_TARGETS } from './targets/options-targets.ts'
+import { PACKET_TARGETS } from './targets/packet-targets.ts'
 import { RULES_TARGETS } from './targets/rules-targets.ts'
 import { STATE_TARGETS } from './targets/state-targets.ts'
 import { TEXT_TARGETS } from './targets/text-targets.ts'
@@ -30,6 +31,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...GEO_TARGETS,
   ...STATE_TARGETS,
   ...MACHINE_TARGETS,
+  ...PACKET_TARGETS,
 ]
 
 export function findTarget(name: string): FuzzTarget | undefined {

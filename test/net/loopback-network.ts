@@ -68,7 +68,7 @@ const PLACES: readonly Place[] = [
 
 /**
  * A whole network of real processes on loopback: a directory, hubs on addresses of their own (127.1.0.1, .2, ...),
- * a client with a SOCKS proxy. No namespaces, no rights. 127.0.0.0/8 counts as public in it.
+ * a client with a SOCKS proxy. No namespaces, no rights. 127.0.0.0/8 and ::1 count as public in it.
  */
 export class LoopbackNetwork {
   readonly #options: LoopbackOptions
@@ -170,7 +170,7 @@ export class LoopbackNetwork {
       networkFile,
       stateDir,
       listen: `127.0.0.1:${port}`,
-      addressScope: ['127.0.0.0/8'],
+      addressScope: ['127.0.0.0/8', '::1/128'],
       geo: { overridesFile, overridesOnly: true },
       logLevel: 'info',
     })

@@ -101,7 +101,7 @@ export class ConnectorScene {
   }
 
   /** @param opener what stands before the connector, if anything does */
-  open(target: Target, opener: TunnelOpener = this.connector, app?: Promise<App | undefined>): Opened {
+  open(target: Target, opener: Pick<TunnelOpener, 'open'> = this.connector, app?: Promise<App | undefined>): Opened {
     const opened: Omit<Opened, 'tunnel'> = { events: [], received: [], fault: undefined, closed: false }
     const sink: TunnelSink = {
       opened: (family) => opened.events.push(`opened ${family}`),

@@ -1,11 +1,11 @@
 import type { CircuitPeer } from '../../hub/circuit-service.ts'
-import type { ExitConnection } from '../../hub/exit-connection.ts'
 import type { ExitFacts } from '../../hub/exit-guard.ts'
 import { ExitService, type ExitServiceOptions } from '../../hub/exit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpAddress, parseRange } from '../../shared/base/ip-address.ts'
-import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
+import type { ExitFamily, PacketMessage } from '../../shared/cell/message.ts'
+import type { ExitCircuit, ExitSink } from '../../shared/circuit/exit-circuit.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -13,11 +13,17 @@ import { ManualClock } from './manual-clock.ts'
 export class TestExitCircuit {
   readonly events: string[] = []
   readonly received: Uint8Array[] = []
+  readonly packets: PacketMessage[] = []
+  mayCarry = true
   released = 0
   refused: FaultCode | undefined
-  connection: ExitConnection | undefined
+  connection: ExitSink | undefined
 
-  connected(family: 4 | 6): void {
+  carry(messages: readonly PacketMessage[]): void {
+    this.packets.push(...messages)
+  }
+
+  connected(family: ExitFamily): void {
     this.events.push(`connected ${family}`)
   }
 
@@ -69,7 +75,11 @@ export class ExitScene {
 
   constructor(options: Partial<ExitServiceOptions> = {}) {
     this.service = new ExitService(
-      { maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000, ...options },
+      {
+        ...{ maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000 },
+        ...{ maxAssociations: 100, maxAssociationsPerNeighbour: 50 },
+        ...options,
+      },
       {
         clock: this.clock,
         metrics: this.metrics,
@@ -79,7 +89,7 @@ export class ExitScene {
     )
   }
 
-  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitConnection } {
+  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitSink } {
     const circuit = new TestExitCircuit()
     const connection = this.service.open(() => circuit as unknown as ExitCircuit, from)
     circuit.connection = connection

@@ -159,7 +159,6 @@ describe('a program behind the proxy', () => {
 
   test.each([
     ['to listen', '05 02 00 01 5db8d822 01bb', '07'],
-    ['for UDP', '05 03 00 01 5db8d822 01bb', '07'],
     ['for a kind of address that there is not', '05 01 00 09 5db8d822 01bb', '08'],
     ['for a name that is none', '05 01 00 03 02 2d61 01bb', '04'],
   ])('that asks %s is refused', async (_what, request, reply) => {

@@ -3,8 +3,10 @@ import { FlowTable } from '../../../client/interception/flow-table.ts'
 import { type Packet, parsePacket } from '../../../client/interception/packet.ts'
 import { findPresent, removeText } from '../../../client/interception/restore-text.ts'
 import {
+  encodeDatagram,
   MAX_GREETING_BYTES,
   MAX_REQUEST_BYTES,
+  readDatagram,
   readGreeting,
   readRequest,
   SOCKS_REPLIES,
@@ -159,7 +161,35 @@ const socksRequest: FuzzTarget = {
       promise(settled === undefined || text === settled, 'what comes later does not change it')
       settled = text
     }
-    return /kind":"(?:ip|name)|refuse":\d|unknown|malformed/.exec(settled ?? '')?.[0] ?? 'short'
+    return /kind":"(?:ip|name)|refuse":\d|associate|unknown|malformed/.exec(settled ?? '')?.[0] ?? 'short'
+  },
+}
+
+const datagramOf = (kind: number, address: Uint8Array): Uint8Array =>
+  concatBytes(Uint8Array.of(0, 0, 0, kind), address, Uint8Array.of(1, 0xbb, 7))
+
+const socksDatagram: FuzzTarget = {
+  name: 'socks-datagram',
+  about: 'a datagram of an app for the SOCKS proxy',
+  maxBytes: 300,
+  words: [named('127.0.0.1'), named('a.'), utf8('::ffff:')],
+  seeds: () => [
+    datagramOf(1, Uint8Array.of(9, 9, 9, 9)),
+    datagramOf(4, new Uint8Array(16).fill(0x20)),
+    datagramOf(3, named('example.com')),
+    datagramOf(3, named('::1')),
+  ],
+  run(input) {
+    const read = readDatagram(input)
+    if (read === undefined) return 'dropped'
+    const { target, bytes } = read
+    promise(input[2] === 0, 'no fragment')
+    promise(target.port > 0 && (target.kind === 'ip' || isHostName(target.name)), 'a target that an exit takes')
+    promise(equalBytes(bytes, input.subarray(input.length - bytes.length)), 'the rest, whole')
+    if (target.kind === 'name') return 'name'
+    const again = readDatagram(encodeDatagram(target.address, target.port, bytes))
+    promise(JSON.stringify(again) === JSON.stringify(read), 'what an app is sent reads like what it sends')
+    return `ip ${target.address.length}`
   },
 }
 
@@ -235,6 +265,6 @@ const savedRules: FuzzTarget = {
 }
 
 export const CLIENT_TARGETS: readonly FuzzTarget[] = [
-  ...[packet, flowTable, socksGreeting, socksRequest],
+  ...[packet, flowTable, socksGreeting, socksRequest, socksDatagram],
   ...[httpConnect, savedRules],
 ]

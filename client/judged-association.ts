@@ -1,0 +1,104 @@
+import type { IpAddress } from '../shared/base/ip-address.ts'
+import type { Target } from '../shared/cell/target.ts'
+import type { App } from './apps/app.ts'
+import { type AssociationSink, type Datagrams, peerOf } from './association.ts'
+import { describeTarget } from './connector.ts'
+import type { AskedFlow, FlowJudge, JudgedFlow } from './flow-judge.ts'
+import { type RuleWish, sameWish } from './navigator/wish.ts'
+import type { RuleFault } from './rule-fault.ts'
+import { ruleFault } from './rule-fault.ts'
+
+/** Peers of one socket that are remembered; the oldest is judged again when it is one more. */
+export const MAX_PEERS = 1_024
+/** Datagrams to one peer that wait for its judgement. */
+export const MAX_WAITING = 8
+
+export interface JudgedAssociationParts {
+  readonly judge: FlowJudge
+  readonly app: Promise<App | undefined>
+  readonly open: (wish: RuleWish) => Datagrams
+  /** The rules let nothing go there. */
+  readonly refused: (target: Target, code: RuleFault) => void
+  readonly error: AssociationSink['error']
+}
+
+interface Peer {
+  readonly target: Target
+  /** Until it is judged. */
+  waiting: Uint8Array[] | undefined
+  /** Where its datagrams go, if they may. */
+  datagrams: Datagrams | undefined
+  unwatch: () => void
+}
+
+/**
+ * One UDP socket of an app, each of whose peers is judged with the first datagram to it. Peers whose rules ask for the same
+ * path share a port at an exit. When new rules forbid one of them, the whole socket begins anew, with other ports.
+ */
+export class JudgedAssociation implements Datagrams {
+  readonly #parts: JudgedAssociationParts
+  readonly #peers = new Map<string, Peer>()
+  #open: { readonly wish: RuleWish; readonly datagrams: Datagrams }[] = []
+
+  constructor(parts: JudgedAssociationParts) {
+    this.#parts = parts
+  }
+
+  send(to: IpAddress | string, port: number, bytes: Uint8Array): boolean {
+    const target = peerOf(to, port)
+    if (target === undefined) return false
+    const key = describeTarget(target)
+    const peer = this.#peers.get(key) ?? this.#begin(key, target)
+    if (peer.datagrams !== undefined) return peer.datagrams.send(to, port, bytes)
+    if (peer.waiting === undefined || peer.waiting.length >= MAX_WAITING) return false
+    peer.waiting.push(bytes)
+    return true
+  }
+
+  close(): void {
+    for (const { unwatch } of this.#peers.values()) unwatch()
+    this.#peers.clear()
+    for (const { datagrams } of this.#open) datagrams.close()
+    this.#open = []
+  }
+
+  #begin(key: string, target: Target): Peer {
+    for (const [oldest, { unwatch }] of this.#peers) {
+      if (this.#peers.size < MAX_PEERS) break
+      unwatch()
+      this.#peers.delete(oldest)
+    }
+    const peer: Peer = { target, waiting: [], datagrams: undefined, unwatch: () => {} }
+    this.#peers.set(key, peer)
+    const asked: AskedFlow = { protocol: 'udp', target, app: this.#parts.app }
+    this.#parts.judge.judge(asked, (flow) => {
+      if (this.#peers.get(key) === peer) this.#decide(peer, flow, asked)
+    })
+    return peer
+  }
+
+  #decide(peer: Peer, flow: JudgedFlow, asked: AskedFlow): void {
+    const { target, waiting = [] } = peer
+    const { judgement } = flow
+    peer.waiting = undefined
+    peer.unwatch = this.#parts.judge.watch(flow, asked, () => this.close())
+    if (judgement.verdict !== 'tunnel') {
+      const code = ruleFault(judgement.verdict)
+      this.#parts.refused(target, code)
+      if (code !== 'rule-dropped') this.#parts.error?.(target, code)
+      return
+    }
+    const datagrams = this.#with(judgement.wish)
+    peer.datagrams = datagrams
+    const to = target.kind === 'ip' ? target.address : target.name
+    for (const bytes of waiting) datagrams.send(to, target.port, bytes)
+  }
+
+  #with(wish: RuleWish): Datagrams {
+    const known = this.#open.find((one) => sameWish(one.wish, wish))
+    if (known !== undefined) return known.datagrams
+    const datagrams = this.#parts.open(wish)
+    this.#open.push({ wish, datagrams })
+    return datagrams
+  }
+}
