@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import type { Target } from '../shared/cell/target.ts'
+import type { Opening } from '../shared/cell/target.ts'
 import type { Connector, Tunnel } from './connector.ts'
 
 /** So many cells' bytes wait for a reader before no credit is given back. Counted in cells, which is what they cost. */
@@ -12,7 +12,7 @@ export class CircuitStream extends Duplex {
   #held: (() => void)[] = []
   #owed = 0
 
-  constructor(connector: Connector, target: Target) {
+  constructor(connector: Connector, target: Opening) {
     super({ allowHalfOpen: true, readableObjectMode: true, readableHighWaterMark: MAX_UNREAD_CELLS })
     this.#tunnel = connector.open(target, 'client', {
       opened: () => {

@@ -5,7 +5,7 @@ import { formatEndpoint, type IpRange } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
-import type { Target } from '../shared/cell/target.ts'
+import type { Opening } from '../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink } from '../shared/circuit/client-circuit.ts'
 import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
@@ -81,7 +81,7 @@ export class Connector {
    * Opens a connection. Failures come by `sink.closed`, never as a throw: also a target that is not public, an
    * expired map, or a network that can not be reached. Nothing ever goes another way.
    */
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
+  open(target: Opening, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
     const tunnel = new PendingTunnel()
     void this.#open(target, by, sink, tunnel)
     return tunnel
@@ -97,7 +97,7 @@ export class Connector {
     for (const circuit of [...this.#circuits]) circuit.reset()
   }
 
-  async #open(target: Target, by: ConnectionView['by'], sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
+  async #open(target: Opening, by: ConnectionView['by'], sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
     const { clock, connections } = this.#parts
     const id = connections.add(by, describeTarget(target))
     const startedAt = clock.now()
@@ -131,7 +131,7 @@ export class Connector {
 
   /** One way. Resolves when it is over: with the fault if it failed before it was open, else with nothing. */
   async #try(
-    target: Target,
+    target: Opening,
     id: number,
     sink: TunnelSink,
     tunnel: PendingTunnel,
@@ -158,7 +158,7 @@ export class Connector {
     return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
   }
 
-  #path(target: Target, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
+  #path(target: Opening, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
     const { map: currentMap, locator, random } = this.#parts
     const map = currentMap()
     refuseSpecial(target, map.content.parameters.addressScope)
@@ -169,7 +169,7 @@ export class Connector {
 
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
   #build(
-    target: Target,
+    target: Opening,
     path: MapHub[],
     { handle }: Home,
     sink: TunnelSink,
@@ -242,7 +242,7 @@ class PendingTunnel implements Tunnel {
 }
 
 /** The network carries public addresses only; all others stay where they are, or nowhere. */
-function refuseSpecial(target: Target, scope: readonly IpRange[]): void {
+function refuseSpecial(target: Opening, scope: readonly IpRange[]): void {
   if (target.kind === 'ip' && !isPublicIp(target.address, scope)) throw new Fault('destination-forbidden')
 }
 
@@ -253,6 +253,7 @@ function avoidFailed(fault: Fault, path: readonly MapHub[], avoid: Set<string>):
   for (const hub of suspects) if (hub !== path[0]) avoid.add(hub.key)
 }
 
-export function describeTarget(target: Target): string {
+export function describeTarget(target: Opening): string {
+  if (target.kind === 'dns') return 'dns'
   return target.kind === 'ip' ? formatEndpoint(target.address, target.port) : `${target.name}:${target.port}`
 }

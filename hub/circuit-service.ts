@@ -6,7 +6,7 @@ import type { NetworkTime } from '../shared/base/network-time.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { CELL_TYPES, type CellClass, frameBytesOf } from '../shared/cell/cell.ts'
 import { innerCreate, type OpenedCreate, openCreate, type Routing, readOffer } from '../shared/cell/create.ts'
-import type { Target } from '../shared/cell/target.ts'
+import type { Opening } from '../shared/cell/target.ts'
 import { ExitCircuit, type ExitSink } from '../shared/circuit/exit-circuit.ts'
 import { HubHop } from '../shared/circuit/hub-hop.ts'
 import { RelayCircuit } from '../shared/circuit/relay-circuit.ts'
@@ -195,7 +195,7 @@ export class CircuitService {
     )
   }
 
-  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Target | undefined, cellClass: CellClass): void {
+  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Opening | undefined, cellClass: CellClass): void {
     const sink = this.#parts.exit(() => circuit, from)
     const forget = (): unknown => this.#circuits.delete(circuit)
     const circuit: ExitCircuit = new ExitCircuit(hop, end, sink, forget, this.#parts.clock.now())

@@ -24,7 +24,7 @@ import { Neighbours } from './neighbours.ts'
 import type { HubOptions } from './options.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
-import type { NameResolver } from './resolver.ts'
+import { type NameResolver, systemNameServers } from './resolver.ts'
 
 export interface HubParts {
   readonly network: Network
@@ -123,8 +123,13 @@ export class Hub {
         maxConnections: options.limits.exitConnections,
         connectsPerSecond: options.limits.exitConnectsPerSecond,
         connectBurst: options.limits.exitConnectBurst,
+        maxDnsQueries: options.limits.exitDnsQueries,
       },
-      { clock, metrics: this.#metrics, resolver: parts.resolver, facts: () => this.#exitFacts() },
+      {
+        ...{ clock, random, metrics: this.#metrics, resolver: parts.resolver },
+        nameServers: options.dns.servers ?? systemNameServers(),
+        facts: () => this.#exitFacts(),
+      },
     )
     this.#announcer = new Announcer({
       ...{ key: identity, networkId: network.id, time: this.#time, clock, log: log.part('announce') },

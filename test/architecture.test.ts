@@ -43,6 +43,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     may: ['shared/base', 'shared/crypto', 'shared/cell', 'shared/link'],
     because: 'circuits run over links; maps and paths are the business of programs',
   },
+  { from: 'shared/dns', may: ['shared/base'], because: 'messages of the DNS know nothing of circuits or programs' },
   { from: 'client', may: ['shared'], because: 'programs share nothing but what stands in shared' },
   {
     from: 'client/navigator',
@@ -88,6 +89,7 @@ const EDGES: readonly Edge[] = [
       'client/interception/redirect-listener.ts': 'takes the connections that the system redirects',
       'client/proxy/proxy-server.ts': 'listens for apps',
       'hub/happy-eyeballs.ts': 'connects to destinations',
+      'shared/dns/plain-query.ts': 'asks name servers what does not fit into a packet',
     },
   },
   {
@@ -99,7 +101,11 @@ const EDGES: readonly Edge[] = [
       'shared/link/tls-transport.ts': 'dials links',
     },
   },
-  { what: 'UDP sockets (node:dgram)', pattern: imports('node:dgram'), may: {} },
+  {
+    what: 'UDP sockets (node:dgram)',
+    pattern: imports('node:dgram'),
+    may: { 'shared/dns/plain-query.ts': 'asks name servers' },
+  },
   {
     what: 'names (node:dns)',
     pattern: imports('node:dns(/promises)?'),

@@ -1,6 +1,6 @@
 import { ByteReader } from '../base/byte-reader.ts'
 import type { ByteWriter } from '../base/byte-writer.ts'
-import { decodeTarget, encodeTarget, type Target } from './target.ts'
+import { decodeTarget, encodeTarget, type Opening } from './target.ts'
 
 /** Types of message inside the innermost layer (SPEC section 8). 0 ends the messages of a cell. */
 export const MESSAGE_TYPES = {
@@ -15,10 +15,10 @@ export const MESSAGE_TYPES = {
 } as const
 
 /** What a circuit carries. */
-export const CIRCUIT_KINDS = { tcp: 1 } as const
+export const CIRCUIT_KINDS = { tcp: 1, dns: 3 } as const
 
 export type Message =
-  | { readonly type: 'open'; readonly target: Target }
+  | { readonly type: 'open'; readonly target: Opening }
   | { readonly type: 'opened'; readonly family: 4 | 6 }
   | { readonly type: 'refused'; readonly reason: number }
   | { readonly type: 'data'; readonly bytes: Uint8Array }
@@ -87,8 +87,9 @@ export function decodeMessages(application: Uint8Array): Message[] | undefined {
   return messages
 }
 
-/** kind u8 | target. The same bytes stand in the exit's part of a CREATE. */
-export function encodeOpen(target: Target): Uint8Array {
+/** kind u8 | target, if the kind has one. The same bytes stand in the exit's part of a CREATE. */
+export function encodeOpen(target: Opening): Uint8Array {
+  if (target.kind === 'dns') return Uint8Array.of(CIRCUIT_KINDS.dns)
   const encoded = encodeTarget(target)
   const bytes = new Uint8Array(1 + encoded.length)
   bytes[0] = CIRCUIT_KINDS.tcp
@@ -96,8 +97,10 @@ export function encodeOpen(target: Target): Uint8Array {
   return bytes
 }
 
-export function decodeOpen(reader: ByteReader): Target | undefined {
-  return reader.u8() === CIRCUIT_KINDS.tcp ? decodeTarget(reader) : undefined
+export function decodeOpen(reader: ByteReader): Opening | undefined {
+  const kind = reader.u8()
+  if (kind === CIRCUIT_KINDS.dns) return { kind: 'dns' }
+  return kind === CIRCUIT_KINDS.tcp ? decodeTarget(reader) : undefined
 }
 
 function payloadBytes(message: Message): number {

@@ -7,6 +7,9 @@ export type Target =
   | { readonly kind: 'ip'; readonly address: IpAddress; readonly port: number }
   | { readonly kind: 'name'; readonly name: string; readonly port: number }
 
+/** What a circuit is opened for: a connection to a target, or messages of the DNS, which the exit answers itself. */
+export type Opening = Target | { readonly kind: 'dns' }
+
 export const MAX_NAME_BYTES = 253
 
 /** Kinds of address in a target (SPEC section 8.1). */

@@ -16,7 +16,7 @@ import {
 import { buildCreate } from '../cell/create.ts'
 import { type LayerOpener, LayerSealer } from '../cell/layer.ts'
 import { decodeMessages, type Message } from '../cell/message.ts'
-import type { Target } from '../cell/target.ts'
+import type { Opening } from '../cell/target.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { type HopContext, type Initiated, NO_BINDING, wipeFirstKeys } from '../crypto/handshake.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
@@ -41,7 +41,7 @@ export interface ClientCircuitOptions {
   /** Granule of network time. */
   readonly granule: number
   /** Where the exit is to connect. */
-  readonly target: Target
+  readonly target: Opening
   /** The profile "private": the exit learns the target only after the answer. */
   readonly targetAfterAnswer: boolean
 }

@@ -9,7 +9,7 @@ import {
   newPlaintext,
 } from '../cell/cell.ts'
 import { decodeMessages, type Message } from '../cell/message.ts'
-import type { Target } from '../cell/target.ts'
+import type { Opening } from '../cell/target.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import { EXIT_START, type ExitEvent, type ExitState, nextExitState } from './exit-state.ts'
 import type { HubHop } from './hub-hop.ts'
@@ -19,7 +19,7 @@ import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './time
 /** What the exit does in the world for a circuit. */
 export interface ExitSink {
   /** Connect to this target; answer by `connected` or `refuse`. */
-  connect(target: Target): void
+  connect(target: Opening): void
   /** Bytes for the destination. When they are written, `release(cost)` must be called. Yours to keep. */
   data(bytes: Uint8Array, cost: number): void
   /** The client sends no more: half-close. */
@@ -67,7 +67,7 @@ export class ExitCircuit {
   }
 
   /** Answers the CREATE, then connects if it named a target. */
-  start(target: Target | undefined): void {
+  start(target: Opening | undefined): void {
     this.#end.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, undefined))
     if (target !== undefined && this.#step({ type: 'open' })) this.#sink.connect(target)
   }

@@ -1,11 +1,12 @@
 import type { CircuitPeer } from '../../hub/circuit-service.ts'
-import type { ExitConnection } from '../../hub/exit-connection.ts'
 import type { ExitFacts } from '../../hub/exit-guard.ts'
 import { ExitService, type ExitServiceOptions } from '../../hub/exit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpAddress, parseRange } from '../../shared/base/ip-address.ts'
-import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
+import { systemRandom } from '../../shared/base/random.ts'
+import type { ExitCircuit, ExitSink } from '../../shared/circuit/exit-circuit.ts'
+import type { NameServer } from '../../shared/dns/plain-query.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -15,7 +16,7 @@ export class TestExitCircuit {
   readonly received: Uint8Array[] = []
   released = 0
   refused: FaultCode | undefined
-  connection: ExitConnection | undefined
+  connection: ExitSink | undefined
 
   connected(family: 4 | 6): void {
     this.events.push(`connected ${family}`)
@@ -64,22 +65,26 @@ export class ExitScene {
     addressScope: [LOOPBACK_RANGE],
     forbidden: new Set(),
   }
+  /** Who is asked for circuits of the DNS. May be filled before one is opened. */
+  readonly nameServers: NameServer[] = []
   /** What names resolve to. */
   resolve: (name: string) => Promise<IpAddress[]> = () => Promise.resolve([])
 
   constructor(options: Partial<ExitServiceOptions> = {}) {
     this.service = new ExitService(
-      { maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000, ...options },
+      { maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000, maxDnsQueries: 100, ...options },
       {
         clock: this.clock,
         metrics: this.metrics,
         resolver: { resolve: (name) => this.resolve(name) },
         facts: () => this.facts,
+        random: systemRandom,
+        nameServers: this.nameServers,
       },
     )
   }
 
-  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitConnection } {
+  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitSink } {
     const circuit = new TestExitCircuit()
     const connection = this.service.open(() => circuit as unknown as ExitCircuit, from)
     circuit.connection = connection

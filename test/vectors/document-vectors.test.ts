@@ -59,7 +59,7 @@ describe('our messages', () => {
 function textOf(message: Message): string {
   switch (message.type) {
     case 'open':
-      return toHex(encodeTarget(message.target))
+      return message.target.kind === 'dns' ? '03' : toHex(encodeTarget(message.target))
     case 'opened':
       return String(message.family)
     case 'refused':
