@@ -9,10 +9,12 @@ import { MapKeeper } from '../shared/map/map-keeper.ts'
 import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import { circuitHttp } from './circuit-http.ts'
+import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
+import { DnsService } from './dns/dns-service.ts'
 import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
@@ -48,6 +50,7 @@ export class Client {
   readonly #maps: MapKeeper
   readonly #homeLink: HomeLink
   readonly #connector: Connector
+  readonly #dns: DnsService
   readonly #socks: ProxyServer | undefined
   readonly #httpProxy: ProxyServer | undefined
   readonly #control: ControlServer
@@ -88,6 +91,11 @@ export class Client {
         onMap: () => this.#homeLink.connect(),
       },
     )
+    this.#dns = new DnsService(options.dns, {
+      ...{ clock, random },
+      connect: (opening) => new CircuitStream(this.#connector, opening),
+      addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+    })
     const { socks, httpProxy } = options
     this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector)
     this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector)
@@ -109,13 +117,14 @@ export class Client {
     const { clock, log, network } = this.#parts
     const byHostName = this.#interception === undefined ? [] : directoriesByHostName(network)
     if (byHostName.length > 0) log.warn(UNRESOLVABLE, { directories: byHostName.join(', ') })
-    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#interception]) {
+    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#dns, this.#interception]) {
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
     }
     this.#maps.start()
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
+      this.#dns.resolver.tick(clock.now())
       this.#homeLink.tick()
     }, TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
@@ -145,6 +154,7 @@ export class Client {
     } finally {
       clearInterval(this.#timer)
       this.#maps.close()
+      await this.#dns.close()
       this.#connector.close()
       await this.#socks?.close()
       await this.#httpProxy?.close()
@@ -179,13 +189,14 @@ export class Client {
       map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
+      dns: this.#dns.resolver.status(),
       ...this.#ports(),
     }
   }
 
-  /** Those of the proxies that there are. */
-  #ports(): { socksPort: number | undefined; httpProxyPort: number | undefined } {
-    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port }
+  /** Those of the proxies and of the resolver that there are. */
+  #ports(): Record<'socksPort' | 'httpProxyPort' | 'dnsPort', number | undefined> {
+    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port, dnsPort: this.#dns.port }
   }
 }
 

@@ -4,6 +4,7 @@ export const DNS_TYPES = {
   cname: 5,
   soa: 6,
   ptr: 12,
+  hinfo: 13,
   aaaa: 28,
   opt: 41,
   ixfr: 251,
