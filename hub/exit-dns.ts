@@ -87,7 +87,7 @@ export class ExitDns implements ExitSink {
     if (message === undefined || ask === undefined) {
       this.#write(emptyResponse(query, message, DNS_RCODES.formatError))
     } else if (mayBeAsked(ask) && this.#pending < MAX_QUERIES_AT_ONCE && this.#parts.admitQuery()) {
-      void this.#ask(query.slice(), message, ask)
+      void this.#ask(query, message, ask)
     } else this.#write(emptyResponse(query, message, DNS_RCODES.refused))
   }
 

@@ -32,7 +32,7 @@ export function bodyOf(response: Uint8Array, message: DnsMessage): AnswerBody {
   const hasWanted = records.some(({ section, type }) => section === 'answer' && type === wanted)
   const isAbsence = message.rcode === DNS_RCODES.noSuchName || !hasWanted
   const end = records.at(-1)?.end ?? message.questionsEnd
-  const bytes = response.slice(0, end)
+  const bytes = concatBytes(response.subarray(0, end))
   const view = new DataView(bytes.buffer)
   view.setUint16(0, 0)
   view.setUint16(2, message.flags & KEPT_FLAGS)

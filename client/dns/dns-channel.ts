@@ -104,7 +104,7 @@ export class StreamChannel implements DnsChannel {
       const waiting = this.#waiting.get(message.id)
       if (waiting === undefined || !answersQuestion(message, waiting.question)) continue
       if ((message.flags & DNS_FLAGS.truncated) !== 0) waiting.reject(new Fault('name-failed'))
-      else waiting.resolve(bytes.slice())
+      else waiting.resolve(bytes)
     }
   }
 

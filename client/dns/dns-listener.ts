@@ -128,7 +128,7 @@ export class DnsListener {
       if (pending < MAX_PIPELINED) socket.resume()
     })
     socket.on('data', (chunk: Uint8Array) => {
-      for (const query of reader.push(chunk)) void answerOne(query.slice())
+      for (const query of reader.push(chunk)) void answerOne(query)
     })
   }
 }

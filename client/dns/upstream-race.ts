@@ -1,3 +1,4 @@
+import { concatBytes } from '../../shared/base/bytes.ts'
 import type { MonotonicClock } from '../../shared/base/clock.ts'
 import { asFault, Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
@@ -153,7 +154,7 @@ function isGood({ rcode }: AnswerBody): boolean {
 
 /** What leads into the user's own network is not passed on, nor believed. */
 function withoutRecords(response: Uint8Array, message: DnsMessage): AnswerBody {
-  const bytes = response.slice(0, message.questionsEnd)
+  const bytes = concatBytes(response.subarray(0, message.questionsEnd))
   bytes.fill(0, 6, DNS_HEADER_BYTES)
   const flags = (message.flags & ~0x0f) | DNS_RCODES.refused
   return bodyOf(bytes, { ...message, flags, rcode: DNS_RCODES.refused, records: [] })

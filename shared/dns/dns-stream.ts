@@ -15,7 +15,7 @@ export class DnsStreamReader {
     return this.#held.length > 0
   }
 
-  /** The messages that these bytes complete. Borrowed: views into what was pushed. */
+  /** The messages that these bytes complete, as copies. */
   push(chunk: Uint8Array): Uint8Array[] {
     const bytes = this.#held.length === 0 ? chunk : concatBytes(this.#held, chunk)
     const messages: Uint8Array[] = []
@@ -23,10 +23,10 @@ export class DnsStreamReader {
     while (at + 2 <= bytes.length) {
       const end = at + 2 + (((bytes[at] as number) << 8) | (bytes[at + 1] as number))
       if (end > bytes.length) break
-      messages.push(bytes.subarray(at + 2, end))
+      messages.push(concatBytes(bytes.subarray(at + 2, end)))
       at = end
     }
-    this.#held = bytes.slice(at)
+    this.#held = concatBytes(bytes.subarray(at))
     return messages
   }
 }

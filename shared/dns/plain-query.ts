@@ -93,7 +93,7 @@ function askByTcp(
     socket.on('data', (chunk: Uint8Array) => {
       const [answer] = reader.push(chunk)
       if (answer === undefined) return
-      if (isAnswer(answer, query, question)) resolve(answer.slice())
+      if (isAnswer(answer, query, question)) resolve(answer)
       socket.destroy()
     })
   })
