@@ -51,6 +51,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     because: 'choosing is pure: it looks at maps and opens nothing',
   },
   {
+    from: 'client/dns',
+    may: ['shared/base', 'shared/cell', 'shared/dns'],
+    because: 'what is asked and answered has nothing to do with how circuits are made: it is handed streams',
+  },
+  {
     from: 'client/interception',
     may: ['shared/base', 'client/native'],
     because: 'taking connections from the system knows nothing of what becomes of them',
@@ -86,6 +91,7 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/control/control-client.ts': 'asks the daemon',
       'client/control/control-server.ts': 'answers questions about the daemon',
+      'client/dns/dns-listener.ts': 'answers programs that ask for names',
       'client/interception/redirect-listener.ts': 'takes the connections that the system redirects',
       'client/proxy/proxy-server.ts': 'listens for apps',
       'hub/happy-eyeballs.ts': 'connects to destinations',
@@ -97,6 +103,7 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:tls'),
     may: {
       'client/circuit-http.ts': 'speaks HTTPS to directories through circuits',
+      'client/dns/tunnel-upstreams.ts': 'speaks TLS to DNS servers through circuits',
       'shared/link/tls-listener.ts': 'accepts links',
       'shared/link/tls-transport.ts': 'dials links',
     },
@@ -104,7 +111,10 @@ const EDGES: readonly Edge[] = [
   {
     what: 'UDP sockets (node:dgram)',
     pattern: imports('node:dgram'),
-    may: { 'shared/dns/plain-query.ts': 'asks name servers' },
+    may: {
+      'client/dns/dns-listener.ts': 'answers programs that ask for names',
+      'shared/dns/plain-query.ts': 'asks name servers',
+    },
   },
   {
     what: 'names (node:dns)',
@@ -112,9 +122,12 @@ const EDGES: readonly Edge[] = [
     may: { 'hub/resolver.ts': 'resolves names at the exit' },
   },
   {
-    what: 'HTTP (node:http, node:https)',
-    pattern: imports('node:https?'),
-    may: { 'client/circuit-http.ts': 'asks directories through circuits' },
+    what: 'HTTP (node:http, node:https, node:http2)',
+    pattern: imports('node:http[s2]?'),
+    may: {
+      'client/circuit-http.ts': 'asks directories through circuits',
+      'client/dns/doh-channel.ts': 'asks DNS servers through circuits',
+    },
   },
   {
     what: 'HTTP (fetch)',
@@ -131,6 +144,8 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:fs'),
     may: {
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
+      'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
+      'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'deploy/geo-table.ts': 'writes the table of places',
       'deploy/setup/addon.mjs': 'looks whether the addon is built',
