@@ -3,6 +3,7 @@ import { benchBuilds } from './builds.ts'
 import { benchConnections } from './connections.ts'
 import { benchFair } from './fair.ts'
 import { benchMany } from './many.ts'
+import { benchNames } from './names.ts'
 import { benchPath } from './path.ts'
 import { benchQueue } from './queue.ts'
 import { benchThinLine } from './thin-line.ts'
@@ -12,5 +13,6 @@ await benchConnections({ rounds: 5, seconds: 4 })
 await benchBuilds(5)
 await benchMany()
 await benchFair()
+await benchNames({ cached: 2000, uncached: 200 })
 await benchThinLine()
 await benchQueue({ samples: 1000 })
