@@ -10,15 +10,18 @@ import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
+import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
+import { DnsService } from './dns/dns-service.ts'
+import { askerOf } from './dns-asker.ts'
 import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
-import { JudgedConnector } from './judged-connector.ts'
+import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
@@ -55,6 +58,7 @@ export class Client {
   readonly #connector: Connector
   readonly #rulesFile: RulesFile | undefined
   readonly #judged: JudgedConnector
+  readonly #dns: DnsService
   readonly #socks: ProxyServer | undefined
   readonly #httpProxy: ProxyServer | undefined
   readonly #control: ControlServer
@@ -70,6 +74,9 @@ export class Client {
     const { network, files, locator, clock, random, log } = parts
     const networkId = network.id
     const map = (): HubMap => this.#maps.map
+    const findApp = parts.apps?.find ?? unknownApp
+    const nameOf: JudgedConnectorParts['nameOf'] = (app, uid, address) =>
+      this.#dns.resolver.nameFor({ app: app?.key, uid }, address)?.name
     this.#homeLink = new HomeLink({
       ...{ networkId, clock, random, map, transport: options.transport, log: log.part('home') },
       homes: new HomeStore(files.stateDir),
@@ -81,7 +88,7 @@ export class Client {
       {
         ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
         checkTime: () => this.#maps.checkTime(),
-        connections: this.#connections,
+        ...{ connections: this.#connections, nameOf },
       },
     )
     this.#throughCircuits = circuitHttp(this.#connector)
@@ -95,11 +102,16 @@ export class Client {
         onMap: () => this.#homeLink.connect(),
       },
     )
+    this.#dns = new DnsService(options.dns, {
+      ...{ clock, random },
+      connect: (purpose) => new CircuitStream(this.#connector, purpose),
+      addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+      askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),
+    })
     this.#rulesFile = this.#openRules(options.rulesFile)
     const standing = noRules(locator)
-    const findApp = parts.apps?.find ?? unknownApp
     this.#judged = new JudgedConnector({
-      ...{ connector: this.#connector, connections: this.#connections, findApp },
+      ...{ connector: this.#connector, connections: this.#connections, findApp, nameOf },
       rules: () => this.#rulesFile?.rules ?? standing,
       extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
     })
@@ -124,13 +136,14 @@ export class Client {
     const { clock, log, network } = this.#parts
     const byHostName = this.#interception === undefined ? [] : directoriesByHostName(network)
     if (byHostName.length > 0) log.warn(UNRESOLVABLE, { directories: byHostName.join(', ') })
-    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#interception]) {
+    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#dns, this.#interception]) {
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
     }
     this.#maps.start()
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
+      this.#dns.resolver.tick(clock.now())
       this.#homeLink.tick()
       void this.#rulesFile?.tick()
     }, TICK_MS)
@@ -161,6 +174,7 @@ export class Client {
     } finally {
       clearInterval(this.#timer)
       this.#maps.close()
+      await this.#dns.close()
       this.#connector.close()
       await this.#socks?.close()
       await this.#httpProxy?.close()
@@ -197,6 +211,7 @@ export class Client {
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
       rules: this.#rulesFile && { count: this.#rulesFile.rules.ruleCount, mistakes: this.#rulesFile.mistakes },
+      dns: this.#dns.resolver.status(),
       ...this.#ports(),
     }
   }
@@ -207,9 +222,9 @@ export class Client {
     return file === null ? undefined : new RulesFile(file, { locator, log: log.part('rules'), onChange })
   }
 
-  /** Those of the proxies that there are. */
-  #ports(): { socksPort: number | undefined; httpProxyPort: number | undefined } {
-    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port }
+  /** Those of the proxies and of the resolver that there are. */
+  #ports(): Record<'socksPort' | 'httpProxyPort' | 'dnsPort', number | undefined> {
+    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port, dnsPort: this.#dns.port }
   }
 }
 

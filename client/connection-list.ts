@@ -19,6 +19,8 @@ export interface ConnectionView {
   readonly by: 'intercepted' | 'socks' | 'http' | 'client'
   /** `198.18.5.1:80`, `[2001:db8::1]:80`, `example.com:443`. */
   readonly target: string
+  /** The name that its app was given the address for, if it is known. */
+  readonly name: string | undefined
   /** Whose it is; undefined while that is looked for, and if it is not known. */
   readonly app: App | undefined
   readonly path: readonly HopView[]
@@ -40,6 +42,7 @@ export class ConnectionList {
       id,
       by,
       target,
+      name: undefined,
       app: undefined,
       path: [],
       state: 'building',
@@ -55,11 +58,11 @@ export class ConnectionList {
   }
 
   /** Also of one that has ended before its app was found. */
-  setApp(id: number, app: App | undefined): void {
+  setApp(id: number, app: App | undefined, name?: string): void {
     const view = this.#living.get(id)
-    if (view !== undefined) this.#living.set(id, { ...view, app })
+    if (view !== undefined) this.#living.set(id, { ...view, app, name })
     const ended = this.#ended.findLastIndex((one) => one.id === id)
-    if (ended >= 0) this.#ended[ended] = { ...(this.#ended[ended] as ConnectionView), app }
+    if (ended >= 0) this.#ended[ended] = { ...(this.#ended[ended] as ConnectionView), app, name }
   }
 
   end(id: number, fault: FaultCode | undefined): void {

@@ -5,7 +5,7 @@ import { formatEndpoint, formatIp, type IpAddress, type IpRange } from '../share
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
-import { isOfPackets, type Purpose } from '../shared/cell/purpose.ts'
+import { isOfPackets, type Purpose, type StreamPurpose } from '../shared/cell/purpose.ts'
 import type { Target } from '../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink } from '../shared/circuit/client-circuit.ts'
 import { NO_BINDING } from '../shared/crypto/handshake.ts'
@@ -30,6 +30,8 @@ export interface ConnectorParts {
   readonly homeLink: HomeLink
   readonly locator: Locator
   readonly connections: ConnectionList
+  /** The name that this app, or this user, was given the address for. */
+  readonly nameOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => string | undefined
   /** @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
   /** Resolves when the time of the network was asked for again, or cannot be. */
@@ -86,8 +88,8 @@ interface Asker {
 /** What is asked for: of whom, where the exit had better be, and what a rule asks of the path. */
 interface Request extends Asker {
   readonly purpose: Purpose
-  /** The destination; of several the first. */
-  readonly near: Target
+  /** The destination; of several the first. Queries of the DNS have none that the client knows. */
+  readonly near: StreamPurpose
   readonly wish: RuleWish
 }
 
@@ -116,7 +118,13 @@ export class Connector implements TunnelOpener {
    * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    * @param wish what a rule asks of the path
    */
-  open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Asker['app'], wish: RuleWish = {}): Tunnel {
+  open(
+    target: StreamPurpose,
+    by: ConnectionView['by'],
+    sink: TunnelSink,
+    app?: Asker['app'],
+    wish: RuleWish = {},
+  ): Tunnel {
     return this.#start({ purpose: target, near: target, by, app, wish }, sink)
   }
 
@@ -165,10 +173,13 @@ export class Connector implements TunnelOpener {
   }
 
   #start(request: Request, sink: TunnelSink): PendingTunnel {
-    const { connections } = this.#parts
+    const { connections, nameOf } = this.#parts
     const tunnel = new PendingTunnel()
     const id = connections.add(request.by, describe(request))
-    void request.app?.then((found) => connections.setApp(id, found))
+    void request.app?.then((found) => {
+      const name = request.near.kind === 'ip' ? nameOf(found, undefined, request.near.address) : undefined
+      connections.setApp(id, found, name)
+    })
     void this.#open(request, id, sink, tunnel)
     return tunnel
   }
@@ -294,7 +305,7 @@ export class Connector implements TunnelOpener {
 }
 
 /** The network carries public addresses only; all others stay where they are, or nowhere. */
-function refuseSpecial(target: Target, scope: readonly IpRange[]): void {
+function refuseSpecial(target: StreamPurpose, scope: readonly IpRange[]): void {
   if (target.kind === 'ip' && !isPublicIp(target.address, scope)) throw new Fault('destination-forbidden')
 }
 
@@ -317,6 +328,7 @@ function describe({ purpose, near }: Request): string {
   return purpose.kind === 'echo' ? `${formatIp(purpose.address)}/echo` : `${describeTarget(near)}/udp`
 }
 
-export function describeTarget(target: Target): string {
+export function describeTarget(target: StreamPurpose): string {
+  if (target.kind === 'dns') return 'dns'
   return target.kind === 'ip' ? formatEndpoint(target.address, target.port) : `${target.name}:${target.port}`
 }

@@ -1,4 +1,4 @@
-import type { IpRange } from '../shared/base/ip-address.ts'
+import type { IpAddress, IpRange } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App } from './apps/app.ts'
 import { type AppFacts, type FlowFacts, flowScope, type Protocol, plainName } from './rules/flow-facts.ts'
@@ -10,6 +10,8 @@ export interface FlowJudgeParts {
   readonly rules: () => RuleSet
   /** Addresses that the network takes for public although they are not. */
   readonly extraPublic: () => readonly IpRange[]
+  /** The name that this app, or this user, was given the address for. */
+  readonly nameOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => string | undefined
 }
 
 /** A flow that begins. */
@@ -35,7 +37,7 @@ interface Watched {
 
 /**
  * What the rules say of flows: when they begin, and again when the rules change. A flow waits for its app only if there
- * are rules about apps.
+ * are rules about apps, or about names, which addresses have by app.
  */
 export class FlowJudge {
   readonly #parts: FlowJudgeParts
@@ -47,7 +49,9 @@ export class FlowJudge {
 
   /** @param onJudged called at once, or as soon as the app is known or known to be unknown */
   judge(asked: AskedFlow, onJudged: (flow: JudgedFlow) => void): void {
-    if (!this.#parts.rules().asksForApps) return onJudged(this.#judged(asked, undefined))
+    const { asksForApps, asksForNames } = this.#parts.rules()
+    const mustWait = asksForApps || (asksForNames && asked.target.kind === 'ip')
+    if (!mustWait) return onJudged(this.#judged(asked, undefined))
     void asked.app.then((app) => onJudged(this.#judged(asked, app)))
   }
 
@@ -83,7 +87,9 @@ export class FlowJudge {
     const address = target.kind === 'ip' ? target.address : undefined
     return {
       ...{ direction: 'out', protocol, app, address, port: target.port },
-      ...(target.kind === 'name' ? { name: plainName(target.name), nameGiven: true } : {}),
+      ...(target.kind === 'name'
+        ? { name: plainName(target.name), nameGiven: true }
+        : { name: this.#parts.nameOf(found, uid, target.address) }),
       scope: flowScope(address, this.#parts.extraPublic()),
     }
   }

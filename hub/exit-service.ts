@@ -1,11 +1,14 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
+import type { Random } from '../shared/base/random.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { isOfPackets, type Purpose } from '../shared/cell/purpose.ts'
 import type { ExitCircuit, ExitSink } from '../shared/circuit/exit-circuit.ts'
+import type { NameServer } from '../shared/dns/plain-query.ts'
 import type { CircuitPeer } from './circuit-service.ts'
 import { ExitAssociation } from './exit-association.ts'
 import { ExitConnection } from './exit-connection.ts'
+import { ExitDns, type ExitDnsParts } from './exit-dns.ts'
 import { ExitEcho } from './exit-echo.ts'
 import { ExitFlow } from './exit-flow.ts'
 import type { ExitFacts } from './exit-guard.ts'
@@ -19,12 +22,17 @@ export interface ExitServiceOptions {
   /** Circuits of packets, in all and for one neighbour. */
   readonly maxAssociations: number
   readonly maxAssociationsPerNeighbour: number
+  /** Queries that name servers have not answered. */
+  readonly maxDnsQueries: number
 }
 
 export interface ExitServiceParts {
   readonly clock: MonotonicClock
   readonly metrics: HubMetrics
   readonly resolver: NameResolver
+  readonly random: Random
+  /** Who is asked what circuits for the DNS ask; none if the exit does not do that. */
+  readonly nameServers: readonly NameServer[]
   readonly facts: () => ExitFacts
 }
 
@@ -41,6 +49,7 @@ export class ExitService {
   readonly #shares = new WeakMap<CircuitPeer, Share>()
   #connections = 0
   #associations = 0
+  #dnsQueries = 0
 
   constructor(options: ExitServiceOptions, parts: ExitServiceParts) {
     this.#options = options
@@ -62,7 +71,8 @@ export class ExitService {
   #make(purpose: Purpose, circuit: () => ExitCircuit, share: Share): ExitSink {
     if (!isOfPackets(purpose)) {
       const admit = (): FaultCode | undefined => this.#admitConnection(share)
-      return new ExitConnection(circuit, { ...this.#parts, admit, done: () => void this.#connections-- })
+      const parts = { ...this.#parts, admit, done: () => void this.#connections-- }
+      return purpose.kind === 'dns' ? this.#makeDns(circuit, parts) : new ExitConnection(circuit, parts)
     }
     const done = (): void => {
       this.#associations--
@@ -70,6 +80,22 @@ export class ExitService {
     }
     const parts = { ...this.#parts, admit: () => this.#admitAssociation(share), done }
     return purpose.kind === 'echo' ? new ExitEcho(circuit, parts) : new ExitAssociation(circuit, parts)
+  }
+
+  #makeDns(circuit: () => ExitCircuit, parts: Pick<ExitDnsParts, 'admit' | 'done'>): ExitSink {
+    const { random, nameServers, facts } = this.#parts
+    return new ExitDns(circuit, {
+      ...{ ...parts, random, servers: nameServers },
+      addressScope: () => facts().addressScope,
+      admitQuery: () => this.#admitQuery(),
+      queryDone: () => void this.#dnsQueries--,
+    })
+  }
+
+  #admitQuery(): boolean {
+    if (this.#dnsQueries >= this.#options.maxDnsQueries) return false
+    this.#dnsQueries++
+    return true
   }
 
   #admitConnection(share: Share): FaultCode | undefined {

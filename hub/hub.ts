@@ -24,7 +24,7 @@ import { Neighbours } from './neighbours.ts'
 import type { HubOptions } from './options.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
-import type { NameResolver } from './resolver.ts'
+import { type NameResolver, systemNameServers } from './resolver.ts'
 
 export interface HubParts {
   readonly network: Network
@@ -125,8 +125,13 @@ export class Hub {
         connectBurst: options.limits.exitConnectBurst,
         maxAssociations: options.limits.exitAssociations,
         maxAssociationsPerNeighbour: options.limits.exitAssociationsPerNeighbour,
+        maxDnsQueries: options.limits.exitDnsQueries,
       },
-      { clock, metrics: this.#metrics, resolver: parts.resolver, facts: () => this.#exitFacts() },
+      {
+        ...{ clock, random, metrics: this.#metrics, resolver: parts.resolver },
+        nameServers: options.dns.servers ?? systemNameServers(),
+        facts: () => this.#exitFacts(),
+      },
     )
     this.#announcer = new Announcer({
       ...{ key: identity, networkId: network.id, time: this.#time, clock, log: log.part('announce') },

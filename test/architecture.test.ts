@@ -43,6 +43,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     may: ['shared/base', 'shared/crypto', 'shared/cell', 'shared/link'],
     because: 'circuits run over links; maps and paths are the business of programs',
   },
+  { from: 'shared/dns', may: ['shared/base'], because: 'messages of the DNS know nothing of circuits or programs' },
   { from: 'client', may: ['shared'], because: 'programs share nothing but what stands in shared' },
   {
     from: 'client/navigator',
@@ -53,6 +54,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     from: 'client/apps',
     may: ['shared/base', 'client/native', 'client/interception/packet.ts'],
     because: 'whose a connection is has nothing to do with what becomes of it',
+  },
+  {
+    from: 'client/dns',
+    may: ['shared/base', 'shared/cell', 'shared/dns'],
+    because: 'what is asked and answered has nothing to do with how circuits are made: it is handed streams',
   },
   {
     from: 'client/interception',
@@ -96,9 +102,11 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/control/control-client.ts': 'asks the daemon',
       'client/control/control-server.ts': 'answers questions about the daemon',
+      'client/dns/dns-listener.ts': 'answers programs that ask for names',
       'client/interception/redirect-listener.ts': 'takes the connections that the system redirects',
       'client/proxy/proxy-server.ts': 'listens for apps',
       'hub/happy-eyeballs.ts': 'connects to destinations',
+      'shared/dns/plain-query.ts': 'asks name servers what does not fit into a packet',
     },
   },
   {
@@ -106,6 +114,7 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:tls'),
     may: {
       'client/circuit-http.ts': 'speaks HTTPS to directories through circuits',
+      'client/dns/tunnel-upstreams.ts': 'speaks TLS to DNS servers through circuits',
       'shared/link/tls-listener.ts': 'accepts links',
       'shared/link/tls-transport.ts': 'dials links',
     },
@@ -113,7 +122,11 @@ const EDGES: readonly Edge[] = [
   {
     what: 'UDP sockets (node:dgram)',
     pattern: imports('node:dgram'),
-    may: { 'shared/base/udp-socket.ts': 'is the UDP socket of exits and of the SOCKS proxy' },
+    may: {
+      'client/dns/dns-listener.ts': 'answers programs that ask for names',
+      'shared/base/udp-socket.ts': 'is the UDP socket of exits and of the SOCKS proxy',
+      'shared/dns/plain-query.ts': 'asks name servers',
+    },
   },
   {
     what: 'names (node:dns)',
@@ -121,9 +134,12 @@ const EDGES: readonly Edge[] = [
     may: { 'hub/resolver.ts': 'resolves names at the exit' },
   },
   {
-    what: 'HTTP (node:http, node:https)',
-    pattern: imports('node:https?'),
-    may: { 'client/circuit-http.ts': 'asks directories through circuits' },
+    what: 'HTTP (node:http, node:https, node:http2)',
+    pattern: imports('node:http[s2]?'),
+    may: {
+      'client/circuit-http.ts': 'asks directories through circuits',
+      'client/dns/doh-channel.ts': 'asks DNS servers through circuits',
+    },
   },
   {
     what: 'HTTP (fetch)',
@@ -141,6 +157,8 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/apps/process-files.ts': 'reads /proc, control groups and names of users',
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
+      'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
+      'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',
       'deploy/geo-table.ts': 'writes the table of places',

@@ -120,11 +120,11 @@ describe('the tables of the SPEC are those of the code', () => {
     const purposes: Record<string, Purpose> = {
       tcp: { kind: 'name', name: 'a', port: 1 },
       udp: { kind: 'udp' },
+      dns: { kind: 'dns' },
       echo: { kind: 'echo', address: new Uint8Array(4) },
     }
     for (const [, name = '', , own = ''] of tables('8')[1] ?? []) {
-      const purpose = purposes[name]
-      if (purpose === undefined) continue
+      const purpose = purposes[name] as Purpose
       const all = Object.keys(MESSAGE_TYPES) as (keyof typeof MESSAGE_TYPES)[]
       const carried = all.filter((type) => carries(purpose, type))
       const ofOthers = Object.values(purposes).flatMap((other) => all.filter((type) => !carries(other, type)))

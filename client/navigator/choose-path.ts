@@ -2,7 +2,7 @@ import { Fault } from '../../shared/base/fault.ts'
 import type { IpAddress } from '../../shared/base/ip-address.ts'
 import { chooseOne, type Random } from '../../shared/base/random.ts'
 import { MAX_HOPS } from '../../shared/cell/cell.ts'
-import type { Target } from '../../shared/cell/target.ts'
+import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 import { distanceKm, type Location } from '../../shared/geo/place.ts'
 import { policyAllows, policyMayAllow } from '../../shared/map/exit-policy.ts'
 import type { MapHub } from '../../shared/map/hub-map.ts'
@@ -12,7 +12,7 @@ export interface PathRequest {
   readonly hubs: readonly MapHub[]
   readonly home: MapHub
   readonly wish: Wish
-  readonly target: Target
+  readonly target: StreamPurpose
   /** Where the target is; undefined if not known (a name that only the exit resolves). */
   readonly location: Location | undefined
   /** Hubs (by `key`) that just failed and are not to be used. */
@@ -47,7 +47,8 @@ export function choosePath(request: PathRequest, random: Random): MapHub[] {
 }
 
 /** Could this hub be the exit for the target? */
-export function mayExit({ roles, exitPolicy }: MapHub, target: Target): boolean {
+export function mayExit({ roles, exitPolicy }: MapHub, target: StreamPurpose): boolean {
+  if (target.kind === 'dns') return roles.exit4 || roles.exit6
   if (target.kind === 'name') return (roles.exit4 || roles.exit6) && policyMayAllow(exitPolicy, target.port)
   return servesFamily(roles, target.address) && policyAllows(exitPolicy, target.address, target.port)
 }

@@ -4,6 +4,7 @@ import type { DestinationList } from './destination-list.ts'
 import type { FlowFacts } from './flow-facts.ts'
 import { type Decision, type Default, type Rule, type RuleBook, type RuleList, rulesOf, type Section } from './rule.ts'
 import { type LocatedFlow, RuleFinder } from './rule-finder.ts'
+import type { Where } from './where.ts'
 import { WhoFinder } from './who-finder.ts'
 
 /** Whose rules decided: those of the app, those for unknown programs, or those for all. */
@@ -42,6 +43,8 @@ const NO_RULES: RuleBook = {
   lists: new Map(),
 }
 
+const NAMING: ReadonlySet<Where['kind']> = new Set(['name', 'names', 'list'])
+
 const WHOSE: Readonly<Record<Layer, string>> = {
   app: 'of its own section',
   strict: 'for unknown programs',
@@ -57,6 +60,8 @@ export class RuleSet {
   readonly ruleCount: number
   /** There are sections that only flows of certain programs, or of unknown ones, fall under. */
   readonly asksForApps: boolean
+  /** There are rules that look at names. */
+  readonly asksForNames: boolean
   readonly #apps: WhoFinder<SectionFinder>
   readonly #strict: SectionFinder | undefined
   readonly #global: SectionFinder
@@ -79,7 +84,9 @@ export class RuleSet {
       in: { ...all.in, otherwise: all.in.otherwise ?? judgementOf(DEFAULTS.in, 'global', book.file) },
     }
     this.#locator = locator
-    this.ruleCount = rulesOf(book).length
+    const rules = rulesOf(book)
+    this.ruleCount = rules.length
+    this.asksForNames = rules.some(({ to }) => to.some(({ kind }) => NAMING.has(kind)))
     this.asksForApps = strict !== undefined || apps.some(({ who }) => who.interface === undefined)
   }
 

@@ -9,6 +9,7 @@ const PROGRAMS = {
   tcpdump: 'tcpdump',
   ping: 'iputils-ping',
   curl: 'curl',
+  dig: 'bind9-dnsutils',
   git: 'git',
   ssh: 'openssh-client',
   sshd: 'openssh-server',

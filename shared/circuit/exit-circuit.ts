@@ -9,7 +9,7 @@ import {
   newPlaintext,
 } from '../cell/cell.ts'
 import { decodeMessages, type ExitFamily, type Message, type PacketMessage } from '../cell/message.ts'
-import { carries, isOfPackets, type Purpose } from '../cell/purpose.ts'
+import { carries, isOfPackets, isReadyAtOnce, type Purpose } from '../cell/purpose.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import { EXIT_START, type ExitEvent, type ExitState, nextExitState } from './exit-state.ts'
 import type { HubHop } from './hub-hop.ts'
@@ -76,10 +76,10 @@ export class ExitCircuit {
 
   /**
    * Answers the CREATE, and connects if it named a target: that begins first, because it takes longer than the answer. What
-   * is ready at once, as all packets need, comes behind it.
+   * is ready at once, as all packets and the DNS need, comes behind it.
    */
   start(purpose: Purpose | undefined): void {
-    const beginsFirst = purpose !== undefined && !isOfPackets(purpose)
+    const beginsFirst = purpose !== undefined && !isReadyAtOnce(purpose)
     if (beginsFirst) this.#open(purpose)
     this.#end.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, undefined))
     this.#answered = true

@@ -4,6 +4,7 @@ import { benchBuilds } from './builds.ts'
 import { benchConnections } from './connections.ts'
 import { benchFair } from './fair.ts'
 import { benchMany } from './many.ts'
+import { benchNames } from './names.ts'
 import { benchPath } from './path.ts'
 import { benchQueue } from './queue.ts'
 import { benchRules } from './rules.ts'
@@ -16,6 +17,7 @@ await benchUdp({ seconds: 4 })
 await benchBuilds(5)
 await benchMany()
 await benchFair()
+await benchNames({ cached: 2000, uncached: 200 })
 await benchThinLine()
 benchRules({ samples: 2_000 })
 await benchApps({ samples: 1000 })

@@ -26,7 +26,12 @@ beforeEach(() => {
   errors = []
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
-    ...{ rules: () => current, extraPublic: () => [], findApp: () => Promise.resolve(undefined) },
+    ...{
+      rules: () => current,
+      extraPublic: () => [],
+      nameOf: () => undefined,
+      findApp: () => Promise.resolve(undefined),
+    },
   })
 })
 

@@ -27,15 +27,19 @@ let extraPublic: readonly IpRange[]
 /** Who was asked about, and what is said of them. */
 let asked: AppQuery[]
 let app: Promise<App | undefined>
+/** Of addresses of flows of user 1000, by app. */
+let names: Map<string, string>
 
 beforeEach(() => {
   scene = new ConnectorScene(new MemoryNetwork(['a', 'b', 'c', 'd', 'e']), { hops: 3 })
   extraPublic = []
   asked = []
+  names = new Map()
   app = Promise.resolve(undefined)
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
     ...{ rules: () => current, extraPublic: () => extraPublic },
+    nameOf: (owner, uid) => (uid === 1000 ? names.get(owner?.key ?? '') : undefined),
     findApp: (query) => {
       asked.push(query)
       return app
@@ -163,6 +167,20 @@ describe('whose a connection is', () => {
     await scene.settle()
     expect([mine?.events, other?.events]).toEqual([['opened 4'], ['closed rule-blocked']])
     expect(scene.connections.all().map((one) => one.app?.key)).toEqual([CURL.key, undefined])
+  })
+
+  test('is waited for where a rule is about names: its address has the name that it was told', async () => {
+    current = rules('global:\n  rules: direct .example')
+    names.set(CURL.key, 'www.example')
+    const verdicts = [CURL, undefined].map((one) => {
+      app = Promise.resolve(one)
+      const asking = flow(1000)
+      judged.takeFlow(asking.flow)
+      expect(asking.verdicts).toEqual([])
+      return asking.verdicts
+    })
+    await scene.settle()
+    expect(verdicts).toEqual([['direct'], ['admit']])
   })
 
   test('that is given up before it is known opens nothing', async () => {

@@ -4,6 +4,7 @@ import { CELL_TARGETS } from './targets/cell-targets.ts'
 import { CLIENT_TARGETS } from './targets/client-targets.ts'
 import { CONTROL_TARGETS } from './targets/control-targets.ts'
 import { DIRECTORY_TARGETS } from './targets/directory-targets.ts'
+import { DNS_TARGETS } from './targets/dns-targets.ts'
 import { DOCUMENT_TARGETS } from './targets/document-targets.ts'
 import { FRAME_TARGETS } from './targets/frame-targets.ts'
 import { GEO_TARGETS } from './targets/geo-targets.ts'
@@ -24,6 +25,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DIRECTORY_TARGETS,
   ...CLIENT_TARGETS,
   ...APP_TARGETS,
+  ...DNS_TARGETS,
   ...CONTROL_TARGETS,
   ...OPTIONS_TARGETS,
   ...TEXT_TARGETS,

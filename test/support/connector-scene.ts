@@ -57,7 +57,7 @@ export class ConnectorScene {
       {
         networkId: new Uint8Array(32).fill(7),
         ...{ clock: network.clock, time: this.time, random: seededRandom(seed), locator: NOWHERE },
-        connections: this.connections,
+        ...{ connections: this.connections, nameOf: () => undefined },
         homeLink: this.#homeLink,
         map: () => this.map(),
         checkTime: () => this.checkTime(),

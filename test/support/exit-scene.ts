@@ -4,8 +4,10 @@ import { ExitService, type ExitServiceOptions } from '../../hub/exit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpAddress, parseRange } from '../../shared/base/ip-address.ts'
+import { systemRandom } from '../../shared/base/random.ts'
 import type { ExitFamily, PacketMessage } from '../../shared/cell/message.ts'
 import type { ExitCircuit, ExitSink } from '../../shared/circuit/exit-circuit.ts'
+import type { NameServer } from '../../shared/dns/plain-query.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -70,6 +72,8 @@ export class ExitScene {
     addressScope: [LOOPBACK_RANGE],
     forbidden: new Set(),
   }
+  /** Who is asked for circuits of the DNS. May be filled before one is opened. */
+  readonly nameServers: NameServer[] = []
   /** What names resolve to. */
   resolve: (name: string) => Promise<IpAddress[]> = () => Promise.resolve([])
 
@@ -77,7 +81,7 @@ export class ExitScene {
     this.service = new ExitService(
       {
         ...{ maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000 },
-        ...{ maxAssociations: 100, maxAssociationsPerNeighbour: 50 },
+        ...{ maxAssociations: 100, maxAssociationsPerNeighbour: 50, maxDnsQueries: 100 },
         ...options,
       },
       {
@@ -85,6 +89,8 @@ export class ExitScene {
         metrics: this.metrics,
         resolver: { resolve: (name) => this.resolve(name) },
         facts: () => this.facts,
+        random: systemRandom,
+        nameServers: this.nameServers,
       },
     )
   }

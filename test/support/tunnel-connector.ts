@@ -3,11 +3,11 @@ import type { ConnectionView } from '../../client/connection-list.ts'
 import type { Connector, Tunnel, TunnelSink } from '../../client/connector.ts'
 import { concatBytes } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import type { Target } from '../../shared/cell/target.ts'
+import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 
 /** A tunnel of which the test is the other end. */
 export class TestTunnel implements Tunnel {
-  readonly target: Target
+  readonly target: StreamPurpose
   readonly by: ConnectionView['by']
   readonly sink: TunnelSink
   readonly app: Promise<App | undefined> | undefined
@@ -16,7 +16,7 @@ export class TestTunnel implements Tunnel {
   released = 0
   hasRoom = true
 
-  constructor(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>) {
+  constructor(target: StreamPurpose, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>) {
     this.app = app
     this.target = target
     this.by = by
