@@ -1,7 +1,9 @@
-// The native part of the client on Linux: the packet queue of the kernel, and where a redirected connection came from.
+// The native part of the client on Linux: the packet queue of the kernel, where a redirected connection came from, and
+// sending from addresses of others.
 // Every thread of Node that loads the addon gets an instance of its own; nothing here is shared between them.
 #include <napi.h>
 
+#include "foreign-address.h"
 #include "netlink-queue.h"
 #include "original-flow.h"
 
@@ -9,6 +11,10 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("NfQueue", spn::NfQueue::define(env));
   exports.Set("originalDestination", Napi::Function::New(env, spn::originalDestination, "originalDestination"));
   exports.Set("originalFlow", Napi::Function::New(env, spn::originalFlow, "originalFlow"));
+  exports.Set("forgetFlow", Napi::Function::New(env, spn::forgetFlow, "forgetFlow"));
+  exports.Set("sendPacket", Napi::Function::New(env, spn::sendPacket, "sendPacket"));
+  exports.Set("bindForeign", Napi::Function::New(env, spn::bindForeign, "bindForeign"));
+  exports.Set("interfaceName", Napi::Function::New(env, spn::interfaceName, "interfaceName"));
   return exports;
 }
 

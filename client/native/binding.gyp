@@ -2,7 +2,14 @@
   'targets': [
     {
       'target_name': 'spn_native',
-      'sources': ['addon.cc', 'netlink.cc', 'netlink-queue.cc', 'original-flow.cc', 'packet-object.cc'],
+      'sources': [
+        'addon.cc',
+        'foreign-address.cc',
+        'netlink.cc',
+        'netlink-queue.cc',
+        'original-flow.cc',
+        'packet-object.cc',
+      ],
       'include_dirs': ['../../node_modules/node-addon-api'],
       'defines': [
         'NAPI_VERSION=8',
