@@ -17,7 +17,7 @@ import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
-import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
+import type { Interception, InterceptionParts } from './interception/interception-api.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
@@ -34,8 +34,11 @@ export interface ClientParts {
   /** For the first map, before there is a circuit to fetch it through. */
   readonly directHttp: HttpSend
   /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
-  readonly intercept: ((onFlow: (flow: InterceptedFlow) => void) => Interception) | undefined
+  readonly intercept: ((handlers: InterceptionHandlers) => Interception) | undefined
 }
+
+/** What becomes of what is intercepted. */
+export type InterceptionHandlers = Omit<InterceptionParts, 'onFailure'>
 
 const TICK_MS = 1_000
 const UNRESOLVABLE = 'directories with a host name may not be found while interception is on: give their addresses'
@@ -91,7 +94,11 @@ export class Client {
     const { socks, httpProxy } = options
     this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector)
     this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector)
-    this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector))
+    this.#interception = parts.intercept?.({
+      onFlow: (flow) => tunnelFlow(flow, this.#connector),
+      // There are no circuits for datagrams yet.
+      onDatagrams: (flow) => flow.refuse('reset'),
+    })
     this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
   }
 

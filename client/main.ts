@@ -57,11 +57,11 @@ async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientP
   if (process.platform !== 'linux')
     throw new Fault('program-missing', { interception: `none for ${process.platform} yet` })
   const { LinuxInterception } = await import('./interception/interception.ts')
-  return (onFlow) =>
+  return (handlers) =>
     new LinuxInterception(
       { queueNum: intercept.queue, redirectPort: intercept.port, own: intercept.own, directNetworks: intercept.direct },
       {
-        onFlow,
+        ...handlers,
         onFailure: (fault) => log.error('interception failed: this computer stays cut off', faultFields(fault)),
       },
     )

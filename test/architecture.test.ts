@@ -99,7 +99,11 @@ const EDGES: readonly Edge[] = [
       'shared/link/tls-transport.ts': 'dials links',
     },
   },
-  { what: 'UDP sockets (node:dgram)', pattern: imports('node:dgram'), may: {} },
+  {
+    what: 'UDP sockets (node:dgram)',
+    pattern: imports('node:dgram'),
+    may: { 'client/interception/datagram-listener.ts': 'takes the datagrams that the system redirects' },
+  },
   {
     what: 'names (node:dns)',
     pattern: imports('node:dns(/promises)?'),

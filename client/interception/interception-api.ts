@@ -13,6 +13,8 @@ export interface Interception {
 export interface InterceptionParts {
   /** A program wants a connection. It waits until the flow is admitted or refused, which may be done at once or later. */
   readonly onFlow: (flow: InterceptedFlow) => void
+  /** A program sends its first datagram to somebody. It waits in the same way, with those that follow. */
+  readonly onDatagrams: (flow: InterceptedDatagrams) => void
   /** Interception works no more. Traffic stays blocked; `close` and a new start are the repair. */
   readonly onFailure: (fault: Fault) => void
 }
@@ -25,17 +27,54 @@ export interface FlowEndpoint {
 /** How the program learns that it gets no connection: refused, no route to host, or nothing until its own timeout. */
 export type Refusal = 'reset' | 'unreachable' | 'drop'
 
+/** What the system tells of whoever wants something from the network. */
+export interface FlowFacts {
+  readonly source: FlowEndpoint
+  readonly destination: FlowEndpoint
+  /** User id of the program; undefined if the system does not tell. */
+  readonly uid: number | undefined
+}
+
 /**
  * One TCP connection that a program waits for. Nothing was sent for it yet, and nothing tells the program that
  * anybody is there before it is admitted. The first of `admit` and `refuse` counts; a flow that sees neither in time is
  * dropped, and an `admit` after that only reports that nobody came.
  */
-export interface InterceptedFlow {
-  readonly source: FlowEndpoint
-  readonly destination: FlowEndpoint
-  /** User id of the program; undefined if the system does not tell. */
-  readonly uid: number | undefined
+export interface InterceptedFlow extends FlowFacts {
   /** Lets the program connect, to here. `onSocket` gets its connection once, or undefined if it never came. */
   admit(onSocket: (socket: Socket | undefined) => void): void
   refuse(how: Refusal): void
+}
+
+/**
+ * Datagrams of a program's socket to one destination. The first of `admit` and `refuse` counts; a flow that sees neither
+ * in time is dropped. The system forgets a silent flow after half a minute (two, once it was answered); when it comes
+ * again it is judged again.
+ */
+export interface InterceptedDatagrams extends FlowFacts {
+  /**
+   * Lets them through. All destinations of one socket share a taker, which `open` makes for the first that is admitted.
+   * A socket is its source, and its user.
+   */
+  admit(open: (socket: ProgramSocket) => DatagramTaker): void
+  refuse(how: Refusal): void
+}
+
+/** A UDP socket of a program, as seen by whoever takes its datagrams. */
+export interface ProgramSocket {
+  readonly source: FlowEndpoint
+  /**
+   * Gives the program a datagram that comes from `from`, whether the program has sent something there or not. Lost, as
+   * any datagram may be, once the system has forgotten the program's flows, and if the right to send it is missing.
+   */
+  reply(from: FlowEndpoint, bytes: Uint8Array): void
+  /** No more of it: what the program sends from now on is judged again. Idempotent. The taker is not told. */
+  close(): void
+}
+
+export interface DatagramTaker {
+  /** The bytes are the taker's to keep. */
+  datagram(destination: FlowEndpoint, bytes: Uint8Array): void
+  /** The program was silent for long, its port is somebody else's, or interception ended. Nothing comes after it. */
+  closed(): void
 }

@@ -2,9 +2,19 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { loadNative } from '../native/native.ts'
+import { datagramCalls } from './datagram-calls.ts'
+import { DatagramFlows } from './datagram-flows.ts'
+import { DatagramListener } from './datagram-listener.ts'
 import { ExpectedFlows } from './expected-flows.ts'
 import { hasRules, loadRules, removeRules } from './firewall.ts'
-import type { FlowEndpoint, Interception, InterceptionParts, Refusal } from './interception-api.ts'
+import type {
+  DatagramTaker,
+  FlowEndpoint,
+  Interception,
+  InterceptionParts,
+  ProgramSocket,
+  Refusal,
+} from './interception-api.ts'
 import type { Verdict } from './marks.ts'
 import { checkOwnTraffic } from './own-traffic.ts'
 import { PacketQueue } from './packet-queue.ts'
@@ -18,6 +28,8 @@ export interface LinuxInterceptionOptions extends RuleOptions {
 }
 
 const DEFAULT_MAX_PENDING = 4_096
+/** So many flows of datagrams may be in use; a flow that is silent counts until it is forgotten. */
+const MAX_DATAGRAM_FLOWS = 16_384
 const TICK_MS = 500
 
 const VERDICTS: Readonly<Record<Refusal, Verdict>> = { reset: 'block', unreachable: 'unreachable', drop: 'drop' }
@@ -26,10 +38,10 @@ type OnSocket = (socket: Socket | undefined) => void
 
 /**
  * Interception by the Linux kernel's firewall, for both address families: everything of this computer's programs that is
- * not loopback, neighbour discovery, the client's own or for a direct network is dropped, except new TCP connections,
- * whose first packet waits in a queue for the decision ("honest connect").
+ * not loopback, neighbour discovery, the client's own or for a direct network is dropped, except new TCP connections and
+ * flows of datagrams, whose first packet waits in a queue for the decision ("honest connect").
  *
- *     start: queue → listener → rules        close: rules → queue → listener
+ *     start: queue → listeners → rules        close: rules → queue → listeners
  *
  * The rules outlive this process if it is killed: then nothing leaves until the next start, which takes them over, or
  * `removeRules`.
@@ -40,6 +52,8 @@ export class LinuxInterception implements Interception {
   readonly #listener: RedirectListener
   readonly #queue: PacketQueue
   readonly #expected: ExpectedFlows<OnSocket>
+  readonly #datagramListener: DatagramListener
+  readonly #datagrams: DatagramFlows
   /** Numbers of the flows without a decision. The queue's thread bounds and expires them. */
   readonly #undecided = new Set<number>()
   /** Flows that rules of an earlier run bring before there is a place to let them go to. */
@@ -52,12 +66,21 @@ export class LinuxInterception implements Interception {
   /** @throws Fault addon-missing */
   constructor(options: LinuxInterceptionOptions, parts: InterceptionParts) {
     const maxPending = options.maxPending ?? DEFAULT_MAX_PENDING
+    const native = loadNative()
     this.#options = options
     this.#parts = parts
     this.#expected = new ExpectedFlows(maxPending)
     this.#listener = new RedirectListener(options.redirectPort, {
-      native: loadNative(),
+      native,
       onSocket: (source, destination, socket) => this.#arrived(source, destination, socket),
+    })
+    this.#datagramListener = new DatagramListener(options.redirectPort, (route, bytes) =>
+      this.#datagrams.handle(route, bytes),
+    )
+    this.#datagrams = new DatagramFlows(MAX_DATAGRAM_FLOWS, {
+      ...datagramCalls(native, options.redirectPort),
+      send: (route, bytes, onGone) => this.#datagramListener.send(route, bytes, onGone),
+      now: () => systemClock.now(),
     })
     this.#queue = new PacketQueue(
       { queueNum: options.queueNum, maxPending },
@@ -106,6 +129,7 @@ export class LinuxInterception implements Interception {
       // First, because it tells best that another client is there.
       await this.#queue.start()
       await this.#listener.start()
+      await this.#datagramListener.start()
       this.#listening = true
       for (const flow of this.#early.splice(0)) this.#offer(flow)
       await loadRules(this.#options)
@@ -134,23 +158,39 @@ export class LinuxInterception implements Interception {
     await this.#queue.close()
     await this.#listener.close()
     this.#abandonAll()
+    await this.#datagramListener.close()
   }
 
-  #offer({ flow, source, destination, uid }: QueuedFlow): void {
-    this.#undecided.add(flow)
+  #offer(queued: QueuedFlow): void {
+    this.#undecided.add(queued.flow)
+    if (queued.kind === 'tcp') this.#offerConnection(queued)
+    else this.#offerDatagrams(queued)
+  }
+
+  #offerConnection({ flow, kind: _, ...facts }: QueuedFlow): void {
     const admit = (onSocket: OnSocket): void => {
       if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
       // Known before the packet goes on: the connection may be here before anything else happens.
+      const { source, destination } = facts
       const isExpected = this.#expected.put(source, destination, onSocket, systemClock.now(), (older) =>
         older(undefined),
       )
       this.#queue.settle(flow, isExpected ? 'tunnel' : 'drop')
       if (!isExpected) queueMicrotask(() => onSocket(undefined))
     }
-    const refuse = (how: Refusal): void => {
-      if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
+    this.#parts.onFlow({ ...facts, admit, refuse: (how) => this.#refuse(flow, how) })
+  }
+
+  #offerDatagrams({ flow, kind: _, ...facts }: QueuedFlow): void {
+    const admit = (open: (socket: ProgramSocket) => DatagramTaker): void => {
+      if (!this.#undecided.delete(flow)) return
+      this.#queue.settle(flow, this.#datagrams.admit(facts, open) ? 'tunnel' : 'drop')
     }
-    this.#parts.onFlow({ source, destination, uid, admit, refuse })
+    this.#parts.onDatagrams({ ...facts, admit, refuse: (how) => this.#refuse(flow, how) })
+  }
+
+  #refuse(flow: number, how: Refusal): void {
+    if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
   }
 
   #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {
@@ -161,10 +201,12 @@ export class LinuxInterception implements Interception {
 
   #tick(): void {
     for (const onSocket of this.#expected.tick(systemClock.now())) onSocket(undefined)
+    this.#datagrams.tick()
   }
 
   #abandonAll(): void {
     this.#undecided.clear()
     for (const onSocket of this.#expected.clear()) onSocket(undefined)
+    this.#datagrams.clear()
   }
 }

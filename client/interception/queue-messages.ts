@@ -1,9 +1,10 @@
 import type { Verdict } from './marks.ts'
+import type { FlowKind } from './opening.ts'
 
 /** What the queue's thread is started with. */
 export interface QueueSettings {
   readonly queueNum: number
-  /** Flows that may wait for a decision. */
+  /** Flows of each kind that may wait for a decision. */
   readonly maxPending: number
 }
 
@@ -11,6 +12,7 @@ export interface QueueSettings {
 export interface QueuedFlow {
   /** Number of the flow, never used again. */
   readonly flow: number
+  readonly kind: FlowKind
   readonly source: { readonly address: Uint8Array; readonly port: number }
   readonly destination: { readonly address: Uint8Array; readonly port: number }
   readonly uid: number | undefined

@@ -7,8 +7,9 @@ import { systemClock } from '../../shared/base/clock.ts'
 import { isFault } from '../../shared/base/fault.ts'
 import { loadNative, type NfQueue, type QueuedPacket } from '../native/native.ts'
 import { FlowTable } from './flow-table.ts'
-import { markFor, type Verdict } from './marks.ts'
-import { parsePacket } from './packet.ts'
+import { isMarked, markFor, type Verdict } from './marks.ts'
+import { FLOW_LIMITS, type FlowKind, openingOf } from './opening.ts'
+import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
 /** An IPv6 header, the longest TCP header and a few extension headers. */
@@ -29,15 +30,17 @@ if (port === null) throw new Error('queue-worker.ts runs in a worker thread')
 const settings = workerData as QueueSettings
 const report = (message: QueueReport) => port.postMessage(message)
 
-const table = new FlowTable<Waiting>({ maxPending: settings.maxPending, maxSettled: settings.maxPending })
+let lastFlow = 0
+const limits = { maxPending: settings.maxPending, maxSettled: settings.maxPending }
+const tableOf = (kind: FlowKind) => new FlowTable<Waiting>({ ...limits, ...FLOW_LIMITS[kind] }, () => ++lastFlow)
+const tables: Readonly<Record<FlowKind, FlowTable<Waiting>>> = { tcp: tableOf('tcp'), udp: tableOf('udp') }
 const queue = openQueue()
 if (queue !== undefined) serve(queue)
 
 function serve(open: NfQueue): void {
   const ticking = setInterval(() => expire(open), TICK_MS)
   port?.on('message', (order: QueueOrder) => {
-    if (order.kind === 'settle')
-      return give(open, table.settle(order.flow, order.verdict, systemClock.now()), order.verdict)
+    if (order.kind === 'settle') return settle(open, order.flow, order.verdict)
     clearInterval(ticking)
     open.close()
     port.close()
@@ -46,7 +49,7 @@ function serve(open: NfQueue): void {
 }
 
 function openQueue(): NfQueue | undefined {
-  const maxLength = settings.maxPending + SPARE_PACKETS
+  const maxLength = 2 * settings.maxPending + SPARE_PACKETS
   const options = {
     queue: settings.queueNum,
     copyRange: COPY_BYTES,
@@ -63,31 +66,61 @@ function openQueue(): NfQueue | undefined {
 }
 
 function onPackets(packets: readonly QueuedPacket[]): void {
-  const asked: QueuedFlow[] = []
   const now = systemClock.now()
-  for (const { id, mark, uid, payload } of packets) {
-    const packet = parsePacket(payload)
-    const decision = table.decide(packet, { id, mark }, now)
-    if (decision.kind === 'verdict') queue?.verdict(id, decision.verdict !== 'drop', markFor(decision.verdict, mark))
-    else if (decision.kind === 'ask' && packet?.ports !== undefined) {
-      asked.push({
-        flow: decision.flow,
-        source: { address: packet.source, port: packet.ports.source },
-        destination: { address: packet.destination, port: packet.ports.destination },
-        uid,
-      })
-    }
-  }
+  const asked = packets.flatMap((packet) => handle(packet, now) ?? [])
   if (asked.length > 0) report({ kind: 'flows', flows: asked })
 }
 
+/** Gives the flow that has to be asked about, if there is one. */
+function handle({ id, mark, uid, payload }: QueuedPacket, now: number): QueuedFlow | undefined {
+  const packet = parsePacket(payload)
+  const opening = openingOf(packet)
+  if (typeof opening === 'string') return decided(id, mark, opening)
+  if (isMarked('stale', mark)) {
+    forget(packet)
+    return decided(id, mark, 'drop')
+  }
+  const decision = tables[opening.kind].decide(opening.key, { id, mark }, now)
+  if (decision.kind === 'verdict') return decided(id, mark, decision.verdict)
+  if (decision.kind === 'wait' || packet?.ports === undefined) return undefined
+  return { flow: decision.flow, kind: opening.kind, ...endsOf(packet, packet.ports), uid }
+}
+
+function endsOf({ source, destination }: Packet, ports: { source: number; destination: number }) {
+  return {
+    source: { address: source, port: ports.source },
+    destination: { address: destination, port: ports.destination },
+  }
+}
+
+/** The flow can not be redirected any more. Forgotten, it is new with its next datagram. */
+function forget(packet: Packet | undefined): void {
+  if (packet?.ports === undefined) return
+  const { source, destination, ports } = packet
+  try {
+    loadNative().forgetFlow(PROTOCOL_UDP, source, ports.source, destination, ports.destination)
+  } catch {
+    // It is forgotten already, or will be asked for again.
+  }
+}
+
+function decided(id: number, mark: number, verdict: Verdict): undefined {
+  queue?.verdict(id, verdict !== 'drop', markFor(verdict, mark))
+}
+
+function settle(open: NfQueue, flow: number, verdict: Verdict): void {
+  const now = systemClock.now()
+  for (const table of Object.values(tables)) give(open, table.settle(flow, verdict, now), verdict)
+}
+
 function give(open: NfQueue, packets: readonly Waiting[], verdict: Verdict): void {
-  for (const { id, mark } of packets) open.verdict(id, verdict !== 'drop', markFor(verdict, mark))
+  for (const { id, mark } of packets) decided(id, mark, verdict)
   open.flush()
 }
 
 function expire(open: NfQueue): void {
-  const late = table.tick(systemClock.now())
+  const now = systemClock.now()
+  const late = Object.values(tables).flatMap((table) => table.tick(now))
   for (const { packets } of late) give(open, packets, 'drop')
   if (late.length > 0) report({ kind: 'expired', flows: late.map(({ flow }) => flow) })
 }

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { parseIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { NativeAddon } from '../native/native.ts'
+import { isErrno } from './errno.ts'
 import { sameEndpoint } from './expected-flows.ts'
 import type { FlowEndpoint } from './interception-api.ts'
 import { PROTOCOL_TCP } from './packet.ts'
@@ -98,8 +99,4 @@ function fdOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle')
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   return typeof fd === 'number' && fd >= 0 ? fd : undefined
-}
-
-function isErrno(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }

@@ -1,4 +1,4 @@
-import { CHAIN_PREFIX, type TableRules } from './rules.ts'
+import { CHAIN_PREFIX, type TableRules } from './rule-text.ts'
 
 /**
  * What of ours is in one table of `iptables-save`: our chains, and the rules outside of them that lead there, as they

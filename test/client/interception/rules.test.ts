@@ -31,6 +31,7 @@ describe('the rules for IPv4', () => {
   test('judge what programs send, in this order', () => {
     expect(texts.SPN_JUDGE).toEqual([
       '-j MARK --set-xmark 0x0/0xff00', // a mark that the program set itself counts for nothing
+      '-s 127.0.0.1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP', // no answers to forgotten flows
       '-o lo -j RETURN', // loopback is not touched
       '-m owner --gid-owner 7117 -j MARK --set-xmark 0x500/0xff00', // the client's own, by the sending socket
       '-m mark --mark 0x500/0xff00 -j RETURN',
@@ -42,6 +43,8 @@ describe('the rules for IPv4', () => {
       '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00', // direct networks
       '-m mark --mark 0x700/0xff00 -j RETURN',
       '-p tcp -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17', // without bypass: no reader, no traffic
+      '-p udp -m conntrack --ctstate ESTABLISHED -j MARK --set-xmark 0x800/0xff00', // older than the rules
+      '-p udp -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
     ])
   })
 
@@ -72,10 +75,19 @@ describe('the rules for IPv4', () => {
     ])
   })
 
-  test('redirect tunnelled TCP, which may leave by no other way', () => {
-    expect(texts.SPN_REDIRECT).toEqual(['-p tcp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170'])
+  test('redirect tunnelled flows, which may leave by no other way', () => {
+    expect(texts.SPN_REDIRECT).toEqual([
+      '-p tcp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170',
+      '-p udp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170',
+    ])
     expect(texts.SPN_GUARD).toEqual(['-m mark --mark 0x400/0xff00 ! -o lo -j DROP'])
   })
+})
+
+test('datagrams in the name of others belong to no connection, and only the client sends them', () => {
+  expect(chainsOf(OPTIONS, 4).SPN_UNTRACKED).toEqual([
+    '-p udp -m owner --gid-owner 7117 -m addrtype ! --src-type LOCAL -j CT --notrack',
+  ])
 })
 
 describe('the rules for IPv6', () => {
@@ -88,10 +100,14 @@ describe('the rules for IPv6', () => {
     })
     expect(difference('SPN_JUDGE')).toEqual({
       more: [
+        '-s ::1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         ...[133, 134, 135, 136, 143].map((type) => `-p icmpv6 --icmpv6-type ${type} -j MARK --set-xmark 0x700/0xff00`),
         '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
       ],
-      less: ['-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00'],
+      less: [
+        '-s 127.0.0.1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
+        '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00',
+      ],
     })
     expect(difference('SPN_INPUT')).toEqual({
       more: [
@@ -104,7 +120,7 @@ describe('the rules for IPv6', () => {
       '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp6-adm-prohibited',
       '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp6-addr-unreachable',
     ])
-    for (const chain of ['SPN_KEEP', 'SPN_REDIRECT', 'SPN_GUARD']) {
+    for (const chain of ['SPN_KEEP', 'SPN_REDIRECT', 'SPN_GUARD', 'SPN_UNTRACKED']) {
       expect(difference(chain)).toEqual({ more: [], less: [] })
     }
   })
@@ -163,8 +179,8 @@ COMMIT
 describe('loading', () => {
   test('on a clean computer makes the chains, calls them first of all, and fills them', () => {
     const text = loadText(rulesOf(OPTIONS, 4), findPresent(FOREIGN))
-    expect(text.match(/^\*\w+$/gm)).toEqual(['*filter', '*nat', '*mangle'])
-    expect(text.match(/^COMMIT$/gm)).toHaveLength(3)
+    expect(text.match(/^\*\w+$/gm)).toEqual(['*filter', '*nat', '*raw', '*mangle'])
+    expect(text.match(/^COMMIT$/gm)).toHaveLength(4)
     expect(text).not.toMatch(/^-[DFX] /m)
     expect(text.split('\n').slice(0, 8)).toEqual([
       '*filter',

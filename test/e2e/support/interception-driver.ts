@@ -7,10 +7,10 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Worker } from 'node:worker_threads'
 import { LinuxInterception } from '../../../client/interception/interception.ts'
-import type { InterceptedFlow } from '../../../client/interception/interception-api.ts'
+import type { FlowFacts, InterceptedDatagrams, InterceptedFlow } from '../../../client/interception/interception-api.ts'
 import { asFault } from '../../../shared/base/fault.ts'
 import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
-import { DRIVER_PORTS } from './driver-ports.ts'
+import { DRIVER_PORTS, LATE_MS } from './driver-ports.ts'
 
 const SLOW_MS = 800
 
@@ -24,6 +24,7 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
 }
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
 
+let sockets = 0
 const workers: Worker[] = []
 process.on('worker', (worker) => workers.push(worker))
 
@@ -34,7 +35,7 @@ const interception = new LinuxInterception(
     own: { gid: given.gid },
     directNetworks: given.direct.flatMap((text) => parseRange(text) ?? []),
   },
-  { onFlow: handle, onFailure: (fault) => say({ failure: fault.code }) },
+  { onFlow: handle, onDatagrams: handleDatagrams, onFailure: (fault) => say({ failure: fault.code }) },
 )
 
 try {
@@ -56,12 +57,8 @@ async function obey(command: { readonly close?: boolean; readonly keep?: boolean
 }
 
 function handle(flow: InterceptedFlow): void {
-  const { source, destination, uid } = flow
-  const about = {
-    source: formatEndpoint(source.address, source.port),
-    destination: formatEndpoint(destination.address, destination.port),
-    uid,
-  }
+  const { destination } = flow
+  const about = describe(flow)
   say({ flow: about })
   switch (destination.port) {
     case DRIVER_PORTS.reset:
@@ -80,6 +77,54 @@ function handle(flow: InterceptedFlow): void {
     default:
       return answer(flow, about)
   }
+}
+
+function describe({ source, destination, uid }: FlowFacts) {
+  return {
+    source: formatEndpoint(source.address, source.port),
+    destination: formatEndpoint(destination.address, destination.port),
+    uid,
+  }
+}
+
+/** Answers each datagram with what was understood of it. */
+function handleDatagrams(flow: InterceptedDatagrams): void {
+  const about = describe(flow)
+  say({ datagrams: about })
+  switch (flow.destination.port) {
+    case DRIVER_PORTS.reset:
+      return flow.refuse('reset')
+    case DRIVER_PORTS.unreachable:
+      return flow.refuse('unreachable')
+    case DRIVER_PORTS.drop:
+      return flow.refuse('drop')
+    case DRIVER_PORTS.undecided:
+      return
+    case DRIVER_PORTS.slow:
+      setTimeout(() => takeDatagrams(flow), SLOW_MS)
+      return
+    default:
+      return takeDatagrams(flow)
+  }
+}
+
+function takeDatagrams(flow: InterceptedDatagrams): void {
+  flow.admit((socket) => {
+    const number = ++sockets
+    say({ socket: number, source: formatEndpoint(socket.source.address, socket.source.port) })
+    return {
+      datagram: (to, bytes) => {
+        const about = { socket: number, to: formatEndpoint(to.address, to.port), text: Buffer.from(bytes).toString() }
+        say({ datagram: about })
+        const answer = Buffer.from(JSON.stringify(about))
+        if (to.port === DRIVER_PORTS.late) setTimeout(() => socket.reply(to, answer), LATE_MS)
+        else socket.reply(to, answer)
+        if (to.port === DRIVER_PORTS.stranger) socket.reply({ ...to, port: to.port + 1 }, answer)
+        if (to.port === DRIVER_PORTS.once) socket.close()
+      },
+      closed: () => say({ socketClosed: number }),
+    }
+  })
 }
 
 /** Tells the program what was understood of its connection. */

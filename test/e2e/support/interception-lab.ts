@@ -26,6 +26,26 @@ interface TcpOptions {
   readonly timeoutMs?: number
 }
 
+/** For whom a datagram is. */
+interface Peer {
+  readonly host: string
+  readonly port: number
+  readonly text?: string
+  readonly afterMs?: number
+}
+
+interface TalkOptions {
+  readonly localPort?: number
+  readonly connected?: boolean
+  readonly timeoutMs?: number
+}
+
+interface Heard {
+  readonly from: string
+  readonly port: number
+  readonly text: string
+}
+
 interface InterceptOptions {
   /** A folder whose programs are taken first. */
   readonly path?: string
@@ -107,6 +127,18 @@ export class InterceptionLab {
   /** A datagram of the program, and what comes back. */
   async udp(host: Address, port: number, options: { readonly localPort?: number } = {}): Promise<Outcome> {
     return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram', ...options })) as unknown as Outcome
+  }
+
+  /** Datagrams from one socket of the program, and all that came back. */
+  async talk(to: readonly Peer[], options: TalkOptions = {}): Promise<{ result: string; heard: readonly Heard[] }> {
+    const { result, text } = await this.command(this.app, { op: 'talk', to, ...options })
+    return { result: String(result), heard: JSON.parse(String(text)) as Heard[] }
+  }
+
+  /** How many packets the client host has ever given to user space. */
+  async queued(): Promise<number> {
+    const { stdout } = await this.hosts.run('client', 'cat', ['/proc/net/netfilter/nfnetlink_queue'])
+    return Number(stdout.trim().split(/\s+/)[7])
   }
 
   async command(to: LineProcess, command: object): Promise<Readonly<Record<string, unknown>>> {

@@ -1,5 +1,6 @@
 import { MAX_HEADER_BYTES, readConnect } from '../../../client/http-proxy/http-connect.ts'
 import { FlowTable } from '../../../client/interception/flow-table.ts'
+import { openingOf } from '../../../client/interception/opening.ts'
 import { type Packet, parsePacket } from '../../../client/interception/packet.ts'
 import { findPresent, removeText } from '../../../client/interception/restore-text.ts'
 import {
@@ -67,7 +68,7 @@ function agrees(part: Packet, whole: Packet): boolean {
   return same && ends && ports && tcp
 }
 
-const FLOW_LIMITS = { maxPending: 3, maxSettled: 2 }
+const FLOW_LIMITS = { maxPending: 3, maxRepetitions: 3, maxSettled: 2, settledMs: 70_000 }
 
 /** ( what u8 | argument u8 ) × n: packets of a few flows, decisions, time */
 const flowTable: FuzzTarget = {
@@ -76,7 +77,8 @@ const flowTable: FuzzTarget = {
   maxBytes: 256,
   seeds: () => [Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0), Uint8Array.of(0, 0, 0, 1, 0, 2, 0, 3, 2, 70, 0, 0, 1, 1)],
   run(input) {
-    const table = new FlowTable<number>(FLOW_LIMITS)
+    let flows = 0
+    const table = new FlowTable<number>(FLOW_LIMITS, () => ++flows)
     const waiting = new Set<number>()
     let now = 0
     let handle = 0
@@ -91,7 +93,9 @@ const flowTable: FuzzTarget = {
       if (what === 0) {
         const bytes = (PACKETS[argument >> 5] as Uint8Array).slice()
         bytes[bytes.length - 17] = argument & 0x0f
-        const decision = table.decide(parsePacket(bytes), ++handle, now)
+        const opening = openingOf(parsePacket(bytes))
+        if (typeof opening === 'string') continue
+        const decision = table.decide(opening.key, ++handle, now)
         if (decision.kind !== 'verdict') waiting.add(handle)
         if (decision.kind === 'ask') promise(decision.flow === ++asked, 'a flow is asked about once')
       } else if (what === 1) give(table.settle(argument % 16, 'tunnel', now))
