@@ -15,6 +15,11 @@ export interface InterceptionParts {
   readonly onFlow: (flow: InterceptedFlow) => void
   /** A program sends its first datagram to somebody. It waits in the same way, with those that follow. */
   readonly onDatagrams: (flow: InterceptedDatagrams) => void
+  /**
+   * A program asks for a name, whomever it asks: gives the answer, which the program gets as if from there. None if this
+   * rejects. Without this, questions for names are flows like others.
+   */
+  readonly onDns?: ((asked: DnsAsked) => Promise<Uint8Array>) | undefined
   /** Interception works no more. Traffic stays blocked; `close` and a new start are the repair. */
   readonly onFailure: (fault: Fault) => void
 }
@@ -33,6 +38,12 @@ export interface FlowFacts {
   readonly destination: FlowEndpoint
   /** User id of the program; undefined if the system does not tell. */
   readonly uid: number | undefined
+}
+
+/** A question to a resolver. A message of DNS, without the length that TCP puts in front. */
+export interface DnsAsked extends FlowFacts {
+  readonly transport: 'udp' | 'tcp'
+  readonly query: Uint8Array
 }
 
 /**

@@ -5,11 +5,13 @@ import { loadNative } from '../native/native.ts'
 import { datagramCalls } from './datagram-calls.ts'
 import { DatagramFlows } from './datagram-flows.ts'
 import { DatagramListener } from './datagram-listener.ts'
+import { type AnswerDns, answerConnection, answerDatagrams, DNS_PORT } from './dns-capture.ts'
 import { ExpectedFlows } from './expected-flows.ts'
 import { hasRules, loadRules, removeRules } from './firewall.ts'
 import type {
   DatagramTaker,
   FlowEndpoint,
+  FlowFacts,
   Interception,
   InterceptionParts,
   ProgramSocket,
@@ -35,6 +37,7 @@ const TICK_MS = 500
 const VERDICTS: Readonly<Record<Refusal, Verdict>> = { reset: 'block', unreachable: 'unreachable', drop: 'drop' }
 
 type OnSocket = (socket: Socket | undefined) => void
+type OpenTaker = (socket: ProgramSocket) => DatagramTaker
 
 /**
  * Interception by the Linux kernel's firewall, for both address families: everything of this computer's programs that is
@@ -163,30 +166,40 @@ export class LinuxInterception implements Interception {
 
   #offer(queued: QueuedFlow): void {
     this.#undecided.add(queued.flow)
-    if (queued.kind === 'tcp') this.#offerConnection(queued)
+    if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
+      this.#answerNames(queued, this.#parts.onDns)
+    } else if (queued.kind === 'tcp') this.#offerConnection(queued)
     else this.#offerDatagrams(queued)
   }
 
   #offerConnection({ flow, kind: _, ...facts }: QueuedFlow): void {
-    const admit = (onSocket: OnSocket): void => {
-      if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
-      // Known before the packet goes on: the connection may be here before anything else happens.
-      const { source, destination } = facts
-      const isExpected = this.#expected.put(source, destination, onSocket, systemClock.now(), (older) =>
-        older(undefined),
-      )
-      this.#queue.settle(flow, isExpected ? 'tunnel' : 'drop')
-      if (!isExpected) queueMicrotask(() => onSocket(undefined))
-    }
+    const admit = (onSocket: OnSocket) => this.#admitConnection(flow, facts, onSocket)
     this.#parts.onFlow({ ...facts, admit, refuse: (how) => this.#refuse(flow, how) })
   }
 
   #offerDatagrams({ flow, kind: _, ...facts }: QueuedFlow): void {
-    const admit = (open: (socket: ProgramSocket) => DatagramTaker): void => {
-      if (!this.#undecided.delete(flow)) return
-      this.#queue.settle(flow, this.#datagrams.admit(facts, open) ? 'tunnel' : 'drop')
-    }
+    const admit = (open: OpenTaker) => this.#admitDatagrams(flow, facts, open)
     this.#parts.onDatagrams({ ...facts, admit, refuse: (how) => this.#refuse(flow, how) })
+  }
+
+  #admitConnection(flow: number, { source, destination }: FlowFacts, onSocket: OnSocket): void {
+    if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
+    // Known before the packet goes on: the connection may be here before anything else happens.
+    const isExpected = this.#expected.put(source, destination, onSocket, systemClock.now(), (older) => older(undefined))
+    this.#queue.settle(flow, isExpected ? 'tunnel' : 'drop')
+    if (!isExpected) queueMicrotask(() => onSocket(undefined))
+  }
+
+  #admitDatagrams(flow: number, facts: FlowFacts, open: OpenTaker, group?: string): void {
+    if (!this.#undecided.delete(flow)) return
+    this.#queue.settle(flow, this.#datagrams.admit(facts, open, group) ? 'tunnel' : 'drop')
+  }
+
+  /** Whomever the program asks, it is let through to here. */
+  #answerNames({ flow, kind, ...facts }: QueuedFlow, answer: AnswerDns): void {
+    if (kind === 'udp')
+      return this.#admitDatagrams(flow, facts, (socket) => answerDatagrams(facts, socket, answer), 'dns')
+    this.#admitConnection(flow, facts, (socket) => socket && answerConnection(facts, socket, answer))
   }
 
   #refuse(flow: number, how: Refusal): void {

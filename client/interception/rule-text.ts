@@ -1,3 +1,4 @@
+import { familyOf, formatRange, type IpFamily, type IpRange } from '../../shared/base/ip-address.ts'
 import { MARK_MASK, MARKS, type MarkName } from './marks.ts'
 import type { RuleOptions } from './rules.ts'
 
@@ -15,6 +16,11 @@ export const CHAIN_PREFIX = 'SPN_'
 /** What the client's own sockets send. */
 export function matchOwn(own: RuleOptions['own']): string {
   return 'gid' in own ? `-m owner --gid-owner ${own.gid}` : `-m cgroup --path ${own.cgroup}`
+}
+
+/** Those of this family, as iptables writes them. */
+export function rangesOf(ranges: readonly IpRange[], family: IpFamily): readonly string[] {
+  return ranges.filter(({ address }) => familyOf(address) === family).map(formatRange)
 }
 
 export function setMark(name: MarkName): string {

@@ -1,5 +1,6 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
-import { hasConnectionMark, hasMark, SAVE_MARK, type TableRules } from './rule-text.ts'
+import { hasConnectionMark, hasMark, rangesOf, SAVE_MARK, type TableRules } from './rule-text.ts'
+import type { RuleOptions } from './rules.ts'
 
 const OUTPUT = 'SPN_OUTPUT'
 const KEEP = 'SPN_KEEP'
@@ -9,7 +10,8 @@ const INPUT = 'SPN_INPUT'
 const DISCOVERY_IN = [130, 133, 134, 135, 136]
 
 /** What becomes of each mark. What has none is dropped. */
-export function filterRules(direct: readonly string[], family: IpFamily): TableRules {
+export function filterRules({ directNetworks }: RuleOptions, family: IpFamily): TableRules {
+  const direct = rangesOf(directNetworks, family)
   const output = (rule: string) => `-A ${OUTPUT} ${rule}`
   const input = (rule: string) => `-A ${INPUT} ${rule}`
   const prohibited = family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'

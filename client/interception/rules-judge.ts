@@ -1,9 +1,10 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
-import { hasMark, matchOwn, RESTORE_MARK, setMark, type TableRules } from './rule-text.ts'
+import { hasMark, matchOwn, RESTORE_MARK, rangesOf, setMark, type TableRules } from './rule-text.ts'
 import type { RuleOptions } from './rules.ts'
 
 const JUDGE = 'SPN_JUDGE'
 const GUARD = 'SPN_GUARD'
+const DNS_PORT = 53
 
 /** Where the listener is. */
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
@@ -12,9 +13,18 @@ const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
 const DISCOVERY_OUT = [133, 134, 135, 136, 143]
 
 /** Who gets which mark: by rule, from the connection, or by asking the queue. */
-export function judgeRules(options: RuleOptions, direct: readonly string[], family: IpFamily): TableRules {
+export function judgeRules(options: RuleOptions, family: IpFamily): TableRules {
+  const direct = rangesOf(options.directNetworks, family)
+  const resolvers = options.directResolvers && rangesOf(options.directResolvers, family)
   const judge = (rule: string) => `-A ${JUDGE} ${rule}`
-  const queue = `-j NFQUEUE --queue-num ${options.queueNum}`
+  // What connection tracking does not understand can be neither redirected nor remembered: left unjudged.
+  const queue = `-m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num ${options.queueNum}`
+  const ask = (ports: string) => [
+    judge(`-p tcp${ports} ${queue}`),
+    judge(`-p udp${ports} -m conntrack --ctstate ESTABLISHED ${setMark('stale')}`),
+    // Not to whole networks: what programs announce to their neighbours stays here.
+    judge(`-p udp${ports} -m addrtype --dst-type UNICAST ${queue}`),
+  ]
   return {
     table: 'mangle',
     chains: [JUDGE, GUARD],
@@ -42,13 +52,15 @@ export function judgeRules(options: RuleOptions, direct: readonly string[], fami
       ...(family === 6
         ? DISCOVERY_OUT.map((type) => judge(`-p icmpv6 --icmpv6-type ${type} ${setMark('exempt')}`))
         : []),
+      ...(resolvers ?? []).flatMap((range) =>
+        ['tcp', 'udp'].map((protocol) => judge(`-d ${range} -p ${protocol} --dport ${DNS_PORT} ${setMark('exempt')}`)),
+      ),
+      judge(`${hasMark('exempt')} -j RETURN`),
+      // Before direct networks: a resolver there would ask others outside.
+      ...(resolvers === undefined ? [] : ask(` --dport ${DNS_PORT}`)),
       ...direct.map((range) => judge(`-d ${range} ${setMark('exempt')}`)),
       judge(`${hasMark('exempt')} -j RETURN`),
-      // What connection tracking does not understand can be neither redirected nor remembered: left unjudged.
-      judge(`-p tcp -m conntrack ! --ctstate INVALID ${queue}`),
-      judge(`-p udp -m conntrack --ctstate ESTABLISHED ${setMark('stale')}`),
-      // Not to whole networks: what programs announce to their neighbours stays here.
-      judge(`-p udp -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID ${queue}`),
+      ...ask(''),
       // A socket that is bound to a device keeps its packets there, redirected or not.
       `-A ${GUARD} ${hasMark('tunnel')} ! -o lo -j DROP`,
     ],

@@ -1,5 +1,5 @@
 import { Fault } from '../../shared/base/fault.ts'
-import { familyOf, formatRange, type IpFamily, type IpRange } from '../../shared/base/ip-address.ts'
+import type { IpFamily, IpRange } from '../../shared/base/ip-address.ts'
 import type { TableRules } from './rule-text.ts'
 import { filterRules } from './rules-filter.ts'
 import { judgeRules } from './rules-judge.ts'
@@ -16,6 +16,11 @@ export interface RuleOptions {
   readonly own: { readonly gid: number } | { readonly cgroup: string }
   /** Networks that programs reach directly, both ways. */
   readonly directNetworks: readonly IpRange[]
+  /**
+   * Questions for names (port 53) are judged wherever they go, direct networks too, but not those to resolvers in these
+   * networks. Undefined: they are like everything else.
+   */
+  readonly directResolvers?: readonly IpRange[] | undefined
 }
 
 /**
@@ -36,18 +41,17 @@ export interface RuleOptions {
  */
 export function rulesOf(options: RuleOptions, family: IpFamily): readonly TableRules[] {
   checkOptions(options)
-  const direct = options.directNetworks.filter((range) => familyOf(range.address) === family).map(formatRange)
   return [
-    filterRules(direct, family),
+    filterRules(options, family),
     natRules(options.redirectPort),
     untrackedRules(options.own),
-    judgeRules(options, direct, family),
+    judgeRules(options, family),
   ]
 }
 
 const MAX_GID = 0xffff_fffe
 
-function checkOptions({ queueNum, redirectPort, own, directNetworks }: RuleOptions): void {
+function checkOptions({ queueNum, redirectPort, own, directNetworks, directResolvers = [] }: RuleOptions): void {
   const mistakes: string[] = []
   if (!isWithin(queueNum, 0, 0xffff)) mistakes.push('queueNum: must be 0 to 65535')
   if (!isWithin(redirectPort, 1, 0xffff)) mistakes.push('redirectPort: must be 1 to 65535')
@@ -58,6 +62,7 @@ function checkOptions({ queueNum, redirectPort, own, directNetworks }: RuleOptio
     mistakes.push('own.cgroup: must be a path without a slash at its ends, such as system.slice/spn.service')
   }
   if (directNetworks.some((range) => range.prefix === 0)) mistakes.push('directNetworks: must not be everything')
+  if (directResolvers.some((range) => range.prefix === 0)) mistakes.push('directResolvers: must not be everything')
   if (mistakes.length > 0) throw new Fault('options-invalid', { mistakes: mistakes.join('\n') })
 }
 

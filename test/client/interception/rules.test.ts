@@ -40,6 +40,7 @@ describe('the rules for IPv4', () => {
       '-m mark --mark 0x400/0xff00 -j RETURN',
       '-p tcp --tcp-flags SYN NONE -m mark --mark 0x500/0xff00 -j RETURN', // the rest of an own connection
       '-j MARK --set-xmark 0x0/0xff00', // a value that is not ours, or not to be inherited
+      '-m mark --mark 0x700/0xff00 -j RETURN', // discovery of IPv6
       '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00', // direct networks
       '-m mark --mark 0x700/0xff00 -j RETURN',
       '-p tcp -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17', // without bypass: no reader, no traffic
@@ -81,6 +82,30 @@ describe('the rules for IPv4', () => {
       '-p udp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170',
     ])
     expect(texts.SPN_GUARD).toEqual(['-m mark --mark 0x400/0xff00 ! -o lo -j DROP'])
+  })
+})
+
+describe('questions for names', () => {
+  const resolvers = [parseRange('198.19.0.53/32')!, parseRange('2001:db8:d::53/128')!]
+  const judge = (directResolvers?: typeof resolvers) => chainsOf({ ...OPTIONS, directResolvers }, 4).SPN_JUDGE ?? []
+
+  test('are judged before direct networks are let pass, and after the resolvers that may be asked', () => {
+    const rules = judge(resolvers)
+    const added = rules.filter((rule) => !judge().includes(rule))
+    expect(added).toEqual([
+      '-d 198.19.0.53/32 -p tcp --dport 53 -j MARK --set-xmark 0x700/0xff00',
+      '-d 198.19.0.53/32 -p udp --dport 53 -j MARK --set-xmark 0x700/0xff00',
+      '-p tcp --dport 53 -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
+      '-p udp --dport 53 -m conntrack --ctstate ESTABLISHED -j MARK --set-xmark 0x800/0xff00',
+      '-p udp --dport 53 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
+    ])
+    const at = (text: string) => rules.findIndex((rule) => rule.startsWith(text))
+    const order = ['-d 198.19.0.53/32', '-m mark --mark 0x700', '-p tcp --dport 53', '-d 198.19.0.0/24', '-p tcp -m']
+    expect(order.map(at).toSorted((a, b) => a - b)).toEqual(order.map(at))
+  })
+
+  test('are like everything else without a resolver of ours', () => {
+    expect(judge().join()).not.toContain('--dport 53')
   })
 })
 
@@ -145,6 +170,7 @@ describe('the options of the rules', () => {
     ['redirectPort', { redirectPort: 0 }],
     ['directNetworks', { directNetworks: [parseRange('0.0.0.0/0')!] }],
     ['directNetworks', { directNetworks: [parseRange('::/0')!] }],
+    ['directResolvers', { directResolvers: [parseRange('::/0')!] }],
   ])('with a wrong %s are refused', (option, wrong) => {
     try {
       rulesOf({ ...OPTIONS, ...wrong }, 4)

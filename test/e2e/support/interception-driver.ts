@@ -7,7 +7,12 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Worker } from 'node:worker_threads'
 import { LinuxInterception } from '../../../client/interception/interception.ts'
-import type { FlowFacts, InterceptedDatagrams, InterceptedFlow } from '../../../client/interception/interception-api.ts'
+import type {
+  DnsAsked,
+  FlowFacts,
+  InterceptedDatagrams,
+  InterceptedFlow,
+} from '../../../client/interception/interception-api.ts'
 import { asFault } from '../../../shared/base/fault.ts'
 import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
 import { DRIVER_PORTS, LATE_MS } from './driver-ports.ts'
@@ -19,6 +24,8 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
   readonly redirectPort: number
   readonly gid: number
   readonly direct: readonly string[]
+  /** Answers questions for names itself, but for those to resolvers in these networks. */
+  readonly resolvers?: readonly string[]
   /** Only removes the rules of an earlier run. */
   readonly remove?: boolean
 }
@@ -34,8 +41,14 @@ const interception = new LinuxInterception(
     redirectPort: given.redirectPort,
     own: { gid: given.gid },
     directNetworks: given.direct.flatMap((text) => parseRange(text) ?? []),
+    directResolvers: given.resolvers?.flatMap((text) => parseRange(text) ?? []),
   },
-  { onFlow: handle, onDatagrams: handleDatagrams, onFailure: (fault) => say({ failure: fault.code }) },
+  {
+    onFlow: handle,
+    onDatagrams: handleDatagrams,
+    onDns: given.resolvers && answerName,
+    onFailure: (fault) => say({ failure: fault.code }),
+  },
 )
 
 try {
@@ -85,6 +98,15 @@ function describe({ source, destination, uid }: FlowFacts) {
     destination: formatEndpoint(destination.address, destination.port),
     uid,
   }
+}
+
+/** Answers with the question turned round, and what was understood of it. A question "none" gets no answer. */
+async function answerName(asked: DnsAsked): Promise<Uint8Array> {
+  const query = Buffer.from(asked.query).toString()
+  const about = { ...describe(asked), transport: asked.transport, query }
+  say({ asked: about })
+  if (query === 'none') throw new Error('no answer')
+  return Buffer.from(JSON.stringify(about))
 }
 
 /** Answers each datagram with what was understood of it. */

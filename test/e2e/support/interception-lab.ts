@@ -54,6 +54,8 @@ interface InterceptOptions {
   readonly without?: string
   /** Does not intercept, but removes the rules of an earlier run. */
   readonly remove?: boolean
+  /** Answers questions for names, but for those to resolvers in these networks. */
+  readonly resolvers?: readonly string[]
   /** Gives every flow this verdict. */
   readonly verdict?: Verdict
 }
@@ -85,9 +87,9 @@ export class InterceptionLab {
 
   /** Starts the intercepting client, and gives it with what came of it: started, or a fault. */
   async intercept(options: InterceptOptions = {}) {
-    const { path, gid = OWN_GID, without, remove = false, verdict } = options
+    const { path, gid = OWN_GID, without, remove = false, resolvers, verdict } = options
     const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
-    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, verdict }
+    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, resolvers, verdict }
     const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
     const driver = [`test/e2e/support/${script}`, JSON.stringify(settings)]
     const drop = without === undefined ? [] : ['setpriv', `--bounding-set=-${without}`, `--inh-caps=-${without}`]
