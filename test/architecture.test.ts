@@ -129,6 +129,7 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:fs'),
     may: {
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
+      'client/interception/outside-interfaces.ts': 'looks where default routes lead',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'deploy/geo-table.ts': 'writes the table of places',
       'deploy/setup/addon.mjs': 'looks whether the addon is built',

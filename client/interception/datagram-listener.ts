@@ -1,6 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram'
+import { type IpAddress, parseIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
+import type { NativeAddon } from '../native/native.ts'
 import { isErrno } from './errno.ts'
+import { GUEST_ADDRESSES } from './guest-address.ts'
+import { PROTOCOL_UDP } from './packet.ts'
 
 const LOOPBACK = ['127.0.0.1', '::1'] as const
 /** Bursts of all programs wait here while the thread is busy. The system may allow less. */
@@ -14,28 +18,35 @@ export interface DatagramRoute {
   readonly peerPort: number
 }
 
+export interface DatagramListenerParts {
+  readonly native: Pick<NativeAddon, 'bindForeign'>
+  readonly onDatagram: (route: DatagramRoute, bytes: Uint8Array) => void
+}
+
 /** Takes the datagrams that the firewall redirects here, and sends answers back the same way. */
 export class DatagramListener {
   readonly #port: number
+  readonly #native: DatagramListenerParts['native']
   readonly #onDatagram: (route: DatagramRoute, bytes: Uint8Array) => void
   /** By the address that they are bound to. */
   readonly #sockets = new Map<string, Socket>()
 
-  constructor(port: number, onDatagram: (route: DatagramRoute, bytes: Uint8Array) => void) {
+  constructor(port: number, { native, onDatagram }: DatagramListenerParts) {
     this.#port = port
+    this.#native = native
     this.#onDatagram = onDatagram
   }
 
   /** A computer without IPv6 has no ::1; then there are no IPv6 datagrams to take. @throws Fault port-in-use */
   async start(): Promise<void> {
     for (const address of LOOPBACK) {
-      try {
-        await this.#open(address, (socket, done) => socket.bind({ port: this.#port, address }, done))
-      } catch (error) {
-        if (address === '::1' && isErrno(error, 'EADDRNOTAVAIL', 'EAFNOSUPPORT')) continue
-        await this.close()
-        throw listenFault(error, `${address} port ${this.#port}`)
-      }
+      await this.#tryOpen(address, (socket, done) => socket.bind({ port: this.#port, address }, done))
+    }
+    for (const address of Object.values(GUEST_ADDRESSES)) {
+      await this.#tryOpen(address, (socket, done) => {
+        const fd = this.#native.bindForeign(PROTOCOL_UDP, parseIp(address) as IpAddress, this.#port)
+        socket.bind({ fd }, done)
+      })
     }
   }
 
@@ -55,6 +66,16 @@ export class DatagramListener {
     const all = [...this.#sockets.values()]
     this.#sockets.clear()
     await Promise.all(all.map((socket) => new Promise<void>((resolve) => void socket.close(resolve))))
+  }
+
+  async #tryOpen(address: string, bind: (socket: Socket, done: () => void) => void): Promise<void> {
+    try {
+      await this.#open(address, bind)
+    } catch (error) {
+      if (address.includes(':') && isErrno(error, 'EADDRNOTAVAIL', 'EAFNOSUPPORT')) return
+      await this.close()
+      throw listenFault(error, `${address} port ${this.#port}`)
+    }
   }
 
   async #open(local: string, bind: (socket: Socket, done: () => void) => void): Promise<void> {

@@ -1,6 +1,7 @@
 import { Fault } from '../../shared/base/fault.ts'
 import type { IpFamily } from '../../shared/base/ip-address.ts'
 import { callFirewall } from './firewall-program.ts'
+import { addGuestRoutes, removeGuestRoutes } from './guest-address.ts'
 import { findPresent, loadText, type PresentRules, removeText } from './restore-text.ts'
 import { type RuleOptions, rulesOf } from './rules.ts'
 
@@ -27,6 +28,7 @@ export async function loadRules(options: RuleOptions): Promise<void> {
   const texts = FAMILIES.map((family) => ({ family, rules: rulesOf(options, family) }))
   const blockedBefore = await hasRules()
   try {
+    await addGuestRoutes()
     for (const { family, rules } of texts) await change(family, (present) => loadText(rules, present))
   } catch (error) {
     if (!blockedBefore) await removeRules().catch(() => undefined)
@@ -41,6 +43,7 @@ export async function loadRules(options: RuleOptions): Promise<void> {
  */
 export async function removeRules(): Promise<void> {
   const results = await Promise.allSettled(FAMILIES.map((family) => change(family, removeText)))
+  await removeGuestRoutes()
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 

@@ -38,6 +38,8 @@ export interface FlowFacts {
   readonly destination: FlowEndpoint
   /** User id of the program; undefined if the system does not tell. */
   readonly uid: number | undefined
+  /** It comes from a guest that this computer forwards for: a container, a virtual machine; by which interface. */
+  readonly forwarded: { readonly interface: string } | undefined
 }
 
 /** A question to a resolver. A message of DNS, without the length that TCP puts in front. */

@@ -18,6 +18,7 @@ import type {
   Refusal,
 } from './interception-api.ts'
 import type { Verdict } from './marks.ts'
+import { OutsideInterfaces } from './outside-interfaces.ts'
 import { checkOwnTraffic } from './own-traffic.ts'
 import { PacketQueue } from './packet-queue.ts'
 import type { QueuedFlow } from './queue-messages.ts'
@@ -57,6 +58,7 @@ export class LinuxInterception implements Interception {
   readonly #expected: ExpectedFlows<OnSocket>
   readonly #datagramListener: DatagramListener
   readonly #datagrams: DatagramFlows
+  readonly #outside = new OutsideInterfaces(() => systemClock.now())
   /** Numbers of the flows without a decision. The queue's thread bounds and expires them. */
   readonly #undecided = new Set<number>()
   /** Flows that rules of an earlier run bring before there is a place to let them go to. */
@@ -77,9 +79,10 @@ export class LinuxInterception implements Interception {
       native,
       onSocket: (source, destination, socket) => this.#arrived(source, destination, socket),
     })
-    this.#datagramListener = new DatagramListener(options.redirectPort, (route, bytes) =>
-      this.#datagrams.handle(route, bytes),
-    )
+    this.#datagramListener = new DatagramListener(options.redirectPort, {
+      native,
+      onDatagram: (route, bytes) => this.#datagrams.handle(route, bytes),
+    })
     this.#datagrams = new DatagramFlows(MAX_DATAGRAM_FLOWS, {
       ...datagramCalls(native, options.redirectPort),
       send: (route, bytes, onGone) => this.#datagramListener.send(route, bytes, onGone),
@@ -165,7 +168,9 @@ export class LinuxInterception implements Interception {
   }
 
   #offer(queued: QueuedFlow): void {
-    this.#undecided.add(queued.flow)
+    const { flow, forwarded } = queued
+    if (forwarded !== undefined && this.#outside.has(forwarded.interface)) return this.#queue.settle(flow, 'drop')
+    this.#undecided.add(flow)
     if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
       this.#answerNames(queued, this.#parts.onDns)
     } else if (queued.kind === 'tcp') this.#offerConnection(queued)

@@ -16,6 +16,7 @@ export interface QueuedFlow {
   readonly source: { readonly address: Uint8Array; readonly port: number }
   readonly destination: { readonly address: Uint8Array; readonly port: number }
   readonly uid: number | undefined
+  readonly forwarded: { readonly interface: string } | undefined
 }
 
 /** From the queue's thread. */

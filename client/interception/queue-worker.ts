@@ -18,6 +18,8 @@ const COPY_BYTES = 256
 const SPARE_PACKETS = 4_096
 const BYTES_PER_PACKET = 1_024
 const TICK_MS = 1_000
+/** Number of the netfilter hook. */
+const PREROUTING = 0
 
 /** What a verdict needs of a packet that waits. */
 interface Waiting {
@@ -72,7 +74,8 @@ function onPackets(packets: readonly QueuedPacket[]): void {
 }
 
 /** Gives the flow that has to be asked about, if there is one. */
-function handle({ id, mark, uid, payload }: QueuedPacket, now: number): QueuedFlow | undefined {
+function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
+  const { id, mark, uid, payload } = queued
   const packet = parsePacket(payload)
   const opening = openingOf(packet)
   if (typeof opening === 'string') return decided(id, mark, opening)
@@ -83,7 +86,13 @@ function handle({ id, mark, uid, payload }: QueuedPacket, now: number): QueuedFl
   const decision = tables[opening.kind].decide(opening.key, { id, mark }, now)
   if (decision.kind === 'verdict') return decided(id, mark, decision.verdict)
   if (decision.kind === 'wait' || packet?.ports === undefined) return undefined
-  return { flow: decision.flow, kind: opening.kind, ...endsOf(packet, packet.ports), uid }
+  return { flow: decision.flow, kind: opening.kind, ...endsOf(packet, packet.ports), uid, forwarded: guestOf(queued) }
+}
+
+/** Where the packet came in, if it is not this computer's own. */
+function guestOf({ hook, inInterface }: QueuedPacket): QueuedFlow['forwarded'] {
+  if (hook !== PREROUTING) return undefined
+  return { interface: (inInterface === undefined ? undefined : loadNative().interfaceName(inInterface)) ?? '' }
 }
 
 function endsOf({ source, destination }: Packet, ports: { source: number; destination: number }) {

@@ -39,6 +39,15 @@ export function hasConnectionMark(name: MarkName): string {
 export const RESTORE_MARK = `-j CONNMARK --restore-mark --nfmask ${hex(MARK_MASK)} --ctmask ${hex(MARK_MASK)}`
 export const SAVE_MARK = `-j CONNMARK --save-mark --nfmask ${hex(MARK_MASK)} --ctmask ${hex(MARK_MASK)}`
 
+/**
+ * What this computer answers to guests: the listener for their tunnelled flows, and the kernel by resets and errors to
+ * what was refused. Those belong to a flow that is not confirmed, which nothing that a program sends can be.
+ */
+export const ANSWERS = [
+  `-m conntrack --ctdir REPLY ${hasConnectionMark('tunnel')}`,
+  '-m conntrack --ctstate RELATED --ctdir REPLY ! --ctstatus CONFIRMED',
+] as const
+
 function markValue(name: MarkName): string {
   return `--mark ${hex(MARKS[name])}/${hex(MARK_MASK)}`
 }

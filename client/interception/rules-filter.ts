@@ -1,49 +1,78 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
-import { hasConnectionMark, hasMark, rangesOf, SAVE_MARK, type TableRules } from './rule-text.ts'
+import { ANSWERS, hasConnectionMark, hasMark, rangesOf, SAVE_MARK, type TableRules } from './rule-text.ts'
 import type { RuleOptions } from './rules.ts'
 
 const OUTPUT = 'SPN_OUTPUT'
-const KEEP = 'SPN_KEEP'
+const FORWARD = 'SPN_FORWARD'
 const INPUT = 'SPN_INPUT'
+const KEEP = 'SPN_KEEP'
 
 /** What IPv6 needs inwards, and the multicast query: a switch that hears no report after it cuts neighbour discovery off. */
 const DISCOVERY_IN = [130, 133, 134, 135, 136]
 
 /** What becomes of each mark. What has none is dropped. */
 export function filterRules({ directNetworks }: RuleOptions, family: IpFamily): TableRules {
-  const direct = rangesOf(directNetworks, family)
-  const output = (rule: string) => `-A ${OUTPUT} ${rule}`
-  const input = (rule: string) => `-A ${INPUT} ${rule}`
-  const prohibited = family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'
-  const unreachable = family === 4 ? 'icmp-host-unreachable' : 'icmp6-addr-unreachable'
   return {
     table: 'filter',
-    chains: [OUTPUT, KEEP, INPUT],
+    chains: [OUTPUT, FORWARD, INPUT, KEEP],
     jumps: [
       { hook: 'OUTPUT', chain: OUTPUT },
+      { hook: 'FORWARD', chain: FORWARD },
       { hook: 'INPUT', chain: INPUT },
     ],
     rules: [
-      // Tunnelled packets are on their way to the loopback interface already, so this comes before the next rule.
-      output(`${hasMark('tunnel')} -g ${KEEP}`),
-      // Resets and errors that the rules below send to a program go this way; they must leave no mark on its connection.
-      output('-o lo -j RETURN'),
-      output(`${hasMark('own')} -g ${KEEP}`),
-      output(`${hasMark('direct')} -g ${KEEP}`),
-      output(`${hasMark('exempt')} -g ${KEEP}`),
-      output(`-p tcp ${hasMark('block')} -j REJECT --reject-with tcp-reset`),
-      output(`${hasMark('block')} -j REJECT --reject-with ${prohibited}`),
-      output(`${hasMark('unreachable')} -j REJECT --reject-with ${unreachable}`),
-      output('-j DROP'),
+      ...outputRules(family).map((rule) => `-A ${OUTPUT} ${rule}`),
+      ...forwardRules(family).map((rule) => `-A ${FORWARD} ${rule}`),
+      ...inputRules(rangesOf(directNetworks, family), family).map((rule) => `-A ${INPUT} ${rule}`),
       `-A ${KEEP} ${SAVE_MARK}`,
-
-      input('-i lo -j RETURN'),
-      ...(['own', 'direct', 'exempt'] as const).map((name) => input(`${hasConnectionMark(name)} -j RETURN`)),
-      ...(family === 6 ? DISCOVERY_IN.map((type) => input(`-p icmpv6 --icmpv6-type ${type} -j RETURN`)) : []),
-      ...direct.map((range) => input(`-s ${range} -j RETURN`)),
-      // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.
-      input('-p tcp --tcp-flags SYN NONE -j RETURN'),
-      input('-j DROP'),
     ],
   }
+}
+
+function outputRules(family: IpFamily): readonly string[] {
+  return [
+    // Tunnelled packets are on their way to the loopback interface already, so this comes before the next rule.
+    `${hasMark('tunnel')} -g ${KEEP}`,
+    // Resets and errors that the rules below send to a program go this way; they must leave no mark on its connection.
+    '-o lo -j RETURN',
+    ...ANSWERS.map((match) => `${match} -j RETURN`),
+    ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasMark(name)} -g ${KEEP}`),
+    ...refusals(family),
+    '-j DROP',
+  ]
+}
+
+/** A tunnelled flow of a guest is led to this computer, so it never comes here; if it does it is dropped with the rest. */
+function forwardRules(family: IpFamily): readonly string[] {
+  return [
+    ...(['direct', 'exempt'] as const).map((name) => `${hasMark(name)} -g ${KEEP}`),
+    // Not by its source: a guest of a direct network would go everywhere.
+    ...(['direct', 'exempt'] as const).map((name) => `-m conntrack --ctdir REPLY ${hasConnectionMark(name)} -j RETURN`),
+    ...refusals(family),
+    '-j DROP',
+  ]
+}
+
+function inputRules(direct: readonly string[], family: IpFamily): readonly string[] {
+  return [
+    '-i lo -j RETURN',
+    // Of guests, on its way to the listener.
+    `${hasMark('tunnel')} -g ${KEEP}`,
+    ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
+    ...(family === 6 ? DISCOVERY_IN.map((type) => `-p icmpv6 --icmpv6-type ${type} -j RETURN`) : []),
+    ...direct.map((range) => `-s ${range} -j RETURN`),
+    // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.
+    '-p tcp --tcp-flags SYN NONE -j RETURN',
+    '-j DROP',
+  ]
+}
+
+function refusals(family: IpFamily): readonly string[] {
+  const prohibited = family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'
+  const unreachable = family === 4 ? 'icmp-host-unreachable' : 'icmp6-addr-unreachable'
+  return [
+    `-p tcp ${hasMark('block')} -j REJECT --reject-with tcp-reset`,
+    `${hasMark('block')} -j REJECT --reject-with ${prohibited}`,
+    `${hasMark('unreachable')} -j REJECT --reject-with ${unreachable}`,
+  ]
 }

@@ -27,12 +27,15 @@ export interface RuleOptions {
  * The rules of one address family, in the order in which the tables must be loaded: `filter` drops whatever nobody
  * judged, so it comes first and nothing slips through while the rest follows.
  *
- *     OUTPUT  mangle SPN_JUDGE      puts our byte of the mark: by rule, from the connection, or by asking the queue
- *             nat    SPN_REDIRECT   tunnelled TCP and UDP to the local listener
- *             filter SPN_OUTPUT     acts on the mark; no mark = dropped, so a dead client means no traffic
- *             raw    SPN_UNTRACKED  what the client brings to programs in the name of others belongs to no connection
- *     POSTROUTING mangle SPN_GUARD  tunnelled packets may only leave by the loopback interface
- *     INPUT   filter SPN_INPUT      replies, loopback, discovery and direct networks; nothing else gets in
+ *     OUTPUT      mangle SPN_JUDGE      puts our byte of the mark: by rule, from the connection, or by asking the queue
+ *                 nat    SPN_REDIRECT   tunnelled TCP and UDP to the local listener
+ *                 filter SPN_OUTPUT     acts on the mark; no mark = dropped, so a dead client means no traffic
+ *                 raw    SPN_UNTRACKED  what the client brings to programs in the name of others belongs to no connection
+ *     PREROUTING  mangle SPN_FORWARDED  as SPN_JUDGE, for guests
+ *                 nat    SPN_GUESTS     as SPN_REDIRECT
+ *     FORWARD     filter SPN_FORWARD    as SPN_OUTPUT
+ *     POSTROUTING mangle SPN_GUARD      tunnelled packets may only leave by the loopback interface
+ *     INPUT       filter SPN_INPUT      replies, loopback, discovery, direct networks, tunnelled flows of guests; no more
  *
  * A packet accepted by the queue goes on at the next hook, not the next rule: what acts on a verdict is in a later
  * table than the queue.
@@ -43,7 +46,7 @@ export function rulesOf(options: RuleOptions, family: IpFamily): readonly TableR
   checkOptions(options)
   return [
     filterRules(options, family),
-    natRules(options.redirectPort),
+    natRules(options.redirectPort, family),
     untrackedRules(options.own),
     judgeRules(options, family),
   ]

@@ -18,6 +18,7 @@ class TestDatagrams implements InterceptedDatagrams {
   readonly source = end('192.168.1.5', 40_000)
   readonly destination: FlowEndpoint
   readonly uid = 1000
+  readonly forwarded = undefined
   readonly verdicts: string[] = []
   readonly replies: string[] = []
   closed = 0

@@ -14,6 +14,7 @@ class TestFlow implements InterceptedFlow {
   readonly source = { address: Uint8Array.of(192, 168, 1, 5), port: 40_000 }
   readonly destination = { address: Uint8Array.of(93, 184, 216, 34), port: 443 }
   readonly uid = 1000
+  readonly forwarded = undefined
   readonly verdicts: string[] = []
   onSocket: ((socket: Socket | undefined) => void) | undefined
 

@@ -99,8 +99,10 @@ describeHosts('interception', () => {
     const { client, first } = await lab.intercept()
     expect(first).toEqual({ started: true })
     const during = await lab.rules()
-    const jumps = during.flatMap((rule, i) => (/^-A (OUTPUT|INPUT|POSTROUTING) -j SPN_/.test(rule) ? [i] : []))
-    expect(jumps).toHaveLength(12)
+    const jumps = during.flatMap((rule, i) =>
+      /^-A (OUTPUT|INPUT|FORWARD|PREROUTING|POSTROUTING) -j SPN_/.test(rule) ? [i] : [],
+    )
+    expect(jumps).toHaveLength(18)
     for (const i of jumps) {
       const hook = during[i]?.split(' ')[1]
       expect(during[i - 1]).not.toMatch(`-A ${hook} `)

@@ -37,7 +37,7 @@ class Kernel {
   readonly sockets: ProgramSocket[] = []
 
   admit(source: FlowEndpoint, destination: FlowEndpoint, uid = 0, group = ''): boolean {
-    const facts: FlowFacts = { source, destination, uid }
+    const facts: FlowFacts = { source, destination, uid, forwarded: undefined }
     return this.flows.admit(
       facts,
       (socket) => {
@@ -167,7 +167,7 @@ describe('a socket', () => {
   })
 
   test('that is closed while it is opened takes nothing', () => {
-    const facts = { source: APP, destination: WEB, uid: 0 }
+    const facts = { source: APP, destination: WEB, uid: 0, forwarded: undefined }
     const taker = { datagram: () => kernel.log.push('datagram'), closed: () => kernel.log.push('closed') }
     kernel.flows.admit(facts, (socket) => {
       socket.close()

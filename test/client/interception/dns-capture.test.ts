@@ -6,7 +6,12 @@ import { SocketLog, SocketPairs } from '../../support/socket-pair.ts'
 import { until } from '../../support/until.ts'
 
 const RESOLVER: FlowEndpoint = { address: Uint8Array.of(9, 9, 9, 9), port: 53 }
-const FACTS = { source: { address: Uint8Array.of(10, 0, 0, 5), port: 40_000 }, destination: RESOLVER, uid: 1000 }
+const FACTS = {
+  source: { address: Uint8Array.of(10, 0, 0, 5), port: 40_000 },
+  destination: RESOLVER,
+  uid: 1000,
+  forwarded: undefined,
+}
 const pairs = new SocketPairs()
 afterEach(() => pairs.close())
 

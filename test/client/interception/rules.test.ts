@@ -11,6 +11,12 @@ const OPTIONS: RuleOptions = { queueNum: 17, redirectPort: 7170, own: { gid: 711
 const KEEP = 'CONNMARK --save-mark --nfmask 0xff00 --ctmask 0xff00'
 const RESTORE = 'CONNMARK --restore-mark --nfmask 0xff00 --ctmask 0xff00'
 
+/** Of the listener to guests, and of the kernel to what was refused. */
+const ANSWERS = [
+  '-m conntrack --ctdir REPLY -m connmark --mark 0x400/0xff00 -j RETURN',
+  '-m conntrack --ctstate RELATED --ctdir REPLY ! --ctstatus CONFIRMED -j RETURN',
+]
+
 describe('a mark', () => {
   test('keeps the bytes of it that are not ours', () => {
     expect(markFor('tunnel', 0xca6c_12fe)).toBe(0xca6c_04fe)
@@ -32,7 +38,9 @@ describe('the rules for IPv4', () => {
     expect(texts.SPN_JUDGE).toEqual([
       '-j MARK --set-xmark 0x0/0xff00', // a mark that the program set itself counts for nothing
       '-s 127.0.0.1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP', // no answers to forgotten flows
+      '-s 192.0.0.8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
       '-o lo -j RETURN', // loopback is not touched
+      ...ANSWERS,
       '-m owner --gid-owner 7117 -j MARK --set-xmark 0x500/0xff00', // the client's own, by the sending socket
       '-m mark --mark 0x500/0xff00 -j RETURN',
       `-j ${RESTORE}`, // judged before
@@ -53,6 +61,7 @@ describe('the rules for IPv4', () => {
     expect(texts.SPN_OUTPUT).toEqual([
       '-m mark --mark 0x400/0xff00 -g SPN_KEEP',
       '-o lo -j RETURN', // before anything is kept: a reset that we made must leave no mark on its connection
+      ...ANSWERS,
       '-m mark --mark 0x500/0xff00 -g SPN_KEEP',
       '-m mark --mark 0x100/0xff00 -g SPN_KEEP',
       '-m mark --mark 0x700/0xff00 -g SPN_KEEP',
@@ -64,9 +73,40 @@ describe('the rules for IPv4', () => {
     expect(texts.SPN_KEEP).toEqual([`-j ${KEEP}`])
   })
 
+  test('judge what guests send like that of programs, but nothing of it is the client’s own', () => {
+    const [local, forwarded] = [texts.SPN_JUDGE ?? [], texts.SPN_FORWARDED ?? []]
+    expect(forwarded.slice(0, 9)).toEqual([
+      '-j MARK --set-xmark 0x0/0xff00',
+      '-i lo -j RETURN',
+      '-m addrtype --dst-type LOCAL -j RETURN', // for this computer: INPUT decides
+      '-m rpfilter --invert -j DROP', // from where its sender is not
+      `-j ${RESTORE}`,
+      '-m mark --mark 0x100/0xff00 -j RETURN',
+      '-m mark --mark 0x400/0xff00 -j RETURN',
+      '-j MARK --set-xmark 0x0/0xff00',
+      '-m mark --mark 0x700/0xff00 -j RETURN',
+    ])
+    expect(forwarded.slice(8)).toEqual(local.slice(1 - forwarded.slice(8).length - 1))
+    expect(forwarded.join()).not.toMatch(/0x500|owner/)
+  })
+
+  test('let pass of guests what is direct, and end in a drop', () => {
+    expect(texts.SPN_FORWARD).toEqual([
+      '-m mark --mark 0x100/0xff00 -g SPN_KEEP',
+      '-m mark --mark 0x700/0xff00 -g SPN_KEEP',
+      '-m conntrack --ctdir REPLY -m connmark --mark 0x100/0xff00 -j RETURN',
+      '-m conntrack --ctdir REPLY -m connmark --mark 0x700/0xff00 -j RETURN',
+      '-p tcp -m mark --mark 0x200/0xff00 -j REJECT --reject-with tcp-reset',
+      '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp-admin-prohibited',
+      '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp-host-unreachable',
+      '-j DROP',
+    ])
+  })
+
   test('let in what belongs to something judged, and end in a drop', () => {
     expect(texts.SPN_INPUT).toEqual([
       '-i lo -j RETURN',
+      '-m mark --mark 0x400/0xff00 -g SPN_KEEP', // of guests, led to the listener
       '-m connmark --mark 0x500/0xff00 -j RETURN',
       '-m connmark --mark 0x100/0xff00 -j RETURN',
       '-m connmark --mark 0x700/0xff00 -j RETURN',
@@ -80,6 +120,10 @@ describe('the rules for IPv4', () => {
     expect(texts.SPN_REDIRECT).toEqual([
       '-p tcp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170',
       '-p udp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170',
+    ])
+    expect(texts.SPN_GUESTS).toEqual([
+      '-p tcp -m mark --mark 0x400/0xff00 -j DNAT --to-destination 192.0.0.8:7170',
+      '-p udp -m mark --mark 0x400/0xff00 -j DNAT --to-destination 192.0.0.8:7170',
     ])
     expect(texts.SPN_GUARD).toEqual(['-m mark --mark 0x400/0xff00 ! -o lo -j DROP'])
   })
@@ -126,14 +170,23 @@ describe('the rules for IPv6', () => {
     expect(difference('SPN_JUDGE')).toEqual({
       more: [
         '-s ::1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
+        '-s 100::8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         ...[133, 134, 135, 136, 143].map((type) => `-p icmpv6 --icmpv6-type ${type} -j MARK --set-xmark 0x700/0xff00`),
         '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
       ],
       less: [
         '-s 127.0.0.1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
+        '-s 192.0.0.8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00',
       ],
     })
+    expect(difference('SPN_FORWARDED').more).toEqual([
+      '-d fe80::/10 -j RETURN',
+      '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
+    ])
+    expect(difference('SPN_GUESTS').more).toEqual(
+      ['tcp', 'udp'].map((p) => `-p ${p} -m mark --mark 0x400/0xff00 -j DNAT --to-destination [100::8]:7170`),
+    )
     expect(difference('SPN_INPUT')).toEqual({
       more: [
         ...[130, 133, 134, 135, 136].map((type) => `-p icmpv6 --icmpv6-type ${type} -j RETURN`),
@@ -208,12 +261,14 @@ describe('loading', () => {
     expect(text.match(/^\*\w+$/gm)).toEqual(['*filter', '*nat', '*raw', '*mangle'])
     expect(text.match(/^COMMIT$/gm)).toHaveLength(4)
     expect(text).not.toMatch(/^-[DFX] /m)
-    expect(text.split('\n').slice(0, 8)).toEqual([
+    expect(text.split('\n').slice(0, 10)).toEqual([
       '*filter',
       ':SPN_OUTPUT - [0:0]',
-      ':SPN_KEEP - [0:0]',
+      ':SPN_FORWARD - [0:0]',
       ':SPN_INPUT - [0:0]',
+      ':SPN_KEEP - [0:0]',
       '-I OUTPUT 1 -j SPN_OUTPUT',
+      '-I FORWARD 1 -j SPN_FORWARD',
       '-I INPUT 1 -j SPN_INPUT',
       '-A SPN_OUTPUT -m mark --mark 0x400/0xff00 -g SPN_KEEP',
       '-A SPN_OUTPUT -o lo -j RETURN',
@@ -223,14 +278,16 @@ describe('loading', () => {
   test('over leftovers replaces every jump in the same step, and takes chains out that are not used any more', () => {
     const text = loadText(rulesOf(OPTIONS, 4), findPresent(LEFTOVERS))
     const mangle = text.slice(text.indexOf('*mangle')).split('\n')
-    expect(mangle.slice(0, 8)).toEqual([
+    expect(mangle.slice(0, 10)).toEqual([
       '*mangle',
       ':SPN_JUDGE - [0:0]',
+      ':SPN_FORWARDED - [0:0]',
       ':SPN_GUARD - [0:0]',
       '-D OUTPUT -j SPN_JUDGE',
       '-D OUTPUT -m comment --comment old -j SPN_OLD',
       '-D OUTPUT -j SPN_JUDGE',
       '-I OUTPUT 1 -j SPN_JUDGE',
+      '-I PREROUTING 1 -j SPN_FORWARDED',
       '-I POSTROUTING 1 -j SPN_GUARD',
     ])
     expect(mangle.slice(-4)).toEqual(['-F SPN_OLD', '-X SPN_OLD', 'COMMIT', ''])

@@ -92,11 +92,12 @@ function handle(flow: InterceptedFlow): void {
   }
 }
 
-function describe({ source, destination, uid }: FlowFacts) {
+function describe({ source, destination, uid, forwarded }: FlowFacts) {
   return {
     source: formatEndpoint(source.address, source.port),
     destination: formatEndpoint(destination.address, destination.port),
     uid,
+    ...(forwarded === undefined ? {} : { guest: forwarded.interface }),
   }
 }
 

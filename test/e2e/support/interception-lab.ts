@@ -81,6 +81,12 @@ export class InterceptionLab {
     }
   }
 
+  /** A host behind the client, with a program on it. */
+  addGuest(): LineProcess {
+    this.hosts.addGuest()
+    return this.probe('guest', APP_GID)
+  }
+
   close(): Promise<void> {
     return this.hosts.close()
   }
@@ -183,7 +189,7 @@ export class InterceptionLab {
   }
 
   /** A program that makes connections on command, in this group. */
-  probe(host: 'client' | 'server', gid: number): LineProcess {
+  probe(host: 'client' | 'server' | 'guest', gid: number): LineProcess {
     const args = ['--no-warnings', 'test/e2e/support/probe.ts']
     return new LineProcess(this.hosts.spawn(host, process.execPath, args, { gid }))
   }
