@@ -25,12 +25,16 @@ export function datagramCalls(native: NativeAddon, listenPort: number): Calls {
     identify: (route) => call(route, (...ends) => native.originalFlow(...ends)),
     forget: (route) => call(route, (...ends) => native.forgetFlow(...ends)),
     inject: (from, to, bytes) => {
-      if (from.address.length !== to.address.length) return
-      try {
-        native.sendPacket(datagramPacket(from, to, bytes))
-      } catch {
-        // Without CAP_NET_RAW, or too large for the way to a guest.
-      }
+      if (from.address.length === to.address.length) sendMade(native, datagramPacket(from, to, bytes))
     },
+  }
+}
+
+/** Sends a packet of our making, if it can be sent. */
+export function sendMade(native: Pick<NativeAddon, 'sendPacket'>, packet: Uint8Array): void {
+  try {
+    native.sendPacket(packet)
+  } catch {
+    // Without CAP_NET_RAW, or too large for the way to a guest.
   }
 }

@@ -2,8 +2,9 @@ import { Fault } from '../../shared/base/fault.ts'
 import type { IpFamily } from '../../shared/base/ip-address.ts'
 import { callFirewall } from './firewall-program.ts'
 import { addGuestRoutes, removeGuestRoutes } from './guest-address.ts'
-import { findPresent, loadText, type PresentRules, removeText } from './restore-text.ts'
+import { countPackets, findPresent, loadText, type PresentRules, removeText } from './restore-text.ts'
 import { type RuleOptions, rulesOf } from './rules.ts'
+import { OTHER_PROTOCOL } from './rules-filter.ts'
 
 const FAMILIES: readonly IpFamily[] = [4, 6]
 
@@ -51,6 +52,12 @@ export async function removeRules(): Promise<void> {
 export async function hasRules(): Promise<boolean> {
   const present = await Promise.all(FAMILIES.map(readPresent))
   return present.some((rules) => rules.size > 0)
+}
+
+/** How many packets of other protocols than TCP, UDP and ICMP were refused. @throws Fault as `hasRules` */
+export async function countOtherProtocols(): Promise<number> {
+  const saved = await Promise.all(FAMILIES.map((family) => callFirewall(PROGRAMS[family].save, ['--counters'], '')))
+  return saved.reduce((sum, text) => sum + countPackets(text, OTHER_PROTOCOL), 0)
 }
 
 async function change(family: IpFamily, textFor: (present: PresentRules) => string | undefined): Promise<void> {

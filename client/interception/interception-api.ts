@@ -20,6 +20,10 @@ export interface InterceptionParts {
    * rejects. Without this, questions for names are flows like others.
    */
   readonly onDns?: ((asked: DnsAsked) => Promise<Uint8Array>) | undefined
+  /**
+   * A program wants an echo (ping). Its request waits for the answer or the refusal. Without this they are all refused.
+   */
+  readonly onEcho?: ((request: InterceptedEcho) => void) | undefined
   /** Interception works no more. Traffic stays blocked; `close` and a new start are the repair. */
   readonly onFailure: (fault: Fault) => void
 }
@@ -90,4 +94,20 @@ export interface DatagramTaker {
   datagram(destination: FlowEndpoint, bytes: Uint8Array): void
   /** The program was silent for long, its port is somebody else's, or interception ended. Nothing comes after it. */
   closed(): void
+}
+
+/**
+ * One request for an echo. The first of `answer` and `refuse` counts; one that sees neither in time is dropped. Requests
+ * larger than 2,048 bytes with their headers are refused before they come here.
+ */
+export interface InterceptedEcho extends Omit<FlowFacts, 'source' | 'destination'> {
+  readonly source: IpAddress
+  readonly destination: IpAddress
+  readonly identifier: number
+  readonly sequence: number
+  readonly bytes: Uint8Array
+  /** Brings the program the echo, in the name of the destination. Lost if the right for it is missing (CAP_NET_RAW). */
+  answer(bytes: Uint8Array): void
+  /** `reset` says that it is prohibited. */
+  refuse(how: Refusal): void
 }

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import { loadNative } from '../native/native.ts'
-import { datagramCalls } from './datagram-calls.ts'
+import { loadNative, type NativeAddon } from '../native/native.ts'
+import { datagramCalls, sendMade } from './datagram-calls.ts'
 import { DatagramFlows } from './datagram-flows.ts'
 import { DatagramListener } from './datagram-listener.ts'
 import { type AnswerDns, answerConnection, answerDatagrams, DNS_PORT } from './dns-capture.ts'
@@ -17,9 +17,11 @@ import type {
   ProgramSocket,
   Refusal,
 } from './interception-api.ts'
+import { echoPacket } from './made-packet.ts'
 import type { Verdict } from './marks.ts'
 import { OutsideInterfaces } from './outside-interfaces.ts'
 import { checkOwnTraffic } from './own-traffic.ts'
+import type { EchoRequest } from './packet.ts'
 import { PacketQueue } from './packet-queue.ts'
 import type { QueuedFlow } from './queue-messages.ts'
 import { RedirectListener } from './redirect-listener.ts'
@@ -53,6 +55,7 @@ type OpenTaker = (socket: ProgramSocket) => DatagramTaker
 export class LinuxInterception implements Interception {
   readonly #parts: InterceptionParts
   readonly #options: LinuxInterceptionOptions
+  readonly #native: NativeAddon
   readonly #listener: RedirectListener
   readonly #queue: PacketQueue
   readonly #expected: ExpectedFlows<OnSocket>
@@ -72,6 +75,7 @@ export class LinuxInterception implements Interception {
   constructor(options: LinuxInterceptionOptions, parts: InterceptionParts) {
     const maxPending = options.maxPending ?? DEFAULT_MAX_PENDING
     const native = loadNative()
+    this.#native = native
     this.#options = options
     this.#parts = parts
     this.#expected = new ExpectedFlows(maxPending)
@@ -171,7 +175,8 @@ export class LinuxInterception implements Interception {
     const { flow, forwarded } = queued
     if (forwarded !== undefined && this.#outside.has(forwarded.interface)) return this.#queue.settle(flow, 'drop')
     this.#undecided.add(flow)
-    if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
+    if (queued.echo !== undefined) this.#offerEcho(queued, queued.echo)
+    else if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
       this.#answerNames(queued, this.#parts.onDns)
     } else if (queued.kind === 'tcp') this.#offerConnection(queued)
     else this.#offerDatagrams(queued)
@@ -198,6 +203,18 @@ export class LinuxInterception implements Interception {
   #admitDatagrams(flow: number, facts: FlowFacts, open: OpenTaker, group?: string): void {
     if (!this.#undecided.delete(flow)) return
     this.#queue.settle(flow, this.#datagrams.admit(facts, open, group) ? 'tunnel' : 'drop')
+  }
+
+  #offerEcho({ flow, source, destination, uid, forwarded }: QueuedFlow, echo: EchoRequest): void {
+    const ends = { source: source.address, destination: destination.address }
+    const answer = (bytes: Uint8Array): void => {
+      if (!this.#undecided.delete(flow)) return
+      this.#queue.settle(flow, 'drop')
+      sendMade(this.#native, echoPacket(ends.destination, ends.source, { ...echo, bytes }))
+    }
+    const refuse = (how: Refusal) => this.#refuse(flow, how)
+    if (this.#parts.onEcho === undefined) return refuse('reset')
+    this.#parts.onEcho({ ...ends, uid, forwarded, ...echo, answer, refuse })
   }
 
   /** Whomever the program asks, it is let through to here. */

@@ -1,6 +1,6 @@
 import { familyOf, type IpAddress } from '../../shared/base/ip-address.ts'
 import type { FlowEndpoint } from './interception-api.ts'
-import { PROTOCOL_UDP } from './packet.ts'
+import { type EchoRequest, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_UDP } from './packet.ts'
 
 const HOP_LIMIT = 64
 const IPV4_HEADER_BYTES = 20
@@ -20,6 +20,24 @@ export function datagramPacket(from: FlowEndpoint, to: FlowEndpoint, bytes: Uint
   // Zero would say that there is none.
   datagram.writeUInt16BE(sum === 0 ? 0xffff : sum, UDP_CHECKSUM_AT)
   return ipPacket(from.address, to.address, PROTOCOL_UDP, datagram)
+}
+
+const ECHO_HEADER_BYTES = 8
+const ECHO_CHECKSUM_AT = 2
+const ECHO_REPLY = { 4: 0, 6: 129 } as const
+
+/** A whole IP packet with the answer to a request for an echo (RFC 792, RFC 4443). Both addresses are of one family. */
+export function echoPacket(from: IpAddress, to: IpAddress, { identifier, sequence, bytes }: EchoRequest): Uint8Array {
+  const family = familyOf(from)
+  const protocol = family === 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6
+  const message = Buffer.alloc(ECHO_HEADER_BYTES + bytes.length)
+  message.writeUInt8(ECHO_REPLY[family], 0)
+  message.writeUInt16BE(identifier, 4)
+  message.writeUInt16BE(sequence, 6)
+  message.set(bytes, ECHO_HEADER_BYTES)
+  const covered = family === 4 ? [message] : [pseudoHeader(from, to, protocol, message.length), message]
+  message.writeUInt16BE(checksum(covered), ECHO_CHECKSUM_AT)
+  return ipPacket(from, to, protocol, message)
 }
 
 function ipPacket(from: IpAddress, to: IpAddress, protocol: number, content: Uint8Array): Uint8Array {

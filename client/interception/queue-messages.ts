@@ -1,5 +1,6 @@
 import type { Verdict } from './marks.ts'
 import type { FlowKind } from './opening.ts'
+import type { EchoRequest } from './packet.ts'
 
 /** What the queue's thread is started with. */
 export interface QueueSettings {
@@ -13,10 +14,13 @@ export interface QueuedFlow {
   /** Number of the flow, never used again. */
   readonly flow: number
   readonly kind: FlowKind
+  /** The ports are 0 where there are none. */
   readonly source: { readonly address: Uint8Array; readonly port: number }
   readonly destination: { readonly address: Uint8Array; readonly port: number }
   readonly uid: number | undefined
   readonly forwarded: { readonly interface: string } | undefined
+  /** Of the kind `echo`. */
+  readonly echo: EchoRequest | undefined
 }
 
 /** From the queue's thread. */

@@ -12,8 +12,10 @@ import { FLOW_LIMITS, type FlowKind, openingOf } from './opening.ts'
 import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
-/** An IPv6 header, the longest TCP header and a few extension headers. */
-const COPY_BYTES = 256
+/** Whole packets of the usual size: of a request for an echo all is needed, of others an IPv6 header and some more. */
+const COPY_BYTES = 2_048
+/** Requests for an echo that may wait for their answer. */
+const MAX_ECHOES = 256
 /** The kernel's own bound must not be reached before ours, which knows flows. */
 const SPARE_PACKETS = 4_096
 const BYTES_PER_PACKET = 1_024
@@ -35,7 +37,11 @@ const report = (message: QueueReport) => port.postMessage(message)
 let lastFlow = 0
 const limits = { maxPending: settings.maxPending, maxSettled: settings.maxPending }
 const tableOf = (kind: FlowKind) => new FlowTable<Waiting>({ ...limits, ...FLOW_LIMITS[kind] }, () => ++lastFlow)
-const tables: Readonly<Record<FlowKind, FlowTable<Waiting>>> = { tcp: tableOf('tcp'), udp: tableOf('udp') }
+const tables: Readonly<Record<FlowKind, FlowTable<Waiting>>> = {
+  tcp: tableOf('tcp'),
+  udp: tableOf('udp'),
+  echo: new FlowTable({ ...FLOW_LIMITS.echo, maxPending: MAX_ECHOES, maxSettled: 0 }, () => ++lastFlow),
+}
 const queue = openQueue()
 if (queue !== undefined) serve(queue)
 
@@ -85,8 +91,9 @@ function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
   }
   const decision = tables[opening.kind].decide(opening.key, { id, mark }, now)
   if (decision.kind === 'verdict') return decided(id, mark, decision.verdict)
-  if (decision.kind === 'wait' || packet?.ports === undefined) return undefined
-  return { flow: decision.flow, kind: opening.kind, ...endsOf(packet, packet.ports), uid, forwarded: guestOf(queued) }
+  if (decision.kind === 'wait' || packet === undefined) return undefined
+  const { flow } = decision
+  return { flow, kind: opening.kind, ...endsOf(packet), uid, forwarded: guestOf(queued), echo: packet.echo }
 }
 
 /** Where the packet came in, if it is not this computer's own. */
@@ -95,10 +102,10 @@ function guestOf({ hook, inInterface }: QueuedPacket): QueuedFlow['forwarded'] {
   return { interface: (inInterface === undefined ? undefined : loadNative().interfaceName(inInterface)) ?? '' }
 }
 
-function endsOf({ source, destination }: Packet, ports: { source: number; destination: number }) {
+function endsOf({ source, destination, ports }: Packet): Pick<QueuedFlow, 'source' | 'destination'> {
   return {
-    source: { address: source, port: ports.source },
-    destination: { address: destination, port: ports.destination },
+    source: { address: source, port: ports?.source ?? 0 },
+    destination: { address: destination, port: ports?.destination ?? 0 },
   }
 }
 

@@ -29,6 +29,12 @@ export function findPresent(saved: string): PresentRules {
   return present
 }
 
+/** How many packets the rules of ours with this comment have met, in the output of `iptables-save --counters`. */
+export function countPackets(saved: string, comment: string): number {
+  const rule = new RegExp(`^\\[(\\d+):\\d+\\] -A ${CHAIN_PREFIX}.* --comment "?${comment}"? `, 'gm')
+  return [...saved.matchAll(rule)].reduce((sum, [, packets]) => sum + Number(packets), 0)
+}
+
 function isJump(line: string): boolean {
   if (!line.startsWith('-A ') || line.startsWith(`-A ${CHAIN_PREFIX}`)) return false
   return / -[jg] /.test(line) && new RegExp(` -[jg] ${CHAIN_PREFIX}\\S+$`).test(line)

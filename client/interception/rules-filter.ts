@@ -7,6 +7,9 @@ const FORWARD = 'SPN_FORWARD'
 const INPUT = 'SPN_INPUT'
 const KEEP = 'SPN_KEEP'
 
+/** By this comment the rules are found that count what is neither TCP, UDP nor ICMP. */
+export const OTHER_PROTOCOL = 'other-protocol'
+
 /** What IPv6 needs inwards, and the multicast query: a switch that hears no report after it cuts neighbour discovery off. */
 const DISCOVERY_IN = [130, 133, 134, 135, 136]
 
@@ -38,7 +41,6 @@ function outputRules(family: IpFamily): readonly string[] {
     ...ANSWERS.map((match) => `${match} -j RETURN`),
     ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasMark(name)} -g ${KEEP}`),
     ...refusals(family),
-    '-j DROP',
   ]
 }
 
@@ -49,7 +51,6 @@ function forwardRules(family: IpFamily): readonly string[] {
     // Not by its source: a guest of a direct network would go everywhere.
     ...(['direct', 'exempt'] as const).map((name) => `-m conntrack --ctdir REPLY ${hasConnectionMark(name)} -j RETURN`),
     ...refusals(family),
-    '-j DROP',
   ]
 }
 
@@ -67,6 +68,7 @@ function inputRules(direct: readonly string[], family: IpFamily): readonly strin
   ]
 }
 
+/** What becomes of everything that may not go on; nothing comes back from here. */
 function refusals(family: IpFamily): readonly string[] {
   const prohibited = family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'
   const unreachable = family === 4 ? 'icmp-host-unreachable' : 'icmp6-addr-unreachable'
@@ -74,5 +76,10 @@ function refusals(family: IpFamily): readonly string[] {
     `-p tcp ${hasMark('block')} -j REJECT --reject-with tcp-reset`,
     `${hasMark('block')} -j REJECT --reject-with ${prohibited}`,
     `${hasMark('unreachable')} -j REJECT --reject-with ${unreachable}`,
+    // No verdict, or the one to drop it.
+    ...['tcp', 'udp', family === 4 ? 'icmp' : 'icmpv6'].map((protocol) => `-p ${protocol} -j DROP`),
+    // Nobody could judge it or carry it: tunnels of other kinds, raw sockets, and what is to come.
+    `-m comment --comment ${OTHER_PROTOCOL} -j REJECT --reject-with ${prohibited}`,
+    '-j DROP',
   ]
 }

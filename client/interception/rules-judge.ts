@@ -8,6 +8,11 @@ const FORWARDED = 'SPN_FORWARDED'
 const GUARD = 'SPN_GUARD'
 const DNS_PORT = 53
 
+/** Not to whole networks: what programs announce to their neighbours stays here. */
+const UNICAST = '-m addrtype --dst-type UNICAST'
+
+const ECHO_REQUEST = { 4: '-p icmp --icmp-type 8', 6: '-p icmpv6 --icmpv6-type 128' } as const
+
 /** Where the listener is, for programs of this computer. */
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
 
@@ -91,16 +96,19 @@ function newFlowRules({ queueNum, directNetworks, directResolvers }: RuleOptions
     ...rangesOf(directNetworks, family).map((range) => `-d ${range} ${setMark('exempt')}`),
     `${hasMark('exempt')} -j RETURN`,
     ...ask(queueNum, ''),
+    `${ECHO_REQUEST[family]} ${UNICAST} ${toQueue(queueNum)}`,
   ]
 }
 
 function ask(queueNum: number, ports: string): readonly string[] {
-  // What connection tracking does not understand can be neither redirected nor remembered: left unjudged.
-  const queue = `-m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num ${queueNum}`
   return [
-    `-p tcp${ports} ${queue}`,
+    `-p tcp${ports} ${toQueue(queueNum)}`,
     `-p udp${ports} -m conntrack --ctstate ESTABLISHED ${setMark('stale')}`,
-    // Not to whole networks: what programs announce to their neighbours stays here.
-    `-p udp${ports} -m addrtype --dst-type UNICAST ${queue}`,
+    `-p udp${ports} ${UNICAST} ${toQueue(queueNum)}`,
   ]
+}
+
+/** What connection tracking does not understand can be neither redirected nor remembered: left unjudged. */
+function toQueue(queueNum: number): string {
+  return `-m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num ${queueNum}`
 }

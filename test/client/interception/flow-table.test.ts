@@ -18,6 +18,7 @@ function tcp(changes: { source?: number; destination?: number; sequence?: number
     fragment: false,
     ports: { source, destination },
     tcp: { sequence, flags },
+    echo: undefined,
   }
 }
 
@@ -44,6 +45,8 @@ describe('a packet that opens nothing', () => {
   test.each<[string, Packet | undefined, string]>([
     ['that cannot be read is dropped', undefined, 'drop'],
     ['of another protocol is dropped', { ...tcp(), protocol: 132, tcp: undefined }, 'drop'],
+    ['of a ping that is not whole is refused', { ...udp(), protocol: 1, ports: undefined }, 'block'],
+    ['of a ping of IPv6 that is not whole too', { ...udp(), protocol: 58, ports: undefined }, 'block'],
     ['whose ports are cut off is dropped', { ...udp(), ports: undefined }, 'drop'],
     ['that is a fragment of a datagram is dropped', { ...udp(), fragment: true }, 'drop'],
     ['whose flags are cut off is dropped', { ...tcp(), tcp: undefined }, 'drop'],
@@ -131,6 +134,20 @@ describe('datagrams', () => {
     expect(limits.settledMs).toBeLessThan(1_000)
     expect(table.see(udp(), 'later', limits.settledMs)).toEqual({ kind: 'ask', flow: 2 })
   })
+})
+
+test('requests for an echo wait each by itself, and none is remembered', () => {
+  const echo = (sequence: number): Packet => {
+    const content = { identifier: 7, sequence, bytes: new Uint8Array() }
+    return { ...udp(), protocol: 1, ports: undefined, echo: content }
+  }
+  const table = new PacketTable<string>({ ...FLOW_LIMITS.echo, maxPending: 2, maxSettled: 0 })
+  expect(table.see(echo(1), 'a', 0)).toEqual({ kind: 'ask', flow: 1 })
+  expect(table.see(echo(2), 'b', 0)).toEqual({ kind: 'ask', flow: 2 })
+  expect(table.see(echo(2), 'again', 0)).toEqual({ kind: 'verdict', verdict: 'drop' })
+  expect(table.see(echo(3), 'c', 0)).toEqual({ kind: 'verdict', verdict: 'drop' })
+  expect(table.settle(1, 'drop', 0)).toEqual(['a'])
+  expect(table.see(echo(1), 'a', 0)).toEqual({ kind: 'ask', flow: 3 })
 })
 
 describe('a limit', () => {

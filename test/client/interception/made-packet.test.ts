@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { datagramPacket } from '../../../client/interception/made-packet.ts'
+import { datagramPacket, echoPacket } from '../../../client/interception/made-packet.ts'
 import { parsePacket } from '../../../client/interception/packet.ts'
 import { utf8 } from '../../../shared/base/bytes.ts'
 import { parseIp } from '../../../shared/base/ip-address.ts'
@@ -40,6 +40,25 @@ describe('a datagram in the name of somebody', () => {
     bytes.set(plain.subarray(26, 28))
     const packet = datagramPacket(end('1.2.3.4', 53), end('198.18.0.2', 40_000), bytes)
     expect(hex(packet.subarray(26, 28))).toBe('ffff')
+  })
+})
+
+describe('an echo in the name of somebody', () => {
+  test.each([
+    ['1.2.3.4', '198.18.0.2', 0],
+    ['2606:4700::1111', '2001:db8::2', 129],
+  ] as const)('from %s is of the right kind, with checksums that add up, of every length', (a, b, type) => {
+    for (let length = 0; length < 70; length++) {
+      const [from, to] = [end(a, 0).address, end(b, 0).address]
+      const bytes = Uint8Array.from({ length }, (_, i) => 251 - i)
+      const packet = echoPacket(from, to, { identifier: 0x1234, sequence: 0xfffe, bytes })
+      expect(parsePacket(packet)).toMatchObject({ source: from, destination: to, echo: undefined })
+      const message = packet.subarray(from.length === 4 ? 20 : 40)
+      expect(hex(message.subarray(0, 2))).toBe(Buffer.of(type, 0).toString('hex'))
+      expect(hex(message.subarray(4))).toBe(`1234fffe${hex(bytes)}`)
+      const pseudo = from.length === 4 ? [] : [...from, ...to, 0, 58, 0, length + 8]
+      expect(sumOf(Buffer.concat([Uint8Array.from(pseudo), message]))).toBe(0xffff)
+    }
   })
 })
 

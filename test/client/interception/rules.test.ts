@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { MARK_MASK, MARKS, markFor } from '../../../client/interception/marks.ts'
-import { findPresent, loadText, removeText } from '../../../client/interception/restore-text.ts'
+import { countPackets, findPresent, loadText, removeText } from '../../../client/interception/restore-text.ts'
 import { type RuleOptions, rulesOf } from '../../../client/interception/rules.ts'
 import { isFault } from '../../../shared/base/fault.ts'
 import { type IpFamily, parseRange } from '../../../shared/base/ip-address.ts'
@@ -54,6 +54,7 @@ describe('the rules for IPv4', () => {
       '-p tcp -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17', // without bypass: no reader, no traffic
       '-p udp -m conntrack --ctstate ESTABLISHED -j MARK --set-xmark 0x800/0xff00', // older than the rules
       '-p udp -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
+      '-p icmp --icmp-type 8 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
     ])
   })
 
@@ -68,6 +69,8 @@ describe('the rules for IPv4', () => {
       '-p tcp -m mark --mark 0x200/0xff00 -j REJECT --reject-with tcp-reset',
       '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp-admin-prohibited',
       '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp-host-unreachable',
+      ...['tcp', 'udp', 'icmp'].map((protocol) => `-p ${protocol} -j DROP`), // not judged, or judged so
+      '-m comment --comment other-protocol -j REJECT --reject-with icmp-admin-prohibited',
       '-j DROP',
     ])
     expect(texts.SPN_KEEP).toEqual([`-j ${KEEP}`])
@@ -99,6 +102,8 @@ describe('the rules for IPv4', () => {
       '-p tcp -m mark --mark 0x200/0xff00 -j REJECT --reject-with tcp-reset',
       '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp-admin-prohibited',
       '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp-host-unreachable',
+      ...['tcp', 'udp', 'icmp'].map((protocol) => `-p ${protocol} -j DROP`), // not judged, or judged so
+      '-m comment --comment other-protocol -j REJECT --reject-with icmp-admin-prohibited',
       '-j DROP',
     ])
   })
@@ -153,9 +158,9 @@ describe('questions for names', () => {
   })
 })
 
-test('datagrams in the name of others belong to no connection, and only the client sends them', () => {
+test('what is sent in the name of others belongs to no connection, and only the client sends them', () => {
   expect(chainsOf(OPTIONS, 4).SPN_UNTRACKED).toEqual([
-    '-p udp -m owner --gid-owner 7117 -m addrtype ! --src-type LOCAL -j CT --notrack',
+    '-m owner --gid-owner 7117 -m addrtype ! --src-type LOCAL -j CT --notrack',
   ])
 })
 
@@ -173,16 +178,19 @@ describe('the rules for IPv6', () => {
         '-s 100::8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         ...[133, 134, 135, 136, 143].map((type) => `-p icmpv6 --icmpv6-type ${type} -j MARK --set-xmark 0x700/0xff00`),
         '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
+        '-p icmpv6 --icmpv6-type 128 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
       ],
       less: [
         '-s 127.0.0.1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         '-s 192.0.0.8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00',
+        '-p icmp --icmp-type 8 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
       ],
     })
     expect(difference('SPN_FORWARDED').more).toEqual([
       '-d fe80::/10 -j RETURN',
       '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
+      '-p icmpv6 --icmpv6-type 128 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
     ])
     expect(difference('SPN_GUESTS').more).toEqual(
       ['tcp', 'udp'].map((p) => `-p ${p} -m mark --mark 0x400/0xff00 -j DNAT --to-destination [100::8]:7170`),
@@ -197,6 +205,8 @@ describe('the rules for IPv6', () => {
     expect(difference('SPN_OUTPUT').more).toEqual([
       '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp6-adm-prohibited',
       '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp6-addr-unreachable',
+      '-p icmpv6 -j DROP',
+      '-m comment --comment other-protocol -j REJECT --reject-with icmp6-adm-prohibited',
     ])
     for (const chain of ['SPN_KEEP', 'SPN_REDIRECT', 'SPN_GUARD', 'SPN_UNTRACKED']) {
       expect(difference(chain)).toEqual({ more: [], less: [] })
@@ -292,6 +302,16 @@ describe('loading', () => {
     ])
     expect(mangle.slice(-4)).toEqual(['-F SPN_OLD', '-X SPN_OLD', 'COMMIT', ''])
   })
+})
+
+test('packets are counted by the comment of rules of ours alone', () => {
+  const saved = `*filter
+[7:420] -A SPN_OUTPUT -m comment --comment other-protocol -j REJECT --reject-with icmp-admin-prohibited
+[5:99] -A SPN_FORWARD -m comment --comment "other-protocol" -j REJECT --reject-with icmp-admin-prohibited
+[100:99] -A SPN_FORWARD -m comment --comment other-protocols -j DROP
+[1000:99] -A OUTPUT -m comment --comment other-protocol -j DROP
+`
+  expect(countPackets(saved, 'other-protocol')).toBe(12)
 })
 
 describe('removing', () => {

@@ -11,7 +11,9 @@ import type {
   DnsAsked,
   FlowFacts,
   InterceptedDatagrams,
+  InterceptedEcho,
   InterceptedFlow,
+  Refusal,
 } from '../../../client/interception/interception-api.ts'
 import { asFault } from '../../../shared/base/fault.ts'
 import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
@@ -26,6 +28,8 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
   readonly direct: readonly string[]
   /** Answers questions for names itself, but for those to resolvers in these networks. */
   readonly resolvers?: readonly string[]
+  /** Answers requests for an echo, but refuses those to the addresses here. */
+  readonly echoes?: Readonly<Record<string, Refusal>>
   /** Only removes the rules of an earlier run. */
   readonly remove?: boolean
 }
@@ -47,6 +51,7 @@ const interception = new LinuxInterception(
     onFlow: handle,
     onDatagrams: handleDatagrams,
     onDns: given.resolvers && answerName,
+    onEcho: given.echoes && answerEcho,
     onFailure: (fault) => say({ failure: fault.code }),
   },
 )
@@ -108,6 +113,15 @@ async function answerName(asked: DnsAsked): Promise<Uint8Array> {
   say({ asked: about })
   if (query === 'none') throw new Error('no answer')
   return Buffer.from(JSON.stringify(about))
+}
+
+function answerEcho(request: InterceptedEcho): void {
+  const { source, destination, uid, forwarded, sequence, bytes } = request
+  const to = formatIp(destination)
+  say({ echo: { source: formatIp(source), destination: to, uid, guest: forwarded?.interface, sequence } })
+  const refusal = given.echoes?.[to]
+  if (refusal === undefined) request.answer(bytes)
+  else request.refuse(refusal)
 }
 
 /** Answers each datagram with what was understood of it. */

@@ -1,3 +1,4 @@
+import type { Refusal } from '../../../client/interception/interception-api.ts'
 import type { Verdict } from '../../../client/interception/marks.ts'
 import { DRIVER_PORTS } from './driver-ports.ts'
 import { LineProcess } from './line-process.ts'
@@ -56,6 +57,8 @@ interface InterceptOptions {
   readonly remove?: boolean
   /** Answers questions for names, but for those to resolvers in these networks. */
   readonly resolvers?: readonly string[]
+  /** Answers requests for an echo, but refuses those to the addresses here. */
+  readonly echoes?: Readonly<Record<string, Refusal>>
   /** Gives every flow this verdict. */
   readonly verdict?: Verdict
 }
@@ -93,9 +96,9 @@ export class InterceptionLab {
 
   /** Starts the intercepting client, and gives it with what came of it: started, or a fault. */
   async intercept(options: InterceptOptions = {}) {
-    const { path, gid = OWN_GID, without, remove = false, resolvers, verdict } = options
+    const { path, gid = OWN_GID, without, remove = false, resolvers, echoes, verdict } = options
     const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
-    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, resolvers, verdict }
+    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, resolvers, echoes, verdict }
     const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
     const driver = [`test/e2e/support/${script}`, JSON.stringify(settings)]
     const drop = without === undefined ? [] : ['setpriv', `--bounding-set=-${without}`, `--inh-caps=-${without}`]

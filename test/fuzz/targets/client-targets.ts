@@ -38,6 +38,8 @@ const PACKETS: readonly Uint8Array[] = [
   ipv6(6, TCP),
   ipv6(0, Uint8Array.of(60, 0, 0, 0, 0, 0, 0, 0), Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0), TCP),
   ipv6(44, Uint8Array.of(6, 0, 0, 1, 0, 0, 0, 1), TCP),
+  ipv4(1, 0, concatBytes(Uint8Array.of(8, 0, 1, 2, 0, 7, 0, 1), new Uint8Array(32))),
+  ipv6(58, Uint8Array.of(128, 0, 1, 2, 0, 7, 0, 1), new Uint8Array(12)),
   ipv6(51, Uint8Array.of(43, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), Uint8Array.of(17, 0, 0, 0, 0, 0, 0, 0), TCP),
 ]
 
@@ -65,7 +67,8 @@ function agrees(part: Packet, whole: Packet): boolean {
   const ends = equalBytes(part.source, whole.source) && equalBytes(part.destination, whole.destination)
   const ports = part.ports === undefined || JSON.stringify(part.ports) === JSON.stringify(whole.ports)
   const tcp = part.tcp === undefined || JSON.stringify(part.tcp) === JSON.stringify(whole.tcp)
-  return same && ends && ports && tcp
+  const echo = part.echo === undefined || JSON.stringify(part.echo) === JSON.stringify(whole.echo)
+  return same && ends && ports && tcp && echo
 }
 
 const FLOW_LIMITS = { maxPending: 3, maxRepetitions: 3, maxSettled: 2, settledMs: 70_000 }
