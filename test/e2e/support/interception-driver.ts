@@ -1,11 +1,13 @@
 /**
  * A client that only intercepts, for tests: `interception-driver.ts OPTIONS`, run as the own group of the rules. What it
  * does with a flow depends on the port it wants to go to (DRIVER_PORTS). Says in lines of JSON what happens, and takes
- * the commands {"close": true}, {"keep": true} (close, but keep the rules) and {"break": true} (ends the queue's thread).
+ * the commands {"close": true}, {"keep": true} (close, but keep the rules), {"break": true} (ends the queue's thread), {"pid": true} and
+ * {"count": true} (how many packets of other protocols were refused).
  */
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Worker } from 'node:worker_threads'
+import { countOtherProtocols } from '../../../client/interception/firewall.ts'
 import { LinuxInterception } from '../../../client/interception/interception.ts'
 import type {
   DnsAsked,
@@ -66,8 +68,10 @@ try {
 }
 process.exit()
 
-async function obey(command: { readonly close?: boolean; readonly keep?: boolean; readonly break?: boolean }) {
+async function obey(command: Readonly<Record<string, boolean | undefined>>) {
   if (command.break === true) await workers[0]?.terminate()
+  if (command.pid === true) say({ pid: process.pid })
+  if (command.count === true) say({ others: await countOtherProtocols() })
   if (command.close !== true && command.keep !== true) return
   await interception.close({ keepRules: command.keep === true })
   await interception.close()
@@ -168,7 +172,8 @@ function takeDatagrams(flow: InterceptedDatagrams): void {
 function answer(flow: InterceptedFlow, about: object): void {
   flow.admit((socket) => {
     say({ arrived: about, socket: socket !== undefined })
-    socket?.end(JSON.stringify(about))
+    // What was not read would make the end a reset.
+    socket?.resume().end(JSON.stringify(about))
   })
 }
 

@@ -174,6 +174,20 @@ export class InterceptionLab {
     return wire.messages.map(({ text }) => String(text)).filter((line) => !line.includes(`.${MARKER_PORT}: UDP`))
   }
 
+  /** Everything that leaves the client host by its cable, whatever its source, apart from ARP and neighbour discovery. */
+  async leaving(during: () => Promise<unknown>): Promise<string[]> {
+    const { stdout } = await this.hosts.run('client', 'cat', [`/sys/class/net/${CLIENT_DEVICE}/address`])
+    const discovery = '(icmp6 and ip6[40] >= 130 and ip6[40] <= 143) or (ip6[6] == 0 and ip6[48] == 143)'
+    return this.onTheWire(`ether src ${stdout.trim()} and not arp and not (${discovery})`, during)
+  }
+
+  /** A Python program on the client host, of an ordinary group, which has to succeed. Gives what it printed. */
+  async python(script: string, args: readonly string[] = [], host: 'client' | 'guest' = 'client'): Promise<string> {
+    const { stdout, stderr } = await this.hosts.run(host, 'python3', ['-c', script, ...args], { gid: APP_GID })
+    if (stderr !== '') throw new Error(stderr)
+    return stdout
+  }
+
   /** Everything that the client host sends, apart from neighbour discovery of both families. */
   sentByClient(during: () => Promise<unknown>): Promise<string[]> {
     const discovery = '(icmp6 and ip6[40] >= 130 and ip6[40] <= 143)'

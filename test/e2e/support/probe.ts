@@ -78,9 +78,9 @@ function exchange({ host, port, localPort, localAddress, text, timeoutMs = 3_000
 }
 
 /** Connects, waits for the greeting, and keeps the connection. */
-function hold({ id, host, port }: Command): Promise<Result> {
+function hold({ id, host, port, localPort }: Command): Promise<Result> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port })
+    const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) })
     held.set(id, socket)
     socket.once('error', (error) => resolve({ result: errnoOf(error) }))
     socket.once('data', (data) => resolve({ result: 'ok', text: String(data) }))
