@@ -64,8 +64,8 @@ export interface InterceptedFlow extends FlowFacts {
 }
 
 /**
- * Datagrams of a program's socket to one destination. The first of `admit` and `refuse` counts; a flow that sees neither
- * in time is dropped. The system forgets a silent flow after half a minute (two, once it was answered); when it comes
+ * Datagrams of a program's socket to one destination. The first of `admit`, `refuse` and `direct` counts; a flow that sees
+ * none in time is dropped. The system forgets a silent flow after half a minute (two, once it was answered); when it comes
  * again it is judged again.
  */
 export interface InterceptedDatagrams extends FlowFacts {
@@ -75,6 +75,8 @@ export interface InterceptedDatagrams extends FlowFacts {
    */
   admit(open: (socket: ProgramSocket) => DatagramTaker): void
   refuse(how: Refusal): void
+  /** Lets them go out as they are, around the network. */
+  direct(): void
 }
 
 /** A UDP socket of a program, as seen by whoever takes its datagrams. */
@@ -97,7 +99,7 @@ export interface DatagramTaker {
 }
 
 /**
- * One request for an echo. The first of `answer` and `refuse` counts; one that sees neither in time is dropped. Requests
+ * One request for an echo. The first of `answer`, `refuse` and `direct` counts; one that sees none in time is dropped. Requests
  * larger than 2,048 bytes with their headers are refused before they come here.
  */
 export interface InterceptedEcho extends Omit<FlowFacts, 'source' | 'destination'> {
@@ -110,4 +112,6 @@ export interface InterceptedEcho extends Omit<FlowFacts, 'source' | 'destination
   answer(bytes: Uint8Array): void
   /** `reset` says that it is prohibited. */
   refuse(how: Refusal): void
+  /** Lets this one, and those of the same ping that follow soon, go out as they are, around the network. */
+  direct(): void
 }

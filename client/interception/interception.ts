@@ -189,7 +189,8 @@ export class LinuxInterception implements Interception {
 
   #offerDatagrams({ flow, kind: _, ...facts }: QueuedFlow): void {
     const admit = (open: OpenTaker) => this.#admitDatagrams(flow, facts, open)
-    this.#parts.onDatagrams({ ...facts, admit, refuse: (how) => this.#refuse(flow, how) })
+    const direct = () => this.#settle(flow, 'direct')
+    this.#parts.onDatagrams({ ...facts, admit, refuse: (how) => this.#refuse(flow, how), direct })
   }
 
   #admitConnection(flow: number, { source, destination }: FlowFacts, onSocket: OnSocket): void {
@@ -214,7 +215,8 @@ export class LinuxInterception implements Interception {
     }
     const refuse = (how: Refusal) => this.#refuse(flow, how)
     if (this.#parts.onEcho === undefined) return refuse('reset')
-    this.#parts.onEcho({ ...ends, uid, forwarded, ...echo, answer, refuse })
+    const direct = () => this.#settle(flow, 'direct')
+    this.#parts.onEcho({ ...ends, uid, forwarded, ...echo, answer, refuse, direct })
   }
 
   /** Whomever the program asks, it is let through to here. */
@@ -225,7 +227,11 @@ export class LinuxInterception implements Interception {
   }
 
   #refuse(flow: number, how: Refusal): void {
-    if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
+    this.#settle(flow, VERDICTS[how])
+  }
+
+  #settle(flow: number, verdict: Verdict): void {
+    if (this.#undecided.delete(flow)) this.#queue.settle(flow, verdict)
   }
 
   #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {

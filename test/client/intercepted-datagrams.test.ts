@@ -40,6 +40,10 @@ class TestDatagrams implements InterceptedDatagrams {
   refuse(how: Refusal): void {
     this.verdicts.push(how)
   }
+
+  direct(): void {
+    this.verdicts.push('direct')
+  }
 }
 
 function tunnelled(flow: TestDatagrams) {

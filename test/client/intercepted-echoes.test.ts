@@ -32,6 +32,7 @@ function ping(sequence: number, { to = '93.184.216.34', identifier = 7 } = {}): 
     ...{ uid: 1000, forwarded: undefined, identifier, sequence, bytes: utf8('payload') },
     answer: (bytes) => log.push(`answer ${name} ${Buffer.from(bytes)}`),
     refuse: (how) => log.push(`${how} ${name}`),
+    direct: () => log.push(`direct ${name}`),
   })
 }
 

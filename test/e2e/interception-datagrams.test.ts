@@ -159,6 +159,18 @@ describeHosts('intercepted datagrams', () => {
     expect(asked(from)).toEqual([])
   })
 
+  test.each(FAMILIES)(
+    'over IPv%i that are judged direct go out as they are, and are asked about once',
+    async (family) => {
+      const from = client.messages.length
+      await lab.command(lab.server, { op: 'listen', host: SERVER[family], port: DRIVER_PORTS.direct })
+      const peer = { host: SERVER[family], port: DRIVER_PORTS.direct, text: 'out' }
+      const { heard } = await lab.talk([peer, { ...peer, afterMs: 200 }])
+      expect(heard).toEqual([1, 2].map(() => ({ from: SERVER[family], port: DRIVER_PORTS.direct, text: 'out' })))
+      expect(asked(from)).toHaveLength(1)
+    },
+  )
+
   test('to the listener itself are answered by nobody', async () => {
     for (const host of ['127.0.0.1', '::1']) {
       expect((await lab.talk([{ host, port: REDIRECT_PORT }])).heard).toEqual([])

@@ -12,6 +12,9 @@ const PROHIBITED = OTHER
 const UNREACHABLE = { 4: '198.18.2.1', 6: '2001:db8:2::1' } as const
 const SILENT = { 4: '198.18.3.1', 6: '2001:db8:3::1' } as const
 
+/** Of the server too; the driver lets it go out. */
+const DIRECTLY = { 4: '198.18.0.66', 6: '2001:db8::66' } as const
+
 const impossible = whyNoHosts()
 const describeHosts = impossible === undefined ? describe : describe.skip
 if (impossible !== undefined) console.warn(`the tests of intercepted pings are skipped: ${impossible}`)
@@ -23,11 +26,18 @@ describeHosts('a ping', () => {
   beforeAll(async () => {
     await lab.start()
     lab.addGuest()
-    const echoes: Readonly<Record<string, Refusal>> = Object.fromEntries(
-      FAMILIES.flatMap((family): [string, Refusal][] => [
+    for (const [family, bits, ...more] of [
+      [4, 24],
+      [6, 64, 'nodad'],
+    ] as const) {
+      await lab.hosts.run('server', 'ip', ['address', 'add', `${DIRECTLY[family]}/${bits}`, 'dev', 'eth0', ...more])
+    }
+    const echoes: Readonly<Record<string, Refusal | 'direct'>> = Object.fromEntries(
+      FAMILIES.flatMap((family): [string, Refusal | 'direct'][] => [
         [PROHIBITED[family], 'reset'],
         [UNREACHABLE[family], 'unreachable'],
         [SILENT[family], 'drop'],
+        [DIRECTLY[family], 'direct'],
       ]),
     )
     const { client: started, first } = await lab.intercept({ echoes })
@@ -128,6 +138,10 @@ describeHosts('a ping', () => {
     const from = client.messages.length
     expect((await ping(DIRECT[family])).stdout).toContain('2 received')
     expect(asked(from)).toEqual([])
+  })
+
+  test.each(FAMILIES)('over IPv%i that is judged direct goes out as it is', async (family) => {
+    expect((await ping(DIRECTLY[family])).stdout).toContain('2 received')
   })
 
   test('to a whole network does not leave', async () => {

@@ -13,6 +13,8 @@ export const DRIVER_PORTS = {
   once: 8088,
   /** Of datagrams: answered after LATE_MS. */
   late: 8089,
+  /** Of datagrams: they go out as they are. */
+  direct: 8090,
 } as const
 
 export const LATE_MS = 2_500

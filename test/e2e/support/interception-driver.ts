@@ -31,7 +31,7 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
   /** Answers questions for names itself, but for those to resolvers in these networks. */
   readonly resolvers?: readonly string[]
   /** Answers requests for an echo, but refuses those to the addresses here. */
-  readonly echoes?: Readonly<Record<string, Refusal>>
+  readonly echoes?: Readonly<Record<string, Refusal | 'direct'>>
   /** Only removes the rules of an earlier run. */
   readonly remove?: boolean
 }
@@ -125,6 +125,7 @@ function answerEcho(request: InterceptedEcho): void {
   say({ echo: { source: formatIp(source), destination: to, uid, guest: forwarded?.interface, sequence } })
   const refusal = given.echoes?.[to]
   if (refusal === undefined) request.answer(bytes)
+  else if (refusal === 'direct') request.direct()
   else request.refuse(refusal)
 }
 
@@ -141,6 +142,8 @@ function handleDatagrams(flow: InterceptedDatagrams): void {
       return flow.refuse('drop')
     case DRIVER_PORTS.undecided:
       return
+    case DRIVER_PORTS.direct:
+      return flow.direct()
     case DRIVER_PORTS.slow:
       setTimeout(() => takeDatagrams(flow), SLOW_MS)
       return

@@ -58,7 +58,7 @@ interface InterceptOptions {
   /** Answers questions for names, but for those to resolvers in these networks. */
   readonly resolvers?: readonly string[]
   /** Answers requests for an echo, but refuses those to the addresses here. */
-  readonly echoes?: Readonly<Record<string, Refusal>>
+  readonly echoes?: Readonly<Record<string, Refusal | 'direct'>>
   /** Gives every flow this verdict. */
   readonly verdict?: Verdict
 }
