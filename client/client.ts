@@ -20,7 +20,8 @@ import { askerOf } from './dns-asker.ts'
 import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
-import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
+import { InterceptedTraffic } from './intercepted-traffic.ts'
+import type { Interception, InterceptionParts } from './interception/interception-api.ts'
 import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
@@ -42,8 +43,11 @@ export interface ClientParts {
   /** Whose connections are, on systems where that can be told. */
   readonly apps: { readonly find: FindApp; close(): Promise<void> } | undefined
   /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
-  readonly intercept: ((onFlow: (flow: InterceptedFlow) => void) => Interception) | undefined
+  readonly intercept: ((handlers: InterceptionHandlers) => Interception) | undefined
 }
+
+/** What becomes of what is intercepted. */
+export type InterceptionHandlers = Omit<InterceptionParts, 'onFailure'>
 
 const TICK_MS = 1_000
 const UNRESOLVABLE = 'directories with a host name may not be found while interception is on: give their addresses'
@@ -111,14 +115,21 @@ export class Client {
     this.#rulesFile = this.#openRules(options.rulesFile)
     const standing = noRules(locator)
     this.#judged = new JudgedConnector({
-      ...{ connector: this.#connector, connections: this.#connections, findApp, nameOf },
+      ...{ connector: this.#connector, connections: this.#connections, nameOf },
       rules: () => this.#rulesFile?.rules ?? standing,
       extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
     })
     const { socks, httpProxy } = options
     this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#judged, findApp)
     this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#judged, findApp)
-    this.#interception = parts.intercept?.((flow) => this.#judged.takeFlow(flow))
+    const { resolver } = this.#dns
+    const traffic = new InterceptedTraffic({ judged: this.#judged, connector: this.#connector, findApp, resolver })
+    this.#interception = parts.intercept?.({
+      onFlow: (flow) => traffic.takeFlow(flow),
+      onDatagrams: (flow) => traffic.takeDatagrams(flow),
+      onEcho: (request) => traffic.takeEcho(request),
+      onDns: (asked) => traffic.answerName(asked),
+    })
     this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
   }
 

@@ -22,6 +22,8 @@ export interface AskedFlow {
   readonly app: Promise<App | undefined>
   /** Who it is of, where the system tells that at once. */
   readonly uid?: number | undefined
+  /** It is of a guest behind this interface. */
+  readonly forwarded?: { readonly interface: string } | undefined
 }
 
 /** A flow and what becomes of it. */
@@ -82,11 +84,12 @@ export class FlowJudge {
     return { facts, judgement: this.#parts.rules().judge(facts) }
   }
 
-  #factsOf({ protocol, target, uid }: AskedFlow, found: App | undefined): FlowFacts {
+  #factsOf({ protocol, target, uid, forwarded }: AskedFlow, found: App | undefined): FlowFacts {
     const app: AppFacts | undefined = found ?? (uid === undefined ? undefined : { uid })
     const address = target.kind === 'ip' ? target.address : undefined
     return {
-      ...{ direction: 'out', protocol, app, address, port: target.port },
+      ...(forwarded === undefined ? { direction: 'out' } : { direction: 'forwarded', ...forwarded }),
+      ...{ protocol, app, address, port: target.port },
       ...(target.kind === 'name'
         ? { name: plainName(target.name), nameGiven: true }
         : { name: this.#parts.nameOf(found, uid, target.address) }),

@@ -18,7 +18,7 @@ export interface JudgedAssociationParts {
   readonly app: Promise<App | undefined>
   readonly open: (wish: RuleWish) => Datagrams
   /** The rules let nothing go there. */
-  readonly refused: (target: Target, code: RuleFault) => void
+  readonly refused: (asked: AskedFlow, code: RuleFault) => void
   readonly error: AssociationSink['error']
 }
 
@@ -84,7 +84,7 @@ export class JudgedAssociation implements Datagrams {
     peer.unwatch = this.#parts.judge.watch(flow, asked, () => this.close())
     if (judgement.verdict !== 'tunnel') {
       const code = ruleFault(judgement.verdict)
-      this.#parts.refused(target, code)
+      this.#parts.refused(asked, code)
       if (code !== 'rule-dropped') this.#parts.error?.(target, code)
       return
     }

@@ -1,13 +1,12 @@
 import { Fault } from '../shared/base/fault.ts'
 import type { Target } from '../shared/cell/target.ts'
-import type { App, FindApp } from './apps/app.ts'
+import type { App } from './apps/app.ts'
 import type { AssociationSink, Datagrams } from './association.ts'
 import type { ConnectionList, ConnectionView } from './connection-list.ts'
 import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
 import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
-import { PROTOCOL_TCP } from './interception/packet.ts'
 import { JudgedAssociation } from './judged-association.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 import { type RuleFault, ruleFault } from './rule-fault.ts'
@@ -15,24 +14,24 @@ import { type RuleFault, ruleFault } from './rule-fault.ts'
 export interface JudgedConnectorParts extends FlowJudgeParts {
   readonly connector: Connector
   readonly connections: ConnectionList
-  readonly findApp: FindApp
 }
 
 /** Connections of apps as far as the rules let them: judged when they begin, and again when the rules change. */
 export class JudgedConnector implements TunnelOpener {
   readonly #parts: JudgedConnectorParts
-  readonly #judge: FlowJudge
+  /** What the rules say, for those who open other things. */
+  readonly judge: FlowJudge
 
   constructor(parts: JudgedConnectorParts) {
     this.#parts = parts
-    this.#judge = new FlowJudge(parts)
+    this.judge = new FlowJudge(parts)
   }
 
   /** A connection that an app asked a proxy for. */
   open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app = UNKNOWN): Tunnel {
     const asked: AskedFlow = { protocol: 'tcp', target, app }
     const tunnel = new PendingTunnel()
-    this.#judge.judge(asked, (flow) => tunnel.use(this.#open(flow, asked, by, sink)))
+    this.judge.judge(asked, (flow) => tunnel.use(this.#open(flow, asked, by, sink)))
     return tunnel
   }
 
@@ -40,17 +39,16 @@ export class JudgedConnector implements TunnelOpener {
   openAssociation(by: ConnectionView['by'], sink: AssociationSink, app = UNKNOWN): Datagrams {
     const { connector } = this.#parts
     return new JudgedAssociation({
-      ...{ judge: this.#judge, app, error: sink.error },
+      ...{ judge: this.judge, app, error: sink.error },
       open: (wish) => connector.openAssociation(by, sink, app, wish),
-      refused: (target, code) => this.#listRefused(code, `${describeTarget(target)}/udp`, app, by),
+      refused: (asked, code) => this.#listRefused(code, asked, `${describeTarget(asked.target)}/udp`, by),
     })
   }
 
-  takeFlow(flow: InterceptedFlow): void {
-    const { source, destination, uid, sockets } = flow
-    const app = this.#parts.findApp({ protocol: PROTOCOL_TCP, source, destination, uid, sockets })
-    const asked: AskedFlow = { protocol: 'tcp', target: { kind: 'ip', ...destination }, app, uid }
-    this.#judge.judge(asked, (judged) => {
+  takeFlow(flow: InterceptedFlow, app: Promise<App | undefined>): void {
+    const { destination, uid, forwarded } = flow
+    const asked: AskedFlow = { protocol: 'tcp', target: { kind: 'ip', ...destination }, app, uid, forwarded }
+    this.judge.judge(asked, (judged) => {
       if (judged.judgement.verdict === 'direct') return flow.direct()
       tunnelFlow(flow, { open: (_, by, sink) => this.#open(judged, asked, by, sink) }, app)
     })
@@ -58,7 +56,7 @@ export class JudgedConnector implements TunnelOpener {
 
   /** Cuts what the new rules do not let through in the same way. */
   rulesChanged(): void {
-    this.#judge.rulesChanged()
+    this.judge.rulesChanged()
   }
 
   #open(flow: JudgedFlow, asked: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
@@ -79,22 +77,25 @@ export class JudgedConnector implements TunnelOpener {
       },
     }
     const tunnel = this.#parts.connector.open(target, by, watched, app, wish)
-    if (!over) unwatch = this.#judge.watch(flow, asked, () => tunnel.reset())
+    if (!over) unwatch = this.judge.watch(flow, asked, () => tunnel.reset())
     return tunnel
   }
 
   /** As every failure, it is told after the call. */
-  #refuse(code: RuleFault, { target, app }: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
-    this.#listRefused(code, describeTarget(target), app, by)
+  #refuse(code: RuleFault, asked: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
+    const { target } = asked
+    this.#listRefused(code, asked, describeTarget(target), by)
     queueMicrotask(() => sink.closed(new Fault(code)))
     return NO_TUNNEL
   }
 
-  #listRefused(code: RuleFault, target: string, app: AskedFlow['app'], by: ConnectionView['by']): void {
-    const { connections } = this.#parts
-    const id = connections.add(by, target)
+  #listRefused(code: RuleFault, { target, app, uid }: AskedFlow, text: string, by: ConnectionView['by']): void {
+    const { connections, nameOf } = this.#parts
+    const id = connections.add(by, text)
     connections.end(id, code)
-    void app.then((found) => connections.setApp(id, found))
+    void app.then((found) => {
+      connections.setApp(id, found, target.kind === 'ip' ? nameOf(found, uid, target.address) : undefined)
+    })
   }
 }
 

@@ -80,11 +80,11 @@ async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientP
     throw new Fault('program-missing', { interception: `none for ${process.platform} yet` })
   const { LinuxInterception } = await import('./interception/interception.ts')
   hurry(MAIN_NICE)
-  return (onFlow) =>
+  return (handlers) =>
     new LinuxInterception(
       { queueNum: intercept.queue, redirectPort: intercept.port, own: intercept.own, directNetworks: intercept.direct },
       {
-        onFlow,
+        ...handlers,
         onFailure: (fault) => log.error('interception failed: this computer stays cut off', faultFields(fault)),
       },
     )

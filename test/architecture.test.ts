@@ -124,6 +124,7 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:dgram'),
     may: {
       'client/dns/dns-listener.ts': 'answers programs that ask for names',
+      'client/interception/datagram-listener.ts': 'takes the datagrams that the system redirects',
       'shared/base/udp-socket.ts': 'is the UDP socket of exits and of the SOCKS proxy',
       'shared/dns/plain-query.ts': 'asks name servers',
     },
@@ -159,6 +160,7 @@ const EDGES: readonly Edge[] = [
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
       'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
+      'client/interception/outside-interfaces.ts': 'looks where default routes lead',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',
       'deploy/geo-table.ts': 'writes the table of places',

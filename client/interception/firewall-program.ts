@@ -42,7 +42,8 @@ export function callFirewall(program: string, args: readonly string[], input: st
 function spawnFault(program: string, error: Error): Fault {
   const missing = 'code' in error && error.code === 'ENOENT'
   if (!missing) return new Fault('firewall-failed', { program }, error)
-  return new Fault('program-missing', { program, repair: 'install the package iptables' })
+  const repair = program === 'ip' ? 'install the package iproute2' : 'install the package iptables'
+  return new Fault('program-missing', { program, repair })
 }
 
 /** Texts of iptables, of both kinds, that mean a missing right. */

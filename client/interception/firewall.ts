@@ -1,8 +1,10 @@
 import { Fault } from '../../shared/base/fault.ts'
 import type { IpFamily } from '../../shared/base/ip-address.ts'
 import { callFirewall } from './firewall-program.ts'
-import { findPresent, loadText, type PresentRules, removeText } from './restore-text.ts'
+import { addGuestRoutes, removeGuestRoutes } from './guest-address.ts'
+import { countPackets, findPresent, loadText, type PresentRules, removeText } from './restore-text.ts'
 import { type RuleOptions, rulesOf } from './rules.ts'
+import { OTHER_PROTOCOL } from './rules-filter.ts'
 
 const FAMILIES: readonly IpFamily[] = [4, 6]
 
@@ -27,6 +29,7 @@ export async function loadRules(options: RuleOptions): Promise<void> {
   const texts = FAMILIES.map((family) => ({ family, rules: rulesOf(options, family) }))
   const blockedBefore = await hasRules()
   try {
+    await addGuestRoutes()
     for (const { family, rules } of texts) await change(family, (present) => loadText(rules, present))
   } catch (error) {
     if (!blockedBefore) await removeRules().catch(() => undefined)
@@ -41,6 +44,7 @@ export async function loadRules(options: RuleOptions): Promise<void> {
  */
 export async function removeRules(): Promise<void> {
   const results = await Promise.allSettled(FAMILIES.map((family) => change(family, removeText)))
+  await removeGuestRoutes()
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
@@ -48,6 +52,12 @@ export async function removeRules(): Promise<void> {
 export async function hasRules(): Promise<boolean> {
   const present = await Promise.all(FAMILIES.map(readPresent))
   return present.some((rules) => rules.size > 0)
+}
+
+/** How many packets of other protocols than TCP, UDP and ICMP were refused. @throws Fault as `hasRules` */
+export async function countOtherProtocols(): Promise<number> {
+  const saved = await Promise.all(FAMILIES.map((family) => callFirewall(PROGRAMS[family].save, ['--counters'], '')))
+  return saved.reduce((sum, text) => sum + countPackets(text, OTHER_PROTOCOL), 0)
 }
 
 async function change(family: IpFamily, textFor: (present: PresentRules) => string | undefined): Promise<void> {

@@ -1,12 +1,27 @@
 import type { Socket } from 'node:net'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import { loadNative } from '../native/native.ts'
+import { loadNative, type NativeAddon } from '../native/native.ts'
+import { datagramCalls, sendMade } from './datagram-calls.ts'
+import { DatagramFlows } from './datagram-flows.ts'
+import { DatagramListener } from './datagram-listener.ts'
+import { type AnswerDns, answerConnection, answerDatagrams, DNS_PORT } from './dns-capture.ts'
 import { ExpectedFlows } from './expected-flows.ts'
 import { hasRules, loadRules, removeRules } from './firewall.ts'
-import type { FlowEndpoint, Interception, InterceptionParts, Refusal } from './interception-api.ts'
+import type {
+  DatagramTaker,
+  FlowEndpoint,
+  Interception,
+  InterceptionParts,
+  ProgramSocket,
+  Refusal,
+  SeenFlow,
+} from './interception-api.ts'
+import { echoPacket } from './made-packet.ts'
 import type { Verdict } from './marks.ts'
+import { OutsideInterfaces } from './outside-interfaces.ts'
 import { checkOwnTraffic } from './own-traffic.ts'
+import type { EchoRequest } from './packet.ts'
 import { PacketQueue } from './packet-queue.ts'
 import type { QueuedFlow } from './queue-messages.ts'
 import { RedirectListener } from './redirect-listener.ts'
@@ -18,18 +33,21 @@ export interface LinuxInterceptionOptions extends RuleOptions {
 }
 
 const DEFAULT_MAX_PENDING = 4_096
+/** So many flows of datagrams may be in use; a flow that is silent counts until it is forgotten. */
+const MAX_DATAGRAM_FLOWS = 16_384
 const TICK_MS = 500
 
 const VERDICTS: Readonly<Record<Refusal, Verdict>> = { reset: 'block', unreachable: 'unreachable', drop: 'drop' }
 
 type OnSocket = (socket: Socket | undefined) => void
+type OpenTaker = (socket: ProgramSocket) => DatagramTaker
 
 /**
  * Interception by the Linux kernel's firewall, for both address families: everything of this computer's programs that is
- * not loopback, neighbour discovery, the client's own or for a direct network is dropped, except new TCP connections,
- * whose first packet waits in a queue for the decision ("honest connect").
+ * not loopback, neighbour discovery, the client's own or for a direct network is dropped, except new TCP connections and
+ * flows of datagrams, whose first packet waits in a queue for the decision ("honest connect").
  *
- *     start: queue → listener → rules        close: rules → queue → listener
+ *     start: queue → listeners → rules        close: rules → queue → listeners
  *
  * The rules outlive this process if it is killed: then nothing leaves until the next start, which takes them over, or
  * `removeRules`.
@@ -37,9 +55,13 @@ type OnSocket = (socket: Socket | undefined) => void
 export class LinuxInterception implements Interception {
   readonly #parts: InterceptionParts
   readonly #options: LinuxInterceptionOptions
+  readonly #native: NativeAddon
   readonly #listener: RedirectListener
   readonly #queue: PacketQueue
   readonly #expected: ExpectedFlows<OnSocket>
+  readonly #datagramListener: DatagramListener
+  readonly #datagrams: DatagramFlows
+  readonly #outside = new OutsideInterfaces(() => systemClock.now())
   /** Numbers of the flows without a decision. The queue's thread bounds and expires them. */
   readonly #undecided = new Set<number>()
   /** Flows that rules of an earlier run bring before there is a place to let them go to. */
@@ -52,12 +74,23 @@ export class LinuxInterception implements Interception {
   /** @throws Fault addon-missing */
   constructor(options: LinuxInterceptionOptions, parts: InterceptionParts) {
     const maxPending = options.maxPending ?? DEFAULT_MAX_PENDING
+    const native = loadNative()
+    this.#native = native
     this.#options = options
     this.#parts = parts
     this.#expected = new ExpectedFlows(maxPending)
     this.#listener = new RedirectListener(options.redirectPort, {
-      native: loadNative(),
+      native,
       onSocket: (source, destination, socket) => this.#arrived(source, destination, socket),
+    })
+    this.#datagramListener = new DatagramListener(options.redirectPort, {
+      native,
+      onDatagram: (route, bytes) => this.#datagrams.handle(route, bytes),
+    })
+    this.#datagrams = new DatagramFlows(MAX_DATAGRAM_FLOWS, {
+      ...datagramCalls(native, options.redirectPort),
+      send: (route, bytes, onGone) => this.#datagramListener.send(route, bytes, onGone),
+      now: () => systemClock.now(),
     })
     this.#queue = new PacketQueue(
       { queueNum: options.queueNum, maxPending },
@@ -106,6 +139,7 @@ export class LinuxInterception implements Interception {
       // First, because it tells best that another client is there.
       await this.#queue.start()
       await this.#listener.start()
+      await this.#datagramListener.start()
       this.#listening = true
       for (const flow of this.#early.splice(0)) this.#offer(flow)
       await loadRules(this.#options)
@@ -134,26 +168,71 @@ export class LinuxInterception implements Interception {
     await this.#queue.close()
     await this.#listener.close()
     this.#abandonAll()
+    await this.#datagramListener.close()
   }
 
-  #offer({ flow, source, destination, uid, sockets }: QueuedFlow): void {
+  #offer(queued: QueuedFlow): void {
+    const { flow, forwarded } = queued
+    if (forwarded !== undefined && this.#outside.has(forwarded.interface)) return this.#queue.settle(flow, 'drop')
     this.#undecided.add(flow)
-    const admit = (onSocket: OnSocket): void => {
-      if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
-      // Known before the packet goes on: the connection may be here before anything else happens.
-      const isExpected = this.#expected.put(source, destination, onSocket, systemClock.now(), (older) =>
-        older(undefined),
-      )
-      this.#queue.settle(flow, isExpected ? 'tunnel' : 'drop')
-      if (!isExpected) queueMicrotask(() => onSocket(undefined))
+    if (queued.echo !== undefined) this.#offerEcho(queued, queued.echo)
+    else if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
+      this.#answerNames(queued, this.#parts.onDns)
+    } else if (queued.kind === 'tcp') this.#offerConnection(queued)
+    else this.#offerDatagrams(queued)
+  }
+
+  #offerConnection({ flow, kind: _, ...facts }: QueuedFlow): void {
+    const admit = (onSocket: OnSocket) => this.#admitConnection(flow, facts, onSocket)
+    const direct = () => this.#settle(flow, 'direct')
+    this.#parts.onFlow({ ...facts, admit, refuse: (how) => this.#refuse(flow, how), direct })
+  }
+
+  #offerDatagrams({ flow, kind: _, ...facts }: QueuedFlow): void {
+    const admit = (open: OpenTaker, group?: string) => this.#admitDatagrams(flow, facts, open, group)
+    const direct = () => this.#settle(flow, 'direct')
+    this.#parts.onDatagrams({ ...facts, admit, refuse: (how) => this.#refuse(flow, how), direct })
+  }
+
+  #admitConnection(flow: number, { source, destination }: SeenFlow, onSocket: OnSocket): void {
+    if (!this.#undecided.delete(flow)) return queueMicrotask(() => onSocket(undefined))
+    // Known before the packet goes on: the connection may be here before anything else happens.
+    const isExpected = this.#expected.put(source, destination, onSocket, systemClock.now(), (older) => older(undefined))
+    this.#queue.settle(flow, isExpected ? 'tunnel' : 'drop')
+    if (!isExpected) queueMicrotask(() => onSocket(undefined))
+  }
+
+  #admitDatagrams(flow: number, facts: SeenFlow, open: OpenTaker, group?: string): void {
+    if (!this.#undecided.delete(flow)) return
+    this.#queue.settle(flow, this.#datagrams.admit(facts, open, group) ? 'tunnel' : 'drop')
+  }
+
+  #offerEcho({ flow, source, destination, uid, forwarded, sockets }: QueuedFlow, echo: EchoRequest): void {
+    const ends = { source: source.address, destination: destination.address }
+    const answer = (bytes: Uint8Array): void => {
+      if (!this.#undecided.delete(flow)) return
+      this.#queue.settle(flow, 'drop')
+      sendMade(this.#native, echoPacket(ends.destination, ends.source, { ...echo, bytes }))
     }
-    const refuse = (how: Refusal): void => {
-      if (this.#undecided.delete(flow)) this.#queue.settle(flow, VERDICTS[how])
-    }
-    const direct = (): void => {
-      if (this.#undecided.delete(flow)) this.#queue.settle(flow, 'direct')
-    }
-    this.#parts.onFlow({ source, destination, uid, sockets, admit, refuse, direct })
+    const refuse = (how: Refusal) => this.#refuse(flow, how)
+    if (this.#parts.onEcho === undefined) return refuse('reset')
+    const direct = () => this.#settle(flow, 'direct')
+    this.#parts.onEcho({ ...ends, uid, forwarded, sockets, ...echo, answer, refuse, direct })
+  }
+
+  /** Whomever the program asks, it is let through to here. */
+  #answerNames({ flow, kind, ...facts }: QueuedFlow, answer: AnswerDns): void {
+    if (kind === 'udp')
+      return this.#admitDatagrams(flow, facts, (socket) => answerDatagrams(facts, socket, answer), 'dns')
+    this.#admitConnection(flow, facts, (socket) => socket && answerConnection(facts, socket, answer))
+  }
+
+  #refuse(flow: number, how: Refusal): void {
+    this.#settle(flow, VERDICTS[how])
+  }
+
+  #settle(flow: number, verdict: Verdict): void {
+    if (this.#undecided.delete(flow)) this.#queue.settle(flow, verdict)
   }
 
   #arrived(source: FlowEndpoint, destination: FlowEndpoint, socket: Socket): boolean {
@@ -164,10 +243,12 @@ export class LinuxInterception implements Interception {
 
   #tick(): void {
     for (const onSocket of this.#expected.tick(systemClock.now())) onSocket(undefined)
+    this.#datagrams.tick()
   }
 
   #abandonAll(): void {
     this.#undecided.clear()
     for (const onSocket of this.#expected.clear()) onSocket(undefined)
+    this.#datagrams.clear()
   }
 }

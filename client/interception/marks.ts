@@ -21,6 +21,8 @@ export const MARKS = {
   unreachable: 0x600,
   /** Let through by a rule alone (a direct network, neighbour discovery): packet by packet, never for a connection. */
   exempt: 0x700,
+  /** In the queue only: of a flow of datagrams that is older than the rules, so that it could not be redirected. */
+  stale: 0x800,
 } as const
 
 export type MarkName = keyof typeof MARKS
@@ -31,4 +33,8 @@ export type Verdict = Extract<MarkName, 'direct' | 'block' | 'drop' | 'tunnel' |
 /** A verdict needs the packet's whole mark (a `u32`): ours in our byte, and the rest as it was. */
 export function markFor(verdict: Verdict, packetMark: number): number {
   return ((packetMark & ~MARK_MASK) | MARKS[verdict]) >>> 0
+}
+
+export function isMarked(name: MarkName, packetMark: number): boolean {
+  return (packetMark & MARK_MASK) === MARKS[name]
 }

@@ -1,10 +1,12 @@
 import type { LocalSocket } from '../native/native.ts'
 import type { Verdict } from './marks.ts'
+import type { FlowKind } from './opening.ts'
+import type { EchoRequest } from './packet.ts'
 
 /** What the queue's thread is started with. */
 export interface QueueSettings {
   readonly queueNum: number
-  /** Flows that may wait for a decision. */
+  /** Flows of each kind that may wait for a decision. */
   readonly maxPending: number
 }
 
@@ -12,11 +14,16 @@ export interface QueueSettings {
 export interface QueuedFlow {
   /** Number of the flow, never used again. */
   readonly flow: number
+  readonly kind: FlowKind
+  /** The ports are 0 where there are none. */
   readonly source: { readonly address: Uint8Array; readonly port: number }
   readonly destination: { readonly address: Uint8Array; readonly port: number }
   readonly uid: number | undefined
   /** Those that may have sent the packet; none if they are closed already. */
   readonly sockets: readonly LocalSocket[]
+  readonly forwarded: { readonly interface: string } | undefined
+  /** Of the kind `echo`. */
+  readonly echo: EchoRequest | undefined
 }
 
 /** From the queue's thread. */

@@ -8,16 +8,21 @@ import { isFault } from '../../shared/base/fault.ts'
 import { hurry, THREAD_NICE } from '../native/hurry.ts'
 import { type LocalSocket, loadNative, type NfQueue, type QueuedPacket, type SocketDiag } from '../native/native.ts'
 import { FlowTable } from './flow-table.ts'
-import { markFor, type Verdict } from './marks.ts'
-import { type Packet, parsePacket } from './packet.ts'
+import { isMarked, markFor, type Verdict } from './marks.ts'
+import { FLOW_LIMITS, type FlowKind, openingOf } from './opening.ts'
+import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
-/** An IPv6 header, the longest TCP header and a few extension headers. */
-const COPY_BYTES = 256
+/** Whole packets of the usual size: of a request for an echo all is needed, of others an IPv6 header and some more. */
+const COPY_BYTES = 2_048
+/** Requests for an echo that may wait for their answer. */
+const MAX_ECHOES = 256
 /** The kernel's own bound must not be reached before ours, which knows flows. */
 const SPARE_PACKETS = 4_096
 const BYTES_PER_PACKET = 1_024
 const TICK_MS = 1_000
+/** Number of the netfilter hook. */
+const PREROUTING = 0
 
 /** What a verdict needs of a packet that waits. */
 interface Waiting {
@@ -31,8 +36,15 @@ const settings = workerData as QueueSettings
 const report = (message: QueueReport) => port.postMessage(message)
 
 hurry(THREAD_NICE)
-const table = new FlowTable<Waiting>({ maxPending: settings.maxPending, maxSettled: settings.maxPending })
 let diag: SocketDiag | undefined
+let lastFlow = 0
+const limits = { maxPending: settings.maxPending, maxSettled: settings.maxPending }
+const tableOf = (kind: FlowKind) => new FlowTable<Waiting>({ ...limits, ...FLOW_LIMITS[kind] }, () => ++lastFlow)
+const tables: Readonly<Record<FlowKind, FlowTable<Waiting>>> = {
+  tcp: tableOf('tcp'),
+  udp: tableOf('udp'),
+  echo: new FlowTable({ ...FLOW_LIMITS.echo, maxPending: MAX_ECHOES, maxSettled: 0 }, () => ++lastFlow),
+}
 const queue = openQueue()
 if (queue !== undefined) serve(queue)
 
@@ -40,8 +52,7 @@ function serve(open: NfQueue): void {
   const ticking = setInterval(() => expire(open), TICK_MS)
   port?.on('message', (order: QueueOrder) => {
     if (order.kind === 'settle') {
-      const now = systemClock.now()
-      for (const [flow, verdict] of order.flows) give(open, table.settle(flow, verdict, now), verdict)
+      for (const [flow, verdict] of order.flows) settle(flow, verdict)
       return open.flush()
     }
     clearInterval(ticking)
@@ -52,7 +63,7 @@ function serve(open: NfQueue): void {
 }
 
 function openQueue(): NfQueue | undefined {
-  const maxLength = settings.maxPending + SPARE_PACKETS
+  const maxLength = 2 * settings.maxPending + SPARE_PACKETS
   const options = {
     queue: settings.queueNum,
     copyRange: COPY_BYTES,
@@ -71,41 +82,81 @@ function openQueue(): NfQueue | undefined {
 }
 
 function onPackets(packets: readonly QueuedPacket[]): void {
-  const asked: QueuedFlow[] = []
   const now = systemClock.now()
-  for (const { id, mark, uid, payload } of packets) {
-    const packet = parsePacket(payload)
-    const decision = table.decide(packet, { id, mark }, now)
-    if (decision.kind === 'verdict') queue?.verdict(id, decision.verdict !== 'drop', markFor(decision.verdict, mark))
-    else if (decision.kind === 'ask' && packet?.ports !== undefined) {
-      asked.push({
-        flow: decision.flow,
-        source: { address: packet.source, port: packet.ports.source },
-        destination: { address: packet.destination, port: packet.ports.destination },
-        uid,
-        sockets: socketsOf(packet, packet.ports),
-      })
-    }
-  }
+  const asked = packets.flatMap((packet) => handle(packet, now) ?? [])
   if (asked.length > 0) report({ kind: 'flows', flows: asked })
 }
 
+/** Gives the flow that has to be asked about, if there is one. */
+function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
+  const { id, mark, uid, payload } = queued
+  const packet = parsePacket(payload)
+  const opening = openingOf(packet)
+  if (typeof opening === 'string') return decided(id, mark, opening)
+  if (isMarked('stale', mark)) {
+    forget(packet)
+    return decided(id, mark, 'drop')
+  }
+  const decision = tables[opening.kind].decide(opening.key, { id, mark }, now)
+  if (decision.kind === 'verdict') return decided(id, mark, decision.verdict)
+  if (decision.kind === 'wait' || packet === undefined) return undefined
+  const { flow } = decision
+  const forwarded = guestOf(queued)
+  const sockets = forwarded === undefined ? socketsOf(packet) : []
+  return { flow, kind: opening.kind, ...endsOf(packet), uid, forwarded, sockets, echo: packet.echo }
+}
+
 /** On the spot, as long as the socket is there: it takes some microseconds. */
-function socketsOf(packet: Packet, ports: NonNullable<Packet['ports']>): readonly LocalSocket[] {
+function socketsOf({ protocol, source, destination, ports }: Packet): readonly LocalSocket[] {
+  if (ports === undefined) return []
   try {
-    return diag?.find(packet.protocol, packet.source, ports.source, packet.destination, ports.destination) ?? []
+    return diag?.find(protocol, source, ports.source, destination, ports.destination) ?? []
   } catch {
     return []
   }
 }
 
-function give(open: NfQueue, packets: readonly Waiting[], verdict: Verdict): void {
-  for (const { id, mark } of packets) open.verdict(id, verdict !== 'drop', markFor(verdict, mark))
+/** Where the packet came in, if it is not this computer's own. */
+function guestOf({ hook, inInterface }: QueuedPacket): QueuedFlow['forwarded'] {
+  if (hook !== PREROUTING) return undefined
+  return { interface: (inInterface === undefined ? undefined : loadNative().interfaceName(inInterface)) ?? '' }
+}
+
+function endsOf({ source, destination, ports }: Packet): Pick<QueuedFlow, 'source' | 'destination'> {
+  return {
+    source: { address: source, port: ports?.source ?? 0 },
+    destination: { address: destination, port: ports?.destination ?? 0 },
+  }
+}
+
+/** The flow can not be redirected any more. Forgotten, it is new with its next datagram. */
+function forget(packet: Packet | undefined): void {
+  if (packet?.ports === undefined) return
+  const { source, destination, ports } = packet
+  try {
+    loadNative().forgetFlow(PROTOCOL_UDP, source, ports.source, destination, ports.destination)
+  } catch {
+    // It is forgotten already, or will be asked for again.
+  }
+}
+
+function decided(id: number, mark: number, verdict: Verdict): undefined {
+  queue?.verdict(id, verdict !== 'drop', markFor(verdict, mark))
+}
+
+function settle(flow: number, verdict: Verdict): void {
+  const now = systemClock.now()
+  for (const table of Object.values(tables)) give(table.settle(flow, verdict, now), verdict)
+}
+
+function give(packets: readonly Waiting[], verdict: Verdict): void {
+  for (const { id, mark } of packets) decided(id, mark, verdict)
 }
 
 function expire(open: NfQueue): void {
-  const late = table.tick(systemClock.now())
-  for (const { packets } of late) give(open, packets, 'drop')
+  const now = systemClock.now()
+  const late = Object.values(tables).flatMap((table) => table.tick(now))
+  for (const { packets } of late) give(packets, 'drop')
   open.flush()
   if (late.length > 0) report({ kind: 'expired', flows: late.map(({ flow }) => flow) })
 }

@@ -1,9 +1,10 @@
 // The native part of the client on Linux: the packet queue of the kernel, where a redirected connection came from, and
-// whose a connection is.
+// whose a connection is, and sending from addresses of others.
 // Every thread of Node that loads the addon gets an instance of its own; nothing here is shared between them.
 #include <napi.h>
 
 #include "exec-watch.h"
+#include "foreign-address.h"
 #include "netlink-queue.h"
 #include "original-flow.h"
 #include "process-search.h"
@@ -17,6 +18,10 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("findOpenSockets", Napi::Function::New(env, spn::findOpenSockets, "findOpenSockets"));
   exports.Set("hasOpenSocket", Napi::Function::New(env, spn::hasOpenSocket, "hasOpenSocket"));
   exports.Set("ExecWatch", spn::ExecWatch::define(env));
+  exports.Set("forgetFlow", Napi::Function::New(env, spn::forgetFlow, "forgetFlow"));
+  exports.Set("sendPacket", Napi::Function::New(env, spn::sendPacket, "sendPacket"));
+  exports.Set("bindForeign", Napi::Function::New(env, spn::bindForeign, "bindForeign"));
+  exports.Set("interfaceName", Napi::Function::New(env, spn::interfaceName, "interfaceName"));
   return exports;
 }
 

@@ -21,6 +21,20 @@ export interface NativeAddon {
     peer: Uint8Array,
     peerPort: number,
   ): { readonly source: NativeEndpoint; readonly destination: NativeEndpoint } | undefined
+  /** The kernel tracks this connection no longer: its next packet is a first one. Arguments and errors as above. */
+  forgetFlow(protocol: number, local: Uint8Array, localPort: number, peer: Uint8Array, peerPort: number): void
+  /**
+   * Sends a whole IP packet, from its header on, to the destination that stands in it, whatever its source.
+   * @throws an error whose `code` is EPERM (no CAP_NET_RAW) or another errno
+   */
+  sendPacket(packet: Uint8Array): void
+  /**
+   * The descriptor of a TCP (6) or UDP (17) socket that is bound to an address which only a route makes local.
+   * @throws an error with a `code`
+   */
+  bindForeign(protocol: number, address: Uint8Array, port: number): number
+  /** The name of an interface; undefined if it is there no more. */
+  interfaceName(index: number): string | undefined
   readonly SocketDiag: new () => SocketDiag
   /**
    * Which of these sockets a process has open, and what the process is: all read of one process and one program.
@@ -146,6 +160,8 @@ export interface QueuedPacket {
   readonly hook: number
   /** 0x0800 for IPv4, 0x86dd for IPv6. */
   readonly etherType: number
+  /** Indices of interfaces; each undefined where the packet has none yet, or any more. */
+  readonly inInterface: number | undefined
   readonly outInterface: number | undefined
   /** The packet from its IP header on, cut off at `copyRange`. A copy: the receiver's to keep. */
   readonly payload: Uint8Array

@@ -25,6 +25,7 @@ napi_value packetObject(napi_env env, const nlmsghdr* message) {
   packet.setOptional("gid", attributes.find(NFQA_GID, sizeof(uint32_t)));
   packet.set("hook", header.hook);
   packet.set("etherType", ntohs(header.hw_protocol));
+  packet.setOptional("inInterface", attributes.find(NFQA_IFINDEX_INDEV, sizeof(uint32_t)));
   packet.setOptional("outInterface", attributes.find(NFQA_IFINDEX_OUTDEV, sizeof(uint32_t)));
   packet.setBytes("payload", attributes.find(NFQA_PAYLOAD, 0), attributes.lengthOf(NFQA_PAYLOAD));
   return packet.result();

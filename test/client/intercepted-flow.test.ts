@@ -15,6 +15,7 @@ class TestFlow implements InterceptedFlow {
   readonly destination = { address: Uint8Array.of(93, 184, 216, 34), port: 443 }
   readonly uid = 1000
   readonly sockets = []
+  readonly forwarded = undefined
   readonly verdicts: string[] = []
   onSocket: ((socket: Socket | undefined) => void) | undefined
 

@@ -30,7 +30,6 @@ beforeEach(() => {
       rules: () => current,
       extraPublic: () => [],
       nameOf: () => undefined,
-      findApp: () => Promise.resolve(undefined),
     },
   })
 })

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import type { App, AppQuery } from '../../client/apps/app.ts'
+import type { App } from '../../client/apps/app.ts'
 import type { InterceptedFlow } from '../../client/interception/interception-api.ts'
 import { JudgedConnector } from '../../client/judged-connector.ts'
 import { RuleSet } from '../../client/rules/rule-set.ts'
@@ -16,7 +16,6 @@ const named = (name: string, port = 443): Target => ({ kind: 'name', name, port 
 const rules = (text: string): RuleSet =>
   new RuleSet(rulesOfText(text), { lists: new Map(), locator: NOWHERE, userIds: new Map() })
 
-const SOCKET = { inode: 5, uid: 1000, cookie: 7n, cgroup: 3 }
 const CURL: App = { key: '1000 path:/usr/bin/curl', path: '/usr/bin/curl', uid: 1000, pid: 9 }
 const NEVER = new Promise<undefined>(() => {})
 
@@ -24,8 +23,7 @@ let scene: ConnectorScene
 let judged: JudgedConnector
 let current: RuleSet
 let extraPublic: readonly IpRange[]
-/** Who was asked about, and what is said of them. */
-let asked: AppQuery[]
+/** Whose flows are. */
 let app: Promise<App | undefined>
 /** Of addresses of flows of user 1000, by app. */
 let names: Map<string, string>
@@ -33,17 +31,12 @@ let names: Map<string, string>
 beforeEach(() => {
   scene = new ConnectorScene(new MemoryNetwork(['a', 'b', 'c', 'd', 'e']), { hops: 3 })
   extraPublic = []
-  asked = []
   names = new Map()
   app = Promise.resolve(undefined)
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
     ...{ rules: () => current, extraPublic: () => extraPublic },
     nameOf: (owner, uid) => (uid === 1000 ? names.get(owner?.key ?? '') : undefined),
-    findApp: (query) => {
-      asked.push(query)
-      return app
-    },
   })
 })
 
@@ -59,7 +52,7 @@ function flow(uid?: number): { flow: InterceptedFlow; verdicts: string[] } {
     verdicts,
     flow: {
       ...{ source: { address: ip('192.168.1.5'), port: 4 }, destination: { address: ip('93.0.0.1'), port: 443 }, uid },
-      sockets: [SOCKET],
+      ...{ sockets: [], forwarded: undefined },
       admit: () => void verdicts.push('admit'),
       refuse: (how) => void verdicts.push(how),
       direct: () => void verdicts.push('direct'),
@@ -112,7 +105,7 @@ describe('an intercepted connection', () => {
   ])('of the verdict %s: its program gets %s', async (verdict, told) => {
     current = rules(`global: { default: ${verdict} }`)
     const one = flow()
-    judged.takeFlow(one.flow)
+    judged.takeFlow(one.flow, app)
     await scene.settle()
     expect(one.verdicts).toEqual([told])
   })
@@ -120,7 +113,7 @@ describe('an intercepted connection', () => {
   test('is judged by its user', async () => {
     current = rules('apps:\n  - { user: 1000, default: direct }')
     const [mine, other, unknown] = [flow(1000), flow(1001), flow()]
-    for (const one of [mine, other, unknown]) judged.takeFlow(one.flow)
+    for (const one of [mine, other, unknown]) judged.takeFlow(one.flow, app)
     await scene.settle()
     expect([mine, other, unknown].map(({ verdicts }) => verdicts)).toEqual([['direct'], ['admit'], ['admit']])
   })
@@ -128,7 +121,7 @@ describe('an intercepted connection', () => {
   test('whose wish can not be honoured is refused', async () => {
     current = rules('global: { default: { verdict: tunnel, exit: C:DE } }')
     const one = flow()
-    judged.takeFlow(one.flow)
+    judged.takeFlow(one.flow, app)
     await scene.settle()
     expect(one.verdicts).toEqual(['reset'])
   })
@@ -137,14 +130,12 @@ describe('an intercepted connection', () => {
 describe('whose a connection is', () => {
   const CURL_GOES_DIRECTLY = 'apps:\n  - { app: /usr/bin/curl, default: direct }\nglobal: { default: block }'
 
-  test('is asked by its own socket, and nothing waits for it where no rule is about apps', async () => {
+  test('is not waited for where no rule is about apps', () => {
     current = rules('global: { default: direct }')
     app = NEVER
     const one = flow(1000)
-    judged.takeFlow(one.flow)
+    judged.takeFlow(one.flow, app)
     expect(one.verdicts).toEqual(['direct'])
-    const { source, destination } = one.flow
-    expect(asked).toEqual([{ protocol: 6, source, destination, uid: 1000, sockets: [SOCKET] }])
   })
 
   test('decides, where a rule is about apps: nothing is said before it is known', async () => {
@@ -152,7 +143,7 @@ describe('whose a connection is', () => {
     const { promise, resolve } = Promise.withResolvers<App>()
     app = promise
     const one = flow(1000)
-    judged.takeFlow(one.flow)
+    judged.takeFlow(one.flow, app)
     await scene.settle()
     expect(one.verdicts).toEqual([])
     resolve(CURL)
@@ -175,7 +166,7 @@ describe('whose a connection is', () => {
     const verdicts = [CURL, undefined].map((one) => {
       app = Promise.resolve(one)
       const asking = flow(1000)
-      judged.takeFlow(asking.flow)
+      judged.takeFlow(asking.flow, app)
       expect(asking.verdicts).toEqual([])
       return asking.verdicts
     })
@@ -239,7 +230,7 @@ describe('when rules change', () => {
   test('a connection that is still being made is cut too', async () => {
     current = rules('')
     const one = flow()
-    judged.takeFlow(one.flow)
+    judged.takeFlow(one.flow, app)
     change('global: { default: block }')
     await scene.settle()
     expect([one.verdicts, scene.connector.circuitCount]).toEqual([['unreachable'], 0])

@@ -20,6 +20,8 @@ export interface SpnWorldOptions {
   /** A destination host in each of these cities, known as `tokyo.test`. */
   readonly destinations: readonly CityName[]
   readonly userCity: CityName
+  /** How programs of the user machine resolve names. Default: by a hosts file. */
+  readonly userNames?: 'dns' | 'hosts-file'
   readonly delays?: boolean
   /** What the user's line does to packets. */
   readonly userLine?: LineSpec
@@ -76,7 +78,7 @@ export class SpnWorld {
     const world = await World.create({
       hosts: [
         { name: 'directory', ...CITIES.zurich },
-        { name: 'user', ...CITIES[options.userCity], names: 'hosts-file', ...userLine },
+        { name: 'user', ...CITIES[options.userCity], names: options.userNames ?? 'hosts-file', ...userLine },
         ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
@@ -185,6 +187,8 @@ export class SpnWorld {
   async #startHubs(): Promise<void> {
     for (const city of this.#options.hubs) {
       const host = this.world.host(hubName(city))
+      // As most systems have it: everybody may ping.
+      await host.mustRun('sh', ['-c', 'echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range'])
       this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host) })
     }
     const processes = this.hubs.map(({ process: hub }) => hub)

@@ -1,16 +1,25 @@
 /**
  * A client that only intercepts, for tests: `interception-driver.ts OPTIONS`, run as the own group of the rules. What it
  * does with a flow depends on the port it wants to go to (DRIVER_PORTS). Says in lines of JSON what happens, and takes
- * the commands {"close": true}, {"keep": true} (close, but keep the rules) and {"break": true} (ends the queue's thread).
+ * the commands {"close": true}, {"keep": true} (close, but keep the rules), {"break": true} (ends the queue's thread), {"pid": true} and
+ * {"count": true} (how many packets of other protocols were refused).
  */
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Worker } from 'node:worker_threads'
+import { countOtherProtocols } from '../../../client/interception/firewall.ts'
 import { LinuxInterception } from '../../../client/interception/interception.ts'
-import type { InterceptedFlow } from '../../../client/interception/interception-api.ts'
+import type {
+  DnsAsked,
+  InterceptedDatagrams,
+  InterceptedEcho,
+  InterceptedFlow,
+  Refusal,
+  SeenFlow,
+} from '../../../client/interception/interception-api.ts'
 import { asFault } from '../../../shared/base/fault.ts'
 import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
-import { DRIVER_PORTS } from './driver-ports.ts'
+import { DRIVER_PORTS, LATE_MS } from './driver-ports.ts'
 
 const SLOW_MS = 800
 
@@ -19,11 +28,16 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
   readonly redirectPort: number
   readonly gid: number
   readonly direct: readonly string[]
+  /** Answers questions for names itself, but for those to resolvers in these networks. */
+  readonly resolvers?: readonly string[]
+  /** Answers requests for an echo, but refuses those to the addresses here. */
+  readonly echoes?: Readonly<Record<string, Refusal | 'direct'>>
   /** Only removes the rules of an earlier run. */
   readonly remove?: boolean
 }
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
 
+let sockets = 0
 const workers: Worker[] = []
 process.on('worker', (worker) => workers.push(worker))
 
@@ -33,8 +47,15 @@ const interception = new LinuxInterception(
     redirectPort: given.redirectPort,
     own: { gid: given.gid },
     directNetworks: given.direct.flatMap((text) => parseRange(text) ?? []),
+    directResolvers: given.resolvers?.flatMap((text) => parseRange(text) ?? []),
   },
-  { onFlow: handle, onFailure: (fault) => say({ failure: fault.code }) },
+  {
+    onFlow: handle,
+    onDatagrams: handleDatagrams,
+    onDns: given.resolvers && answerName,
+    onEcho: given.echoes && answerEcho,
+    onFailure: (fault) => say({ failure: fault.code }),
+  },
 )
 
 try {
@@ -47,8 +68,10 @@ try {
 }
 process.exit()
 
-async function obey(command: { readonly close?: boolean; readonly keep?: boolean; readonly break?: boolean }) {
+async function obey(command: Readonly<Record<string, boolean | undefined>>) {
   if (command.break === true) await workers[0]?.terminate()
+  if (command.pid === true) say({ pid: process.pid })
+  if (command.count === true) say({ others: await countOtherProtocols() })
   if (command.close !== true && command.keep !== true) return
   await interception.close({ keepRules: command.keep === true })
   await interception.close()
@@ -56,12 +79,8 @@ async function obey(command: { readonly close?: boolean; readonly keep?: boolean
 }
 
 function handle(flow: InterceptedFlow): void {
-  const { source, destination, uid } = flow
-  const about = {
-    source: formatEndpoint(source.address, source.port),
-    destination: formatEndpoint(destination.address, destination.port),
-    uid,
-  }
+  const { destination } = flow
+  const about = describe(flow)
   say({ flow: about })
   switch (destination.port) {
     case DRIVER_PORTS.reset:
@@ -82,11 +101,82 @@ function handle(flow: InterceptedFlow): void {
   }
 }
 
+function describe({ source, destination, uid, forwarded }: SeenFlow) {
+  return {
+    source: formatEndpoint(source.address, source.port),
+    destination: formatEndpoint(destination.address, destination.port),
+    uid,
+    ...(forwarded === undefined ? {} : { guest: forwarded.interface }),
+  }
+}
+
+/** Answers with the question turned round, and what was understood of it. A question "none" gets no answer. */
+async function answerName(asked: DnsAsked): Promise<Uint8Array> {
+  const query = Buffer.from(asked.query).toString()
+  const about = { ...describe(asked), transport: asked.transport, query }
+  say({ asked: about })
+  if (query === 'none') throw new Error('no answer')
+  return Buffer.from(JSON.stringify(about))
+}
+
+function answerEcho(request: InterceptedEcho): void {
+  const { source, destination, uid, forwarded, sequence, bytes } = request
+  const to = formatIp(destination)
+  say({ echo: { source: formatIp(source), destination: to, uid, guest: forwarded?.interface, sequence } })
+  const refusal = given.echoes?.[to]
+  if (refusal === undefined) request.answer(bytes)
+  else if (refusal === 'direct') request.direct()
+  else request.refuse(refusal)
+}
+
+/** Answers each datagram with what was understood of it. */
+function handleDatagrams(flow: InterceptedDatagrams): void {
+  const about = describe(flow)
+  say({ datagrams: about })
+  switch (flow.destination.port) {
+    case DRIVER_PORTS.reset:
+      return flow.refuse('reset')
+    case DRIVER_PORTS.unreachable:
+      return flow.refuse('unreachable')
+    case DRIVER_PORTS.drop:
+      return flow.refuse('drop')
+    case DRIVER_PORTS.undecided:
+      return
+    case DRIVER_PORTS.direct:
+      return flow.direct()
+    case DRIVER_PORTS.slow:
+      setTimeout(() => takeDatagrams(flow), SLOW_MS)
+      return
+    default:
+      return takeDatagrams(flow)
+  }
+}
+
+function takeDatagrams(flow: InterceptedDatagrams): void {
+  flow.admit((socket) => {
+    const number = ++sockets
+    say({ socket: number, source: formatEndpoint(socket.source.address, socket.source.port) })
+    return {
+      datagram: (to, bytes) => {
+        const about = { socket: number, to: formatEndpoint(to.address, to.port), text: Buffer.from(bytes).toString() }
+        say({ datagram: about })
+        const answer = Buffer.from(JSON.stringify(about))
+        if (to.port === DRIVER_PORTS.late) setTimeout(() => socket.reply(to, answer), LATE_MS)
+        else socket.reply(to, answer)
+        if (to.port === DRIVER_PORTS.stranger) socket.reply({ ...to, port: to.port + 1 }, answer)
+        if (to.port === DRIVER_PORTS.once) socket.close()
+      },
+      closed: () => say({ socketClosed: number }),
+    }
+  })
+}
+
 /** Tells the program what was understood of its connection. */
 function answer(flow: InterceptedFlow, about: object): void {
   flow.admit((socket) => {
     say({ arrived: about, socket: socket !== undefined })
-    socket?.end(JSON.stringify(about))
+    // What was not read would make the end a reset.
+    socket?.resume().end(JSON.stringify(about))
   })
 }
 

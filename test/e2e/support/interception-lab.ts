@@ -1,3 +1,4 @@
+import type { Refusal } from '../../../client/interception/interception-api.ts'
 import type { Verdict } from '../../../client/interception/marks.ts'
 import { DRIVER_PORTS } from './driver-ports.ts'
 import { LineProcess } from './line-process.ts'
@@ -26,6 +27,26 @@ interface TcpOptions {
   readonly timeoutMs?: number
 }
 
+/** For whom a datagram is. */
+interface Peer {
+  readonly host: string
+  readonly port: number
+  readonly text?: string
+  readonly afterMs?: number
+}
+
+interface TalkOptions {
+  readonly localPort?: number
+  readonly connected?: boolean
+  readonly timeoutMs?: number
+}
+
+interface Heard {
+  readonly from: string
+  readonly port: number
+  readonly text: string
+}
+
 interface InterceptOptions {
   /** A folder whose programs are taken first. */
   readonly path?: string
@@ -34,6 +55,10 @@ interface InterceptOptions {
   readonly without?: string
   /** Does not intercept, but removes the rules of an earlier run. */
   readonly remove?: boolean
+  /** Answers questions for names, but for those to resolvers in these networks. */
+  readonly resolvers?: readonly string[]
+  /** Answers requests for an echo, but refuses those to the addresses here. */
+  readonly echoes?: Readonly<Record<string, Refusal | 'direct'>>
   /** Gives every flow this verdict. */
   readonly verdict?: Verdict
   /** With `verdict`: looks for the app of each flow before. */
@@ -61,15 +86,21 @@ export class InterceptionLab {
     }
   }
 
+  /** A host behind the client, with a program on it. */
+  addGuest(): LineProcess {
+    this.hosts.addGuest()
+    return this.probe('guest', APP_GID)
+  }
+
   close(): Promise<void> {
     return this.hosts.close()
   }
 
   /** Starts the intercepting client, and gives it with what came of it: started, or a fault. */
   async intercept(options: InterceptOptions = {}) {
-    const { path, gid = OWN_GID, without, remove = false, verdict, apps = false } = options
+    const { path, gid = OWN_GID, without, remove = false, resolvers, echoes, verdict, apps = false } = options
     const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
-    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, verdict, apps }
+    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, resolvers, echoes, verdict, apps }
     const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
     const driver = [`test/e2e/support/${script}`, JSON.stringify(settings)]
     const drop = without === undefined ? [] : ['setpriv', `--bounding-set=-${without}`, `--inh-caps=-${without}`]
@@ -111,6 +142,18 @@ export class InterceptionLab {
     return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram', ...options })) as unknown as Outcome
   }
 
+  /** Datagrams from one socket of the program, and all that came back. */
+  async talk(to: readonly Peer[], options: TalkOptions = {}): Promise<{ result: string; heard: readonly Heard[] }> {
+    const { result, text } = await this.command(this.app, { op: 'talk', to, ...options })
+    return { result: String(result), heard: JSON.parse(String(text)) as Heard[] }
+  }
+
+  /** How many packets the client host has ever given to user space. */
+  async queued(): Promise<number> {
+    const { stdout } = await this.hosts.run('client', 'cat', ['/proc/net/netfilter/nfnetlink_queue'])
+    return Number(stdout.trim().split(/\s+/)[7])
+  }
+
   async command(to: LineProcess, command: object): Promise<Readonly<Record<string, unknown>>> {
     const id = this.#nextId++
     to.send({ id, ...command })
@@ -133,6 +176,20 @@ export class InterceptionLab {
     return wire.messages.map(({ text }) => String(text)).filter((line) => !line.includes(`.${MARKER_PORT}: UDP`))
   }
 
+  /** Everything that leaves the client host by its cable, whatever its source, apart from ARP and neighbour discovery. */
+  async leaving(during: () => Promise<unknown>): Promise<string[]> {
+    const { stdout } = await this.hosts.run('client', 'cat', [`/sys/class/net/${CLIENT_DEVICE}/address`])
+    const discovery = '(icmp6 and ip6[40] >= 130 and ip6[40] <= 143) or (ip6[6] == 0 and ip6[48] == 143)'
+    return this.onTheWire(`ether src ${stdout.trim()} and not arp and not (${discovery})`, during)
+  }
+
+  /** A Python program on the client host, of an ordinary group, which has to succeed. Gives what it printed. */
+  async python(script: string, args: readonly string[] = [], host: 'client' | 'guest' = 'client'): Promise<string> {
+    const { stdout, stderr } = await this.hosts.run(host, 'python3', ['-c', script, ...args], { gid: APP_GID })
+    if (stderr !== '') throw new Error(stderr)
+    return stdout
+  }
+
   /** Everything that the client host sends, apart from neighbour discovery of both families. */
   sentByClient(during: () => Promise<unknown>): Promise<string[]> {
     const discovery = '(icmp6 and ip6[40] >= 130 and ip6[40] <= 143)'
@@ -151,7 +208,7 @@ export class InterceptionLab {
   }
 
   /** A program that makes connections on command, in this group. */
-  probe(host: 'client' | 'server', gid: number): LineProcess {
+  probe(host: 'client' | 'server' | 'guest', gid: number): LineProcess {
     const args = ['--no-warnings', 'test/e2e/support/probe.ts']
     return new LineProcess(this.hosts.spawn(host, process.execPath, args, { gid }))
   }

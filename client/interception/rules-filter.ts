@@ -1,0 +1,85 @@
+import type { IpFamily } from '../../shared/base/ip-address.ts'
+import { ANSWERS, hasConnectionMark, hasMark, rangesOf, SAVE_MARK, type TableRules } from './rule-text.ts'
+import type { RuleOptions } from './rules.ts'
+
+const OUTPUT = 'SPN_OUTPUT'
+const FORWARD = 'SPN_FORWARD'
+const INPUT = 'SPN_INPUT'
+const KEEP = 'SPN_KEEP'
+
+/** By this comment the rules are found that count what is neither TCP, UDP nor ICMP. */
+export const OTHER_PROTOCOL = 'other-protocol'
+
+/** What IPv6 needs inwards, and the multicast query: a switch that hears no report after it cuts neighbour discovery off. */
+const DISCOVERY_IN = [130, 133, 134, 135, 136]
+
+/** What becomes of each mark. What has none is dropped. */
+export function filterRules({ directNetworks }: RuleOptions, family: IpFamily): TableRules {
+  return {
+    table: 'filter',
+    chains: [OUTPUT, FORWARD, INPUT, KEEP],
+    jumps: [
+      { hook: 'OUTPUT', chain: OUTPUT },
+      { hook: 'FORWARD', chain: FORWARD },
+      { hook: 'INPUT', chain: INPUT },
+    ],
+    rules: [
+      ...outputRules(family).map((rule) => `-A ${OUTPUT} ${rule}`),
+      ...forwardRules(family).map((rule) => `-A ${FORWARD} ${rule}`),
+      ...inputRules(rangesOf(directNetworks, family), family).map((rule) => `-A ${INPUT} ${rule}`),
+      `-A ${KEEP} ${SAVE_MARK}`,
+    ],
+  }
+}
+
+function outputRules(family: IpFamily): readonly string[] {
+  return [
+    // Tunnelled packets are on their way to the loopback interface already, so this comes before the next rule.
+    `${hasMark('tunnel')} -g ${KEEP}`,
+    // Resets and errors that the rules below send to a program go this way; they must leave no mark on its connection.
+    '-o lo -j RETURN',
+    ...ANSWERS.map((match) => `${match} -j RETURN`),
+    ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasMark(name)} -g ${KEEP}`),
+    ...refusals(family),
+  ]
+}
+
+/** A tunnelled flow of a guest is led to this computer, so it never comes here; if it does it is dropped with the rest. */
+function forwardRules(family: IpFamily): readonly string[] {
+  return [
+    ...(['direct', 'exempt'] as const).map((name) => `${hasMark(name)} -g ${KEEP}`),
+    // Not by its source: a guest of a direct network would go everywhere.
+    ...(['direct', 'exempt'] as const).map((name) => `-m conntrack --ctdir REPLY ${hasConnectionMark(name)} -j RETURN`),
+    ...refusals(family),
+  ]
+}
+
+function inputRules(direct: readonly string[], family: IpFamily): readonly string[] {
+  return [
+    '-i lo -j RETURN',
+    // Of guests, on its way to the listener.
+    `${hasMark('tunnel')} -g ${KEEP}`,
+    ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
+    ...(family === 6 ? DISCOVERY_IN.map((type) => `-p icmpv6 --icmpv6-type ${type} -j RETURN`) : []),
+    ...direct.map((range) => `-s ${range} -j RETURN`),
+    // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.
+    '-p tcp --tcp-flags SYN NONE -j RETURN',
+    '-j DROP',
+  ]
+}
+
+/** What becomes of everything that may not go on; nothing comes back from here. */
+function refusals(family: IpFamily): readonly string[] {
+  const prohibited = family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'
+  const unreachable = family === 4 ? 'icmp-host-unreachable' : 'icmp6-addr-unreachable'
+  return [
+    `-p tcp ${hasMark('block')} -j REJECT --reject-with tcp-reset`,
+    `${hasMark('block')} -j REJECT --reject-with ${prohibited}`,
+    `${hasMark('unreachable')} -j REJECT --reject-with ${unreachable}`,
+    // No verdict, or the one to drop it.
+    ...['tcp', 'udp', family === 4 ? 'icmp' : 'icmpv6'].map((protocol) => `-p ${protocol} -j DROP`),
+    // Nobody could judge it or carry it: tunnels of other kinds, raw sockets, and what is to come.
+    `-m comment --comment ${OTHER_PROTOCOL} -j REJECT --reject-with ${prohibited}`,
+    '-j DROP',
+  ]
+}

@@ -1,0 +1,114 @@
+import type { IpFamily } from '../../shared/base/ip-address.ts'
+import { GUEST_ADDRESSES } from './guest-address.ts'
+import { ANSWERS, hasMark, matchOwn, RESTORE_MARK, rangesOf, setMark, type TableRules } from './rule-text.ts'
+import type { RuleOptions } from './rules.ts'
+
+const JUDGE = 'SPN_JUDGE'
+const FORWARDED = 'SPN_FORWARDED'
+const GUARD = 'SPN_GUARD'
+const DNS_PORT = 53
+
+/** Not to whole networks: what programs announce to their neighbours stays here. */
+const UNICAST = '-m addrtype --dst-type UNICAST'
+
+const ECHO_REQUEST = { 4: '-p icmp --icmp-type 8', 6: '-p icmpv6 --icmpv6-type 128' } as const
+
+/** Where the listener is, for programs of this computer. */
+const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
+
+/** Router and neighbour solicitations and advertisements, and multicast reports: IPv6 does not live without them. */
+const DISCOVERY_OUT = [133, 134, 135, 136, 143]
+
+/** Who gets which mark: by rule, from the connection, or by asking the queue. */
+export function judgeRules(options: RuleOptions, family: IpFamily): TableRules {
+  return {
+    table: 'mangle',
+    chains: [JUDGE, FORWARDED, GUARD],
+    jumps: [
+      { hook: 'OUTPUT', chain: JUDGE },
+      { hook: 'PREROUTING', chain: FORWARDED },
+      { hook: 'POSTROUTING', chain: GUARD },
+    ],
+    rules: [
+      ...localRules(options, family).map((rule) => `-A ${JUDGE} ${rule}`),
+      ...forwardedRules(options, family).map((rule) => `-A ${FORWARDED} ${rule}`),
+      // A socket that is bound to a device keeps its packets there, redirected or not.
+      `-A ${GUARD} ${hasMark('tunnel')} ! -o lo -j DROP`,
+    ],
+  }
+}
+
+/** What programs of this computer send. */
+function localRules(options: RuleOptions, family: IpFamily): readonly string[] {
+  return [
+    // A mark that the program set itself counts for nothing.
+    setMark('none'),
+    // An answer of the listener for datagrams to a flow that the kernel has forgotten: it would go out under its own name.
+    ...[LOOPBACK[family], GUEST_ADDRESSES[family]].map(
+      (address) => `-s ${address} -p udp --sport ${options.redirectPort} -m conntrack --ctdir ORIGINAL -j DROP`,
+    ),
+    '-o lo -j RETURN',
+    // Before the client's own: its answers to guests must leave no mark on their flows.
+    ...ANSWERS.map((match) => `${match} -j RETURN`),
+    // By the sending socket, not by the connection: a stranger that takes over our port is no friend.
+    `${matchOwn(options.own)} ${setMark('own')}`,
+    `${hasMark('own')} -j RETURN`,
+    RESTORE_MARK,
+    `${hasMark('direct')} -j RETURN`,
+    `${hasMark('tunnel')} -j RETURN`,
+    // What the kernel sends for a connection of ours whose socket is closed belongs to no socket any more.
+    `-p tcp --tcp-flags SYN NONE ${hasMark('own')} -j RETURN`,
+    // Any other value in our byte is somebody else's.
+    setMark('none'),
+    // Discovery has no connection and no socket, so it could not be judged; without it IPv6 would hang on the client.
+    ...(family === 6 ? DISCOVERY_OUT.map((type) => `-p icmpv6 --icmpv6-type ${type} ${setMark('exempt')}`) : []),
+    ...newFlowRules(options, family),
+  ]
+}
+
+/** What comes in for somebody else: guests' flows, and answers to those that go out directly. */
+function forwardedRules(options: RuleOptions, family: IpFamily): readonly string[] {
+  return [
+    setMark('none'),
+    '-i lo -j RETURN',
+    '-m addrtype --dst-type LOCAL -j RETURN',
+    ...(family === 6 ? ['-d fe80::/10 -j RETURN'] : []),
+    // In the name of another guest, or of this computer, from where he is not: it would share his flows.
+    '-m rpfilter --invert -j DROP',
+    RESTORE_MARK,
+    `${hasMark('direct')} -j RETURN`,
+    `${hasMark('tunnel')} -j RETURN`,
+    // Also the client's own: nobody else has part in its connections.
+    setMark('none'),
+    ...newFlowRules(options, family),
+  ]
+}
+
+function newFlowRules({ queueNum, directNetworks, directResolvers }: RuleOptions, family: IpFamily): readonly string[] {
+  const resolvers = directResolvers && rangesOf(directResolvers, family)
+  return [
+    ...(resolvers ?? []).flatMap((range) =>
+      ['tcp', 'udp'].map((protocol) => `-d ${range} -p ${protocol} --dport ${DNS_PORT} ${setMark('exempt')}`),
+    ),
+    `${hasMark('exempt')} -j RETURN`,
+    // Before direct networks: a resolver there would ask others outside.
+    ...(resolvers === undefined ? [] : ask(queueNum, ` --dport ${DNS_PORT}`)),
+    ...rangesOf(directNetworks, family).map((range) => `-d ${range} ${setMark('exempt')}`),
+    `${hasMark('exempt')} -j RETURN`,
+    ...ask(queueNum, ''),
+    `${ECHO_REQUEST[family]} ${UNICAST} ${toQueue(queueNum)}`,
+  ]
+}
+
+function ask(queueNum: number, ports: string): readonly string[] {
+  return [
+    `-p tcp${ports} ${toQueue(queueNum)}`,
+    `-p udp${ports} -m conntrack --ctstate ESTABLISHED ${setMark('stale')}`,
+    `-p udp${ports} ${UNICAST} ${toQueue(queueNum)}`,
+  ]
+}
+
+/** What connection tracking does not understand can be neither redirected nor remembered: left unjudged. */
+function toQueue(queueNum: number): string {
+  return `-m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num ${queueNum}`
+}
