@@ -1,5 +1,5 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
-import { Fault } from '../shared/base/fault.ts'
+import { asFault, Fault } from '../shared/base/fault.ts'
 import type { Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
@@ -15,6 +15,7 @@ import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
+import { DaemonPid } from './control/daemon-pid.ts'
 import { DnsService } from './dns/dns-service.ts'
 import { askerOf } from './dns-asker.ts'
 import { type Home, HomeLink } from './home-link.ts'
@@ -23,8 +24,13 @@ import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { InterceptedTraffic } from './intercepted-traffic.ts'
 import type { Interception, InterceptionParts } from './interception/interception-api.ts'
 import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
+import { networkPrint } from './network-print.ts'
+import { NetworkWatch } from './network-watch.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
+import type { Opening } from './protection/exemptions.ts'
+import { Protection } from './protection/protection.ts'
+import { protectionCommand } from './protection/protection-command.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
 import { noRules } from './rules/rule-set.ts'
 import { RulesFile } from './rules/rules-file.ts'
@@ -42,12 +48,11 @@ export interface ClientParts {
   readonly directHttp: HttpSend
   /** Whose connections are, on systems where that can be told. */
   readonly apps: { readonly find: FindApp; close(): Promise<void> } | undefined
-  /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
-  readonly intercept: ((handlers: InterceptionHandlers) => Interception) | undefined
+  /** The computer stays blocked when the client is closed. Default: it is opened again. */
+  readonly keepRules?: boolean
+  /** Interception of this computer, if it is wanted, with what is to be done with what is intercepted. */
+  readonly intercept: ((handlers: InterceptionParts) => Interception) | undefined
 }
-
-/** What becomes of what is intercepted. */
-export type InterceptionHandlers = Omit<InterceptionParts, 'onFailure'>
 
 const TICK_MS = 1_000
 const UNRESOLVABLE = 'directories with a host name may not be found while interception is on: give their addresses'
@@ -59,6 +64,7 @@ export class Client {
   readonly #connections = new ConnectionList()
   readonly #maps: MapKeeper
   readonly #homeLink: HomeLink
+  readonly #networkWatch: NetworkWatch
   readonly #connector: Connector
   readonly #rulesFile: RulesFile | undefined
   readonly #judged: JudgedConnector
@@ -66,7 +72,9 @@ export class Client {
   readonly #socks: ProxyServer | undefined
   readonly #httpProxy: ProxyServer | undefined
   readonly #control: ControlServer
+  readonly #daemon: DaemonPid
   readonly #interception: Interception | undefined
+  readonly #protection: Protection
   readonly #throughCircuits: HttpSend
   #timer: NodeJS.Timeout | undefined
   #started: Promise<void> | undefined
@@ -85,7 +93,12 @@ export class Client {
       ...{ networkId, clock, random, map, transport: options.transport, log: log.part('home') },
       homes: new HomeStore(files.stateDir),
       ownLocation: () => ownLocation(locator),
-      onUp: () => {},
+      onUp: () => this.#protection.handle({ kind: 'home-back' }),
+      onDown: ({ code }) => this.#protection.handle({ kind: 'home-lost', reason: code }),
+    })
+    this.#networkWatch = new NetworkWatch({
+      ...{ clock, wallClock: parts.wallClock, look: networkPrint },
+      onChange: () => this.#networkChanged(),
     })
     this.#connector = new Connector(
       { wish: { hops: options.hops }, targetAfterAnswer: options.privateTargets },
@@ -124,13 +137,18 @@ export class Client {
     this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#judged, findApp)
     const { resolver } = this.#dns
     const traffic = new InterceptedTraffic({ judged: this.#judged, connector: this.#connector, findApp, resolver })
-    this.#interception = parts.intercept?.({
+    const interception = parts.intercept?.({
       onFlow: (flow) => traffic.takeFlow(flow),
       onDatagrams: (flow) => traffic.takeDatagrams(flow),
       onEcho: (request) => traffic.takeEcho(request),
       onDns: (asked) => traffic.answerName(asked),
+      onFailure: ({ code }) => this.#protection.handle({ kind: 'failure', reason: code }),
     })
-    this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
+    this.#interception = interception
+    const open = interception && ((openings: readonly Opening[]) => interception.open(openings))
+    this.#protection = new Protection({ clock, wallClock: parts.wallClock, log: log.part('protection'), open })
+    this.#daemon = new DaemonPid(files.pidFile)
+    this.#control = new ControlServer(files.controlSocket, (command, request) => this.#command(command, request))
   }
 
   /**
@@ -147,7 +165,8 @@ export class Client {
     const { clock, log, network } = this.#parts
     const byHostName = this.#interception === undefined ? [] : directoriesByHostName(network)
     if (byHostName.length > 0) log.warn(UNRESOLVABLE, { directories: byHostName.join(', ') })
-    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#dns, this.#interception]) {
+    for (const part of [this.#control, this.#daemon, this.#socks, this.#httpProxy, this.#dns, this.#interception]) {
+      if (part !== undefined && part === this.#interception) this.#protection.handle({ kind: 'start' })
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
     }
@@ -155,8 +174,10 @@ export class Client {
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
       this.#dns.resolver.tick(clock.now())
+      this.#networkWatch.tick()
       this.#homeLink.tick()
       void this.#rulesFile?.tick()
+      this.#tickProtection()
     }, TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
@@ -178,10 +199,11 @@ export class Client {
   }
 
   async #close(): Promise<void> {
+    this.#protection.handle({ kind: 'stop' })
     await this.#started?.catch(() => undefined)
     try {
       // First, because the computer stays cut off as long as the rules are there: nothing else may keep them.
-      await this.#interception?.close()
+      await this.#interception?.close({ keepRules: this.#parts.keepRules ?? false })
     } finally {
       clearInterval(this.#timer)
       this.#maps.close()
@@ -191,8 +213,10 @@ export class Client {
       await this.#httpProxy?.close()
       await this.#control.close()
       await this.#parts.apps?.close()
+      this.#daemon.close()
       await this.#homeLink.close()
     }
+    this.#protection.handle({ kind: 'stopped' })
     this.#parts.log.info('client stopped')
   }
 
@@ -207,10 +231,28 @@ export class Client {
     return this.#homeLink.home === undefined ? undefined : this.#throughCircuits
   }
 
-  #command(command: string): unknown {
+  #networkChanged(): void {
+    this.#parts.log.info('the network changed, or this computer was asleep')
+    this.#homeLink.renew()
+    if (this.#homeLink.home === undefined) this.#maps.refresh()
+  }
+
+  /** Is there a way for connections now? The map is asked, because nothing happens when it expires. */
+  #tickProtection(): void {
+    this.#protection.tick()
+    try {
+      void this.#maps.map
+      if (this.#homeLink.home !== undefined) this.#protection.handle({ kind: 'ready' })
+    } catch (error) {
+      const { code } = asFault(error)
+      this.#protection.handle(code === 'map-expired' ? { kind: code } : { kind: 'home-lost', reason: code })
+    }
+  }
+
+  #command(command: string, request: Readonly<Record<string, unknown>>): unknown {
     if (command === 'status') return this.#status()
     if (command === 'connections') return this.#connections.all()
-    throw new Fault('options-invalid')
+    return protectionCommand(this.#protection, command, request)
   }
 
   #status(): unknown {
@@ -223,6 +265,7 @@ export class Client {
       intercepts: this.#interception !== undefined,
       rules: this.#rulesFile && { count: this.#rulesFile.rules.ruleCount, mistakes: this.#rulesFile.mistakes },
       dns: this.#dns.resolver.status(),
+      protection: this.#protection.view(),
       ...this.#ports(),
     }
   }

@@ -62,8 +62,13 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     from: 'client/interception',
-    may: ['shared/base', 'client/native'],
+    may: ['shared/base', 'client/native', 'client/protection/exemptions.ts'],
     because: 'taking connections from the system knows nothing of what becomes of them',
+  },
+  {
+    from: 'client/protection',
+    may: ['shared/base', 'client/interception', 'client/native'],
+    because: 'it keeps the firewall, and knows nothing of circuits',
   },
   {
     from: 'client/rules',
@@ -132,7 +137,10 @@ const EDGES: readonly Edge[] = [
   {
     what: 'names (node:dns)',
     pattern: imports('node:dns(/promises)?'),
-    may: { 'hub/resolver.ts': 'resolves names at the exit' },
+    may: {
+      'client/protection/portal-target.ts': 'asks the resolvers of a network for its portal',
+      'hub/resolver.ts': 'resolves names at the exit',
+    },
   },
   {
     what: 'HTTP (node:http, node:https, node:http2)',
@@ -157,12 +165,14 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:fs'),
     may: {
       'client/apps/process-files.ts': 'reads /proc, control groups and names of users',
+      'client/control/daemon-pid.ts': 'looks whether the daemon lives',
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
       'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
       'client/interception/outside-interfaces.ts': 'looks where default routes lead',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',
+      'client/network-print.ts': 'looks for its routes',
       'deploy/geo-table.ts': 'writes the table of places',
       'deploy/setup/addon.mjs': 'looks whether the addon is built',
       'deploy/setup/geo.mjs': 'looks whether the table of places is made',
@@ -185,6 +195,7 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:child_process'),
     may: {
       'client/interception/firewall-program.ts': 'runs the program that changes firewall rules',
+      'client/protection/nft-child.ts': 'runs the program that owns the guard, and the one that tells of changes',
       'deploy/run.mjs': 'starts the right Node',
       'deploy/setup/addon.mjs': 'builds the addon',
       'deploy/setup/geo.mjs': 'makes the table of places',
@@ -218,6 +229,7 @@ const EDGES: readonly Edge[] = [
     pattern: imports('node:os'),
     may: {
       'client/native/hurry.ts': 'puts threads that packets wait for in front',
+      'client/network-print.ts': 'looks for its addresses',
       'client/own-location.ts': 'looks for a public address of its own',
       'hub/hub.ts': 'names its own addresses, to which an exit must not connect',
     },
@@ -247,6 +259,7 @@ const EDGES: readonly Edge[] = [
     pattern: /(?<![.\w])process\.(?!nextTick)\w/,
     may: {
       'client/interception/firewall-program.ts': 'hands a search path to the program that it runs',
+      'client/control/daemon-pid.ts': 'ends the daemon',
       'client/interception/own-traffic.ts': 'looks whether this process is in the group that is not intercepted',
       'client/main.ts': 'reads its arguments and the platform',
       'deploy/geo-table.ts': 'reads its arguments',
@@ -271,8 +284,13 @@ const EDGES: readonly Edge[] = [
       'client/interception/interception.ts': 'forgets old flows',
       'client/interception/packet-queue.ts': 'gives up on a thread that does not end',
       'client/interception/queue-worker.ts': 'tells how the queue is',
+      'client/control/daemon-pid.ts': 'waits for the end of the daemon',
+      'client/protection/guard-table.ts': 'waits until an earlier guard is gone',
+      'client/protection/rule-commands.ts': 'waits until the guard of a daemon that was killed is gone',
+      'client/protection/rule-watch.ts': 'looks after the rules',
       'client/proxy/proxy-server.ts': 'gives up on apps that do not ask',
       'client/rules/steps.ts': 'lets others go on while a long list is read',
+      'client/service-manager.ts': 'tells that it lives',
       'directory/directory.ts': 'probes hubs and publishes maps',
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',

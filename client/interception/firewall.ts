@@ -74,5 +74,15 @@ async function change(family: IpFamily, textFor: (present: PresentRules) => stri
 }
 
 async function readPresent(family: IpFamily): Promise<PresentRules> {
-  return findPresent(await callFirewall(PROGRAMS[family].save, [], ''))
+  return findPresent(await savedRules(family))
+}
+
+/** All rules of everybody, as `iptables-save` prints them. @throws Fault as `hasRules` */
+export function savedRules(family: IpFamily): Promise<string> {
+  return callFirewall(PROGRAMS[family].save, [], '')
+}
+
+/** Is this the older kind of iptables, which keeps its rules elsewhere than nftables? @throws Fault as `hasRules` */
+export async function isLegacy(): Promise<boolean> {
+  return (await callFirewall(PROGRAMS[4].save, ['--version'], '')).includes('legacy')
 }

@@ -2,11 +2,14 @@ import type { Socket } from 'node:net'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpAddress } from '../../shared/base/ip-address.ts'
 import type { LocalSocket } from '../native/native.ts'
+import type { Opening } from '../protection/exemptions.ts'
 
 /** Takes every new connection of this computer's programs before its first packet leaves. One class per system. */
 export interface Interception {
   /** From the moment this resolves nothing leaves unjudged. @throws Fault and leaves everything as it was */
   start(): Promise<void>
+  /** What passes by itself for a while, in place of what did before. @throws Fault and leaves it as it was */
+  open(openings: readonly Opening[]): Promise<void>
   /** Idempotent. With `keepRules` programs stay cut off until the next start (or the rules are removed explicitly). */
   close(options?: { readonly keepRules?: boolean }): Promise<void>
 }

@@ -2,12 +2,13 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { loadNative, type NativeAddon } from '../native/native.ts'
+import type { Opening } from '../protection/exemptions.ts'
 import { datagramCalls, sendMade } from './datagram-calls.ts'
 import { DatagramFlows } from './datagram-flows.ts'
 import { DatagramListener } from './datagram-listener.ts'
 import { type AnswerDns, answerConnection, answerDatagrams, DNS_PORT } from './dns-capture.ts'
 import { ExpectedFlows } from './expected-flows.ts'
-import { hasRules, loadRules, removeRules } from './firewall.ts'
+import { hasRules, removeRules } from './firewall.ts'
 import type {
   DatagramTaker,
   FlowEndpoint,
@@ -32,6 +33,20 @@ export interface LinuxInterceptionOptions extends RuleOptions {
   readonly maxPending?: number
 }
 
+/** What puts the rules in force and takes them out. */
+export interface Firewall {
+  /** A failure leaves nothing, or the computer blocked as it was. @throws Fault as `loadRules` */
+  load(): Promise<void>
+  /** See `Interception`. @throws Fault as `loadRules` */
+  open(openings: readonly Opening[]): Promise<void>
+  /** With `keepRules` the rules stay, and only what needs this process ends. @throws Fault as `removeRules` */
+  remove(options: { readonly keepRules: boolean }): Promise<void>
+}
+
+export interface LinuxInterceptionParts extends InterceptionParts {
+  readonly firewall: Firewall
+}
+
 const DEFAULT_MAX_PENDING = 4_096
 /** So many flows of datagrams may be in use; a flow that is silent counts until it is forgotten. */
 const MAX_DATAGRAM_FLOWS = 16_384
@@ -53,7 +68,7 @@ type OpenTaker = (socket: ProgramSocket) => DatagramTaker
  * `removeRules`.
  */
 export class LinuxInterception implements Interception {
-  readonly #parts: InterceptionParts
+  readonly #parts: LinuxInterceptionParts
   readonly #options: LinuxInterceptionOptions
   readonly #native: NativeAddon
   readonly #listener: RedirectListener
@@ -72,7 +87,7 @@ export class LinuxInterception implements Interception {
   #closed: Promise<void> | undefined
 
   /** @throws Fault addon-missing */
-  constructor(options: LinuxInterceptionOptions, parts: InterceptionParts) {
+  constructor(options: LinuxInterceptionOptions, parts: LinuxInterceptionParts) {
     const maxPending = options.maxPending ?? DEFAULT_MAX_PENDING
     const native = loadNative()
     this.#native = native
@@ -116,7 +131,7 @@ export class LinuxInterception implements Interception {
   }
 
   /**
-   * Connections that programs have at this moment are reset with their next packet.
+   * Connections that programs have at this moment end, but those over loopback and to direct networks.
    *
    * @throws Fault port-in-use, queue-taken, capability-missing, program-missing, firewall-failed, options-invalid,
    *   cancelled (it was closed before)
@@ -125,6 +140,10 @@ export class LinuxInterception implements Interception {
     if (this.#closed !== undefined) return Promise.reject(new Fault('cancelled'))
     this.#started ??= this.#start()
     return this.#started
+  }
+
+  open(openings: readonly Opening[]): Promise<void> {
+    return this.#parts.firewall.open(openings)
   }
 
   close({ keepRules = false }: { readonly keepRules?: boolean } = {}): Promise<void> {
@@ -142,7 +161,7 @@ export class LinuxInterception implements Interception {
       await this.#datagramListener.start()
       this.#listening = true
       for (const flow of this.#early.splice(0)) this.#offer(flow)
-      await loadRules(this.#options)
+      await this.#parts.firewall.load()
     } catch (error) {
       await this.#stopServing()
       throw error
@@ -157,7 +176,7 @@ export class LinuxInterception implements Interception {
     )
     if (started !== true) return
     try {
-      if (!keepRules) await removeRules()
+      await this.#parts.firewall.remove({ keepRules })
     } finally {
       await this.#stopServing()
     }

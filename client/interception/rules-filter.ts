@@ -1,4 +1,5 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
+import { exemptions, type Opening } from '../protection/exemptions.ts'
 import { ANSWERS, hasConnectionMark, hasMark, rangesOf, SAVE_MARK, type TableRules } from './rule-text.ts'
 import type { RuleOptions } from './rules.ts'
 
@@ -10,11 +11,8 @@ const KEEP = 'SPN_KEEP'
 /** By this comment the rules are found that count what is neither TCP, UDP nor ICMP. */
 export const OTHER_PROTOCOL = 'other-protocol'
 
-/** What IPv6 needs inwards, and the multicast query: a switch that hears no report after it cuts neighbour discovery off. */
-const DISCOVERY_IN = [130, 133, 134, 135, 136]
-
 /** What becomes of each mark. What has none is dropped. */
-export function filterRules({ directNetworks }: RuleOptions, family: IpFamily): TableRules {
+export function filterRules({ directNetworks, openings = [] }: RuleOptions, family: IpFamily): TableRules {
   return {
     table: 'filter',
     chains: [OUTPUT, FORWARD, INPUT, KEEP],
@@ -26,7 +24,7 @@ export function filterRules({ directNetworks }: RuleOptions, family: IpFamily): 
     rules: [
       ...outputRules(family).map((rule) => `-A ${OUTPUT} ${rule}`),
       ...forwardRules(family).map((rule) => `-A ${FORWARD} ${rule}`),
-      ...inputRules(rangesOf(directNetworks, family), family).map((rule) => `-A ${INPUT} ${rule}`),
+      ...inputRules(rangesOf(directNetworks, family), openings, family).map((rule) => `-A ${INPUT} ${rule}`),
       `-A ${KEEP} ${SAVE_MARK}`,
     ],
   }
@@ -54,13 +52,13 @@ function forwardRules(family: IpFamily): readonly string[] {
   ]
 }
 
-function inputRules(direct: readonly string[], family: IpFamily): readonly string[] {
+function inputRules(direct: readonly string[], openings: readonly Opening[], family: IpFamily): readonly string[] {
   return [
     '-i lo -j RETURN',
     // Of guests, on its way to the listener.
     `${hasMark('tunnel')} -g ${KEEP}`,
     ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
-    ...(family === 6 ? DISCOVERY_IN.map((type) => `-p icmpv6 --icmpv6-type ${type} -j RETURN`) : []),
+    ...exemptions(family, openings).into.map((match) => `${match} -j RETURN`),
     ...direct.map((range) => `-s ${range} -j RETURN`),
     // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.
     '-p tcp --tcp-flags SYN NONE -j RETURN',

@@ -1,4 +1,5 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
+import { exemptions } from '../protection/exemptions.ts'
 import { GUEST_ADDRESSES } from './guest-address.ts'
 import { ANSWERS, hasMark, matchOwn, RESTORE_MARK, rangesOf, setMark, type TableRules } from './rule-text.ts'
 import type { RuleOptions } from './rules.ts'
@@ -15,9 +16,6 @@ const ECHO_REQUEST = { 4: '-p icmp --icmp-type 8', 6: '-p icmpv6 --icmpv6-type 1
 
 /** Where the listener is, for programs of this computer. */
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
-
-/** Router and neighbour solicitations and advertisements, and multicast reports: IPv6 does not live without them. */
-const DISCOVERY_OUT = [133, 134, 135, 136, 143]
 
 /** Who gets which mark: by rule, from the connection, or by asking the queue. */
 export function judgeRules(options: RuleOptions, family: IpFamily): TableRules {
@@ -61,7 +59,7 @@ function localRules(options: RuleOptions, family: IpFamily): readonly string[] {
     // Any other value in our byte is somebody else's.
     setMark('none'),
     // Discovery has no connection and no socket, so it could not be judged; without it IPv6 would hang on the client.
-    ...(family === 6 ? DISCOVERY_OUT.map((type) => `-p icmpv6 --icmpv6-type ${type} ${setMark('exempt')}`) : []),
+    ...exemptions(family, options.openings ?? []).out.map((match) => `${match} ${setMark('exempt')}`),
     ...newFlowRules(options, family),
   ]
 }

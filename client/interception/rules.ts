@@ -1,5 +1,6 @@
 import { Fault } from '../../shared/base/fault.ts'
 import type { IpFamily, IpRange } from '../../shared/base/ip-address.ts'
+import type { Opening } from '../protection/exemptions.ts'
 import type { TableRules } from './rule-text.ts'
 import { filterRules } from './rules-filter.ts'
 import { judgeRules } from './rules-judge.ts'
@@ -21,6 +22,8 @@ export interface RuleOptions {
    * networks. Undefined: they are like everything else.
    */
   readonly directResolvers?: readonly IpRange[] | undefined
+  /** What is open for a while. */
+  readonly openings?: readonly Opening[]
 }
 
 /**

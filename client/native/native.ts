@@ -35,6 +35,13 @@ export interface NativeAddon {
   bindForeign(protocol: number, address: Uint8Array, port: number): number
   /** The name of an interface; undefined if it is there no more. */
   interfaceName(index: number): string | undefined
+  /**
+   * Makes the kernel forget every tracked connection whose mark is this under the mask: its next packet is a new one, for
+   * the rules too. @throws an error with a `code`
+   */
+  forgetConnections(mark: number, mask: number): void
+  /** Sends a datagram to a unix socket, which may have an abstract name (`@name`). @throws an error with a `code` */
+  notifyService(socket: string, message: string): void
   readonly SocketDiag: new () => SocketDiag
   /**
    * Which of these sockets a process has open, and what the process is: all read of one process and one program.

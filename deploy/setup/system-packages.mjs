@@ -5,6 +5,7 @@ import { join } from 'node:path'
 /** Programs that the client, the tests and the demo call, with the Debian package that brings each. */
 const PROGRAMS = {
   'iptables-restore': 'iptables',
+  nft: 'nftables',
   ip: 'iproute2',
   tcpdump: 'tcpdump',
   ping: 'iputils-ping',

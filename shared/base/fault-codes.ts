@@ -104,6 +104,7 @@ export const FAULTS = {
   'addon-missing': { wire: 0, blame: 'host', text: 'the native addon is not built' },
   'daemon-silent': { wire: 0, blame: 'host', text: 'no daemon answers; is it running?' },
   'daemon-running': { wire: 0, blame: 'host', text: 'the daemon is running' },
+  'not-protected': { wire: 0, blame: 'self', text: 'this client does not intercept, so there is nothing to open' },
   'program-missing': { wire: 0, blame: 'host', text: 'a program that is needed is not installed' },
   'limit-reached': { wire: 0, blame: 'self', text: 'a limit of this program is reached' },
   cancelled: { wire: 0, blame: 'self', text: 'the operation was cancelled' },

@@ -6,7 +6,7 @@ import { Client } from '../../client/client.ts'
 import { clientFiles } from '../../client/client-files.ts'
 import { askDaemon } from '../../client/control/control-client.ts'
 import { HomeLink } from '../../client/home-link.ts'
-import type { Interception } from '../../client/interception/interception-api.ts'
+import type { Interception, InterceptionParts } from '../../client/interception/interception-api.ts'
 import { clientOptionsSchema } from '../../client/options.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
@@ -24,6 +24,7 @@ let folder: string
 let steps: string[]
 let warnings: string[]
 let opened: PromiseWithResolvers<void>
+let fail: (fault: Fault) => void
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spn-client-'))
@@ -42,10 +43,16 @@ const interception: Interception = {
     steps.push('start')
     return opened.promise
   },
+  open: () => Promise.resolve(),
   close: () => {
     steps.push('close')
     return Promise.resolve()
   },
+}
+
+function takeInterception({ onFailure }: InterceptionParts): Interception {
+  fail = onFailure
+  return interception
 }
 
 const log: Log = { ...silentLog, warn: (message) => void warnings.push(message), part: () => silentLog }
@@ -58,7 +65,7 @@ function client({ intercepts = true, url = 'http://192.0.2.1' } = {}): Client {
     ...{ locator: NOWHERE, clock: systemClock, wallClock: Date.now, random: systemRandom, log },
     directHttp: () => Promise.reject(new Fault('directory-unreachable')),
     apps: undefined,
-    intercept: intercepts ? () => interception : undefined,
+    intercept: intercepts ? takeInterception : undefined,
   })
 }
 
@@ -104,5 +111,41 @@ describe('a client whose directory has a host name', () => {
     await one.start()
     await one.close()
     expect(warnings.filter((text) => text.includes('host name'))).toHaveLength(count)
+  })
+})
+
+describe('the status of a client (row 54)', () => {
+  const protection = async (): Promise<unknown> => {
+    const status = await askDaemon(clientFiles(folder).controlSocket, 'status')
+    return (status as { protection: unknown }).protection
+  }
+
+  test('says that it starts, and what fails on the way', async () => {
+    opened.resolve()
+    const one = client()
+    await one.start()
+    expect(await protection()).toMatchObject({ state: 'starting' })
+    const text = 'no directory could be reached'
+    while (!JSON.stringify(await protection()).includes(text)) await new Promise((resolve) => setImmediate(resolve))
+    expect(await protection()).toMatchObject({ state: 'starting', fault: 'directory-unreachable', reason: text })
+    await one.close()
+  })
+
+  test('says that interception failed, which only a new start repairs', async () => {
+    opened.resolve()
+    const one = client()
+    await one.start()
+    fail(new Fault('internal', { part: 'queue' }))
+    expect(await protection()).toMatchObject({ state: 'blocked', fault: 'internal', repair: 'restart the client' })
+    await one.close()
+  })
+
+  test('is "off" for a client that intercepts nothing, and nothing can be opened', async () => {
+    const one = client({ intercepts: false })
+    await one.start()
+    expect(await protection()).toMatchObject({ state: 'off' })
+    const refused = rejectionOf(askDaemon(clientFiles(folder).controlSocket, 'pause', { minutes: 5 }))
+    expect((await refused).code).toBe('not-protected')
+    await one.close()
   })
 })

@@ -48,7 +48,8 @@ describe('the rules for IPv4', () => {
       '-m mark --mark 0x400/0xff00 -j RETURN',
       '-p tcp --tcp-flags SYN NONE -m mark --mark 0x500/0xff00 -j RETURN', // the rest of an own connection
       '-j MARK --set-xmark 0x0/0xff00', // a value that is not ours, or not to be inherited
-      '-m mark --mark 0x700/0xff00 -j RETURN', // discovery of IPv6
+      '-p udp --sport 68 --dport 67 -j MARK --set-xmark 0x700/0xff00', // DHCP
+      '-m mark --mark 0x700/0xff00 -j RETURN',
       '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00', // direct networks
       '-m mark --mark 0x700/0xff00 -j RETURN',
       '-p tcp -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17', // without bypass: no reader, no traffic
@@ -115,6 +116,7 @@ describe('the rules for IPv4', () => {
       '-m connmark --mark 0x500/0xff00 -j RETURN',
       '-m connmark --mark 0x100/0xff00 -j RETURN',
       '-m connmark --mark 0x700/0xff00 -j RETURN',
+      '-p udp --sport 67 --dport 68 -j RETURN',
       '-s 198.19.0.0/24 -j RETURN',
       '-p tcp --tcp-flags SYN NONE -j RETURN', // so that connections from before learn at once that they are over
       '-j DROP',
@@ -167,7 +169,7 @@ test('what is sent in the name of others belongs to no connection, and only the 
 describe('the rules for IPv6', () => {
   const texts = chainsOf(OPTIONS, 6)
 
-  test('differ from those for IPv4 by discovery, networks and the names of errors only', () => {
+  test('differ from those for IPv4 by discovery, ports of DHCP, networks and the names of errors only', () => {
     const difference = (chain: string) => ({
       more: texts[chain]?.filter((rule) => !chainsOf(OPTIONS, 4)[chain]?.includes(rule)),
       less: chainsOf(OPTIONS, 4)[chain]?.filter((rule) => !texts[chain]?.includes(rule)),
@@ -177,12 +179,14 @@ describe('the rules for IPv6', () => {
         '-s ::1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         '-s 100::8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         ...[133, 134, 135, 136, 143].map((type) => `-p icmpv6 --icmpv6-type ${type} -j MARK --set-xmark 0x700/0xff00`),
+        '-p udp --sport 546 --dport 547 -j MARK --set-xmark 0x700/0xff00',
         '-d 2001:db8:d::/64 -j MARK --set-xmark 0x700/0xff00',
         '-p icmpv6 --icmpv6-type 128 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
       ],
       less: [
         '-s 127.0.0.1 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
         '-s 192.0.0.8 -p udp --sport 7170 -m conntrack --ctdir ORIGINAL -j DROP',
+        '-p udp --sport 68 --dport 67 -j MARK --set-xmark 0x700/0xff00',
         '-d 198.19.0.0/24 -j MARK --set-xmark 0x700/0xff00',
         '-p icmp --icmp-type 8 -m addrtype --dst-type UNICAST -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17',
       ],
@@ -198,9 +202,10 @@ describe('the rules for IPv6', () => {
     expect(difference('SPN_INPUT')).toEqual({
       more: [
         ...[130, 133, 134, 135, 136].map((type) => `-p icmpv6 --icmpv6-type ${type} -j RETURN`),
+        '-p udp --sport 547 --dport 546 -j RETURN',
         '-s 2001:db8:d::/64 -j RETURN',
       ],
-      less: ['-s 198.19.0.0/24 -j RETURN'],
+      less: ['-p udp --sport 67 --dport 68 -j RETURN', '-s 198.19.0.0/24 -j RETURN'],
     })
     expect(difference('SPN_OUTPUT').more).toEqual([
       '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp6-adm-prohibited',

@@ -1,8 +1,8 @@
 /**
  * A client that only intercepts, for tests: `interception-driver.ts OPTIONS`, run as the own group of the rules. What it
  * does with a flow depends on the port it wants to go to (DRIVER_PORTS). Says in lines of JSON what happens, and takes
- * the commands {"close": true}, {"keep": true} (close, but keep the rules), {"break": true} (ends the queue's thread), {"pid": true} and
- * {"count": true} (how many packets of other protocols were refused).
+ * the commands {"close": true}, {"keep": true} (close, but keep the rules), {"break": true} (ends the queue's thread), {"pid": true},
+ * {"count": true} (how many packets of other protocols were refused) and {"open": seconds} (a pause; 0 ends it).
  */
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -17,8 +17,10 @@ import type {
   Refusal,
   SeenFlow,
 } from '../../../client/interception/interception-api.ts'
+import { GuardedFirewall } from '../../../client/protection/guarded-firewall.ts'
 import { asFault } from '../../../shared/base/fault.ts'
 import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
+import { type Log, silentLog } from '../../../shared/base/log.ts'
 import { DRIVER_PORTS, LATE_MS } from './driver-ports.ts'
 
 const SLOW_MS = 800
@@ -41,22 +43,22 @@ let sockets = 0
 const workers: Worker[] = []
 process.on('worker', (worker) => workers.push(worker))
 
-const interception = new LinuxInterception(
-  {
-    queueNum: given.queueNum,
-    redirectPort: given.redirectPort,
-    own: { gid: given.gid },
-    directNetworks: given.direct.flatMap((text) => parseRange(text) ?? []),
-    directResolvers: given.resolvers?.flatMap((text) => parseRange(text) ?? []),
-  },
-  {
-    onFlow: handle,
-    onDatagrams: handleDatagrams,
-    onDns: given.resolvers && answerName,
-    onEcho: given.echoes && answerEcho,
-    onFailure: (fault) => say({ failure: fault.code }),
-  },
-)
+const rules = {
+  queueNum: given.queueNum,
+  redirectPort: given.redirectPort,
+  own: { gid: given.gid },
+  directNetworks: given.direct.flatMap((text) => parseRange(text) ?? []),
+  directResolvers: given.resolvers?.flatMap((text) => parseRange(text) ?? []),
+}
+const log: Log = { ...silentLog, warn: (warning, fields) => say({ warning, ...fields }), part: () => log }
+const interception = new LinuxInterception(rules, {
+  firewall: new GuardedFirewall(rules, log),
+  onFlow: handle,
+  onDatagrams: handleDatagrams,
+  onDns: given.resolvers && answerName,
+  onEcho: given.echoes && answerEcho,
+  onFailure: (fault) => say({ failure: fault.code }),
+})
 
 try {
   if (given.remove === true) await LinuxInterception.removeRules()
@@ -68,7 +70,21 @@ try {
 }
 process.exit()
 
-async function obey(command: Readonly<Record<string, boolean | undefined>>) {
+interface Command {
+  readonly close?: boolean
+  readonly keep?: boolean
+  readonly break?: boolean
+  readonly pid?: boolean
+  readonly count?: boolean
+  readonly open?: number
+}
+
+async function obey(command: Command) {
+  if (command.open !== undefined) {
+    const untilMs = Date.now() + command.open * 1_000
+    await interception.open(command.open === 0 ? [] : [{ kind: 'everything', untilMs }])
+    say({ opened: untilMs })
+  }
   if (command.break === true) await workers[0]?.terminate()
   if (command.pid === true) say({ pid: process.pid })
   if (command.count === true) say({ others: await countOtherProtocols() })

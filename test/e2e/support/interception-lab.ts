@@ -14,6 +14,12 @@ const MARKER_PORT = 9
 
 type Address = (typeof ADDRESSES)[keyof typeof ADDRESSES][4 | 6]
 
+/** What `deploy/systemd/spn.service` makes of a program: its user, its group, one right. */
+export const AS_SERVICE = [
+  ...['setpriv', '--reuid', `${OWN_GID}`, '--regid', `${OWN_GID}`, '--clear-groups', '--no-new-privs'],
+  ...['--bounding-set=-all,+net_admin', '--inh-caps=-all,+net_admin', '--ambient-caps=-all,+net_admin'],
+]
+
 export interface Outcome {
   /** `ok`, `timeout`, or the name of an errno. */
   readonly result: string
@@ -53,6 +59,8 @@ interface InterceptOptions {
   readonly gid?: number
   /** A capability that the client does not get, such as `net_admin`. */
   readonly without?: string
+  /** Runs as a user of its own, with CAP_NET_ADMIN and nothing else. */
+  readonly unprivileged?: boolean
   /** Does not intercept, but removes the rules of an earlier run. */
   readonly remove?: boolean
   /** Answers questions for names, but for those to resolvers in these networks. */
@@ -98,7 +106,17 @@ export class InterceptionLab {
 
   /** Starts the intercepting client, and gives it with what came of it: started, or a fault. */
   async intercept(options: InterceptOptions = {}) {
-    const { path, gid = OWN_GID, without, remove = false, resolvers, echoes, verdict, apps = false } = options
+    const {
+      path,
+      gid = OWN_GID,
+      without,
+      remove = false,
+      resolvers,
+      echoes,
+      verdict,
+      apps = false,
+      unprivileged = false,
+    } = options
     const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
     const settings = { ...ports, direct: DIRECT_NETWORKS, remove, resolvers, echoes, verdict, apps }
     const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
@@ -107,6 +125,7 @@ export class InterceptionLab {
     const program = [
       `PATH=${path === undefined ? '' : `${path}:`}${process.env.PATH}`,
       ...drop,
+      ...(unprivileged ? AS_SERVICE : []),
       process.execPath,
       '--no-warnings',
       ...driver,

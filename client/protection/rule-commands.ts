@@ -1,0 +1,31 @@
+import { isFault } from '../../shared/base/fault.ts'
+import { loadRules, removeRules } from '../interception/firewall.ts'
+import { callFirewall } from '../interception/firewall-program.ts'
+import type { RuleOptions } from '../interception/rules.ts'
+import { GUARD_TABLE } from './guard-text.ts'
+
+/** The guard of a daemon that was killed is gone as soon as its program has noticed. */
+const GUARD_LOOKS = 100
+const LOOK_MS = 30
+
+/** Blocks this computer without a daemon, until one comes. @throws Fault as `loadRules` */
+export function block(options: RuleOptions): Promise<void> {
+  return loadRules(options)
+}
+
+/** Takes away all that a daemon left behind which is there no more. @throws Fault as `removeRules` */
+export async function unblock(): Promise<void> {
+  await removeRules()
+  for (let look = 0; look < GUARD_LOOKS && (await guardStands()); look++) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
+}
+
+async function guardStands(): Promise<boolean> {
+  try {
+    return (await callFirewall('nft', ['list', 'tables'], '')).includes(` ${GUARD_TABLE}\n`)
+  } catch (error) {
+    if (isFault(error, 'program-missing')) return false
+    throw error
+  }
+}

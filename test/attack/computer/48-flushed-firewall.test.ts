@@ -1,0 +1,146 @@
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { MARKS } from '../../../client/interception/marks.ts'
+import { DRIVER_PORTS } from '../../e2e/support/driver-ports.ts'
+import { INTRUDERS } from '../../e2e/support/firewall-intruders.ts'
+import { InterceptionLab } from '../../e2e/support/interception-lab.ts'
+import { ADDRESSES, whyNoHosts } from '../../e2e/support/two-hosts.ts'
+
+const { server: SERVER } = ADDRESSES
+const FLUSHES = 20
+/** The promise: so long after somebody changed the rules they are back. */
+const BACK_MS = 1_000
+const GIVE_UP_MS = 5_000
+const LEGACY = '/usr/sbin/xtables-legacy-multi'
+
+async function eventually(look: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + GIVE_UP_MS
+  while (!(await look())) if (performance.now() > giveUpAt) throw new Error('it did not come')
+}
+
+const impossible = whyNoHosts()
+const describeHosts = impossible === undefined ? describe : describe.skip
+if (impossible !== undefined) console.warn(`the tests of a flushed firewall are skipped: ${impossible}`)
+const testLegacy = existsSync(LEGACY) ? test : test.skip
+
+describeHosts('a firewall that somebody else changes (row 48)', () => {
+  const lab = new InterceptionLab()
+  const folder = mkdtempSync(join(tmpdir(), 'spn-flush-'))
+
+  beforeAll(() => lab.start())
+  afterEach(async () => {
+    await lab.cleanUp()
+    for (const program of ['iptables', 'ip6tables']) {
+      for (const table of ['filter', 'mangle', 'nat']) await lab.hosts.run('client', program, ['-t', table, '-F'])
+    }
+  })
+  afterAll(async () => {
+    await lab.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** Programs try to reach the server all the time, over everything, while something happens. Gives what left. */
+  function sentWhile(during: () => Promise<unknown>): Promise<string[]> {
+    return lab.sentByClient(async () => {
+      const pings = ([4, 6] as const).map((family) =>
+        // With a mark that means "direct" where it comes from the rules, as programs of root can set it.
+        lab.hosts.spawn('client', 'ping', ['-q', '-i', '0.01', '-m', `${MARKS.direct}`, SERVER[family]]),
+      )
+      const attempts: Promise<unknown>[] = []
+      const trying = setInterval(() => {
+        for (const family of [4, 6] as const) {
+          attempts.push(lab.tcp(SERVER[family], DRIVER_PORTS.drop, { timeoutMs: 400 }))
+          attempts.push(lab.udp(SERVER[family], DRIVER_PORTS.relay))
+        }
+      }, 10)
+      try {
+        await during()
+      } finally {
+        clearInterval(trying)
+        for (const ping of pings) ping.kill()
+        await Promise.all(attempts)
+      }
+    })
+  }
+
+  async function disturb(shell: string, save = ['iptables-save', 'ip6tables-save']): Promise<number> {
+    const before = await rulesBy(save)
+    await lab.hosts.run('client', 'sh', ['-c', shell])
+    const start = performance.now()
+    await eventually(async () => (await rulesBy(save)).join() === before.join())
+    return performance.now() - start
+  }
+
+  /** Rules of ours, and the first of every hook. */
+  async function rulesBy(save: readonly string[]): Promise<string[]> {
+    const saved = await Promise.all(save.map((program) => lab.hosts.run('client', program, [])))
+    return saved
+      .flatMap(({ stdout }) => stdout.split(/^\*/m))
+      .flatMap((table) => {
+        const rules = table.split('\n').filter((line) => line.startsWith('-A '))
+        const hooks = ['OUTPUT', 'INPUT', 'POSTROUTING'].map((hook) =>
+          rules.find((one) => one.startsWith(`-A ${hook} `)),
+        )
+        return [...hooks.map((first) => first ?? ''), ...rules.filter((line) => line.startsWith('-A SPN_'))]
+      })
+      .filter((line) => line !== '')
+  }
+
+  test.each(INTRUDERS)('%s: nothing leaves, and the rules are back within a second', async (_who, shell) => {
+    const { client, first } = await lab.intercept()
+    expect(first).toEqual({ started: true })
+    const times: number[] = []
+    const sent = await sentWhile(async () => {
+      times.push(await disturb(shell))
+    })
+    expect(sent).toEqual([])
+    expect(Math.max(...times)).toBeLessThan(BACK_MS)
+    expect(await lab.tcp(SERVER[4], DRIVER_PORTS.answer)).toMatchObject({ result: 'ok' })
+    await lab.end(client)
+  })
+
+  test(`that is flushed ${FLUSHES} times under traffic lets nothing out`, async () => {
+    const { client } = await lab.intercept()
+    const times: number[] = []
+    const sent = await sentWhile(async () => {
+      for (let i = 0; i < FLUSHES; i++) times.push(await disturb('nft flush ruleset'))
+    })
+    expect(sent).toEqual([])
+    expect(Math.max(...times)).toBeLessThan(BACK_MS)
+    await lab.end(client)
+    expect((await lab.hosts.run('client', 'nft', ['list', 'tables'])).stdout).not.toContain('spn_guard')
+  })
+
+  test('lets nothing out either where its guard was killed, which is back at once', async () => {
+    const { client } = await lab.intercept()
+    const pids = await lab.hosts.run('client', 'sh', ['-c', 'pgrep --ns $$ --nslist net -x nft -a'])
+    const shell = pids.stdout.split('\n').find((line) => line.endsWith('nft -i'))
+    process.kill(Number.parseInt(shell ?? '', 10), 'SIGKILL')
+    await eventually(async () =>
+      (await lab.hosts.run('client', 'nft', ['list', 'tables'])).stdout.includes('spn_guard'),
+    )
+    const sent = await sentWhile(() => disturb('nft flush ruleset'))
+    expect(sent).toEqual([])
+    await lab.end(client)
+  })
+
+  testLegacy('of the older kind is looked at twice a second', async () => {
+    const path = mkdtempSync(join(folder, 'legacy-'))
+    for (const name of ['iptables-save', 'iptables-restore', 'ip6tables-save', 'ip6tables-restore']) {
+      symlinkSync(LEGACY, join(path, name))
+    }
+    const { client } = await lab.intercept({ path })
+    const saves = ['iptables-legacy-save', 'ip6tables-legacy-save']
+    const times: number[] = []
+    const sent = await sentWhile(async () => {
+      for (const table of ['filter', 'mangle', 'nat']) {
+        times.push(await disturb(`iptables-legacy -t ${table} -F; ip6tables-legacy -t ${table} -F`, saves))
+      }
+    })
+    expect(sent).toEqual([])
+    expect(Math.max(...times)).toBeLessThan(BACK_MS)
+    await lab.end(client)
+  })
+})
