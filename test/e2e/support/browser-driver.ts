@@ -1,5 +1,5 @@
 /**
- * Opens pages with Chromium, one after the other, each as somebody who was never there before.
+ * Opens pages with Chromium, each as somebody who was never there before.
  *
  *     node browser-driver.ts [FLAG OF CHROMIUM...]
  *
@@ -47,8 +47,12 @@ const browser = await chromium.launch({
   args: [...FLAGS, ...process.argv.slice(2)],
 })
 console.log('ready')
-for await (const url of createInterface({ input: process.stdin })) console.log(JSON.stringify(await open(browser, url)))
+for await (const url of createInterface({ input: process.stdin })) void view(url)
 await browser.close()
+
+async function view(url: string): Promise<void> {
+  console.log(JSON.stringify(await open(browser, url)))
+}
 
 async function open(from: Browser, url: string): Promise<PageView> {
   const context = await from.newContext()

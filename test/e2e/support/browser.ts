@@ -21,9 +21,9 @@ export class Browser {
     return new Browser(process)
   }
 
-  /** Opens a page and gives what it shows when all of it is loaded. One at a time. */
+  /** Opens a page and gives what it shows when all of it is loaded. */
   async view(url: string): Promise<PageView> {
-    const line = this.#process.nextLine(/^\{"url".*$/, VIEW_MS)
+    const line = this.#process.nextLine(new RegExp(`^\\{"url":"${url.replaceAll('.', '\\.')}".*$`), VIEW_MS)
     this.#process.stdin.write(`${url}\n`)
     return JSON.parse((await line)[0]) as PageView
   }

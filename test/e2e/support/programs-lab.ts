@@ -2,7 +2,7 @@ import { nearestExits, viewWire } from '../../demo/checks.ts'
 import { serveCaddy } from '../../world/caddy-destination.ts'
 import { type Capture, capture } from '../../world/capture.ts'
 import { CITIES } from '../../world/cities.ts'
-import type { Destination } from '../../world/destinations.ts'
+import { type Destination, serveIperf, serveStun } from '../../world/destinations.ts'
 import type { Host } from '../../world/host.ts'
 import type { Packet } from '../../world/packet.ts'
 import { type CityName, SpnWorld, type WorldHub } from '../../world/spn-world.ts'
@@ -15,6 +15,8 @@ export const VISITED = { tunnel: 'paris', direct: 'stockholm', block: 'mumbai' }
 /** Servers that the page loads things from, all of them tunnelled. */
 export const PAGE_CITIES = ['paris', 'seoul', 'chicago', 'nairobi', 'buenosAires'] as const
 const DESTINATIONS: readonly CityName[] = [...new Set([...Object.values(VISITED), ...PAGE_CITIES])]
+/** Names that nobody asked for before, for programs that ask for names. */
+export const NAMES_TO_DIG = [1, 2, 3, 4, 5, 6].map((number) => `fresh${number}.test`)
 const LINK_PORT = 443
 
 export type Verdict = keyof typeof VISITED
@@ -24,6 +26,7 @@ export interface VisitedServer {
   readonly host: Host
   readonly web: Destination
   readonly ssh: SshDestination
+  readonly iperf: Destination
 }
 
 interface Parts {
@@ -55,7 +58,10 @@ export class ProgramsLab {
 
   /** The client runs, under the rules, and what crosses the wires is captured when this resolves. */
   static async create(): Promise<ProgramsLab> {
-    const spn = await SpnWorld.create({ hubs: HUBS, destinations: DESTINATIONS, userCity: 'warsaw', rules: rulesText })
+    const spn = await SpnWorld.create({
+      ...{ hubs: HUBS, destinations: DESTINATIONS, userCity: 'warsaw', rules: rulesText, userNames: 'dns' },
+      names: { ...namesOfOneFamily(), ...Object.fromEntries(NAMES_TO_DIG.map((name) => [name, [VISITED.tunnel]])) },
+    })
     try {
       const hosts = DESTINATIONS.map((city) => spn.destination(city))
       const site = await makeWebSite(
@@ -63,10 +69,12 @@ export class ProgramsLab {
         PAGE_CITIES.map((city) => spn.destination(city)),
         hosts,
       )
+      await serveStun(spn.destination(PAGE_CITIES[1]))
       const webs = await Promise.all(hosts.map((host) => serveCaddy(spn.world, host, site)))
       const visited = async (city: CityName): Promise<VisitedServer> => {
         const host = spn.destination(city)
-        return { host, web: webs[hosts.indexOf(host)] as Destination, ssh: await serveSsh(spn.world, host) }
+        const [ssh, iperf] = await Promise.all([serveSsh(spn.world, host), serveIperf(host), serveStun(host)])
+        return { host, web: webs[hosts.indexOf(host)] as Destination, ssh, iperf }
       }
       const [tunnel, direct, block] = await Promise.all(Object.values(VISITED).map(visited))
       const servers = { tunnel, direct, block } as Parts['servers']
@@ -115,16 +123,28 @@ export class ProgramsLab {
       user.filter((packet) => !isDirect(packet)),
       expected,
     )
+    // The router itself ends captures; a packet of anybody else must not come.
+    const { ipv4, ipv6 } = this.server('block').host.plan
+    const isOfRouter = ({ ip }: Packet): boolean =>
+      ip !== undefined && [ip.source, ip.destination].some((one) => one === ipv4?.gateway || one === ipv6?.gateway)
+    const atBlocked = blocked.filter((packet) => !isOfRouter(packet))
     return {
       other: [...view.other, ...view.tlsMistakes],
       direct: user.filter(isDirect).length,
-      atBlocked: viewWire(blocked, { homeAddresses: [], linkPort: LINK_PORT, directoryAddresses: [] }).other,
+      atBlocked: viewWire(atBlocked, { homeAddresses: [], linkPort: LINK_PORT, directoryAddresses: [] }).other,
     }
   }
 
   async close(): Promise<void> {
     await this.spn.close()
   }
+}
+
+/** `ipv4.paris.test` and `ipv6.paris.test`, for programs that can not be told which family to use. */
+function namesOfOneFamily(): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.values(VISITED).flatMap((city) => ['ipv4', 'ipv6'].map((ip) => [`${ip}.${city}.test`, [`${city} ${ip}`]])),
+  )
 }
 
 function rulesText(spn: SpnWorld): string {

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { capture } from '../../world/capture.ts'
+import { STUN_PORTS } from '../../world/destinations.ts'
 import { GIT_ENV } from '../../world/git-destination.ts'
+import type { Host } from '../../world/host.ts'
 import type { HostProcess } from '../../world/host-process.ts'
+import type { IpPart } from '../../world/packet.ts'
 import type { Browser } from './browser.ts'
 import type { ProgramsLab, VisitedServer } from './programs-lab.ts'
 
@@ -16,6 +21,11 @@ export type Way = (typeof WAYS)[number]
 export type Visit = (lab: ProgramsLab, server: VisitedServer, way: Way) => Promise<string>
 
 const FAMILY_FLAG: Readonly<Record<Way, readonly string[]>> = { IPv4: ['-4'], IPv6: ['-6'], 'a name with both': [] }
+const STUN_CLIENT = fileURLToPath(new URL('stun-client.py', import.meta.url))
+const ICMP = 1
+const ECHO_REQUEST = 8
+const ICMPV6 = 58
+const ECHO_REQUEST6 = 128
 const SEEN_MS = 5_000
 
 export function curl(...flags: string[]): Visit {
@@ -26,11 +36,11 @@ export function curl(...flags: string[]): Visit {
   }
 }
 
-/** Has no flag for a family: it is given addresses. */
-export function chromium(browser: () => Browser, protocol: string): Visit {
+/** Has no flag for a family: it is given names that have one. */
+export function chromium(browser: () => Browser | undefined, protocol: string): Visit {
   return async (_, { host }, way) => {
-    const place = { IPv4: host.ipv4, IPv6: `[${host.ipv6}]`, 'a name with both': host.dnsName }[way]
-    return addressSeen(await browser().read(`https://${place}/address`), protocol)
+    const place = { IPv4: `ipv4.${host.dnsName}`, IPv6: `ipv6.${host.dnsName}`, 'a name with both': host.dnsName }[way]
+    return addressSeen((await browser()?.read(`https://${place}/address`)) ?? '', protocol)
   }
 }
 
@@ -51,6 +61,49 @@ export const gitOverSsh: Visit = async (lab, server, way) => {
   const url = `ssh://${destination}${lab.site.repository.path}`
   await clone(lab, way, url, { GIT_SSH_COMMAND: ['ssh', ...flags.toReversed()].join(' ') })
   return seen
+}
+
+export const ping: Visit = async ({ spn }, { host }, way) => {
+  const wire = await capture(spn.world, host)
+  const args = ['-n', '-c', '2', '-i', '0.2', '-W', '3', ...FAMILY_FLAG[way], host.dnsName]
+  const { code, stdout, stderr } = await spn.user.run('ping', args)
+  const packets = await wire.stop()
+  if (code !== 0) throw new Error(stdout + stderr)
+  const requests = packets.flatMap(({ ip }) => (ip !== undefined && isEchoRequest(ip) ? [ip.source] : []))
+  if (new Set(requests).size !== 1) throw new Error(`the server was asked from ${requests}`)
+  return requests[0] ?? ''
+}
+
+/** A second of datagrams, 1 Mbit/s. */
+export const iperf: Visit = async ({ spn }, { host, iperf: server }, way) => {
+  const seen = nextAddress(server.process, /local \S+ port 5201 connected to (?<address>\S+) port/)
+  const load = ['--udp', '--bitrate', '1M', '--length', '1000', '--time', '1', '--json']
+  const { code, stdout } = await spn.user.run('iperf3', [...load, ...FAMILY_FLAG[way], '--client', host.dnsName])
+  const result = JSON.parse(stdout) as IperfResult
+  if (code !== 0 || result.end.sum === undefined) throw new Error(result.error)
+  const { packets, lost_packets: lost } = result.end.sum
+  if (packets < 100 || lost > packets / 20) throw new Error(`${lost} of ${packets} datagrams were lost`)
+  return seen
+}
+
+interface IperfResult {
+  readonly error?: string
+  readonly end: { readonly sum?: { readonly packets: number; readonly lost_packets: number } }
+}
+
+/** Two servers, or one at two ports, have to see the socket at the same address and port. */
+export const stun: Visit = async ({ spn }, { host }, way) => stunMapping(spn.user, way, [host, host])
+
+export async function stunMapping(user: Host, way: Way, servers: readonly [Host, Host]): Promise<string> {
+  const family = { IPv4: '4', IPv6: '6', 'a name with both': 'any' }[way]
+  const places = servers.flatMap(({ dnsName }, i) => [dnsName, `${STUN_PORTS[i]}`])
+  const lines = (await user.mustRun('python3', [STUN_CLIENT, family, ...places])).trim().split('\n')
+  if (lines.length !== 2 || lines[0] !== lines[1]) throw new Error(`one socket is seen at ${lines.join(' and ')}`)
+  return lines[0]?.split(' ')[0] ?? ''
+}
+
+function isEchoRequest({ protocol, payload }: IpPart): boolean {
+  return (protocol === ICMP && payload[0] === ECHO_REQUEST) || (protocol === ICMPV6 && payload[0] === ECHO_REQUEST6)
 }
 
 async function clone(

@@ -32,7 +32,7 @@ export async function makeWebSite(folder: string, page: readonly Host[], servers
   writeFileSync(join(files, 'style.css'), 'img { width: 10px; height: 10px }\n')
   for (const number of PICTURES) writeFileSync(join(files, `picture${number}.svg`), picture(`${number}`))
   writeFileSync(join(files, 'page.html'), pageText(page.map(({ dnsName }) => dnsName)))
-  const alternatives = servers.flatMap(({ dnsName, ipv4, ipv6 }) => [dnsName, ipv4, ipv6])
+  const alternatives = servers.flatMap(({ dnsName, ipv4, ipv6 }) => [dnsName, `*.${dnsName}`, ipv4, ipv6])
   const certificate = await throwAwayCertificate('servers of the world', alternatives)
   const certificateFile = join(folder, 'servers.pem')
   writeFileSync(certificateFile, certificate.cert)
