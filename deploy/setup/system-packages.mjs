@@ -18,6 +18,9 @@ const PROGRAMS = {
   make: 'make',
   'g++': 'g++',
   python3: 'python3',
+  caddy: 'caddy',
+  chromium: 'chromium',
+  iperf3: 'iperf3',
 }
 
 const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']

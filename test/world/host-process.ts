@@ -87,6 +87,11 @@ export class HostProcess {
       const match = pattern.exec(line)
       if (match !== null) return Promise.resolve(match)
     }
+    return this.nextLine(pattern, timeoutMs)
+  }
+
+  /** As `line`, but only what is written from now on counts. */
+  nextLine(pattern: RegExp, timeoutMs: number = LINE_TIMEOUT_MS): Promise<RegExpExecArray> {
     if (this.#exit !== undefined) return Promise.reject(this.#failure(`ended before it wrote ${pattern}`))
     return new Promise((resolve, reject) => {
       const settle = (): void => {

@@ -9,13 +9,17 @@ export type NameTable = Readonly<Record<string, readonly string[]>>
 export const VISITOR = { name: 'visitor', uid: 65533 } as const
 
 /**
- * All names of the world: `<host>.test` for each host, and those of `extra`, where a name may lead to addresses or to
- * hosts (then it has their addresses). Throws if it leads to neither.
+ * All names of the world: `<host>.test` for each host, and those of `extra`, where a name may lead to addresses, to
+ * hosts (then it has their addresses) or to one address of a host, as `paris ipv4`. Throws if it leads to none of them.
  */
 export function nameTable(plans: readonly HostPlan[], extra: NameTable): NameTable {
   const ofHost = new Map(plans.map((plan) => [plan.spec.name, addressesOf(plan)]))
+  for (const { spec, ipv4, ipv6 } of plans) {
+    if (ipv4 !== undefined) ofHost.set(`${spec.name} ipv4`, [ipv4.address])
+    if (ipv6 !== undefined) ofHost.set(`${spec.name} ipv6`, [ipv6.address])
+  }
   const table: Record<string, readonly string[]> = {}
-  for (const [host, addresses] of ofHost) table[`${host}.test`] = addresses
+  for (const plan of plans) table[`${plan.spec.name}.test`] = addressesOf(plan)
   for (const [name, targets] of Object.entries(extra)) {
     table[name.toLowerCase()] = targets.flatMap((target) => {
       const addresses = ofHost.get(target) ?? (/^[0-9.]+$|:/.test(target) ? [target] : undefined)

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionView } from '../../client/connection-list.ts'
 import type { ClientConfig } from '../../client/options.ts'
@@ -29,6 +30,8 @@ export interface SpnWorldOptions {
   /** More names in the DNS of the world, each leading to hosts. */
   readonly names?: Readonly<Record<string, readonly string[]>>
   readonly client?: Partial<ClientConfig>
+  /** Text of the client's rules file. */
+  readonly rules?: (spn: SpnWorld) => string
   readonly hub?: Partial<HubConfig>
   /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
   readonly intercept?: boolean
@@ -214,6 +217,9 @@ export class SpnWorld {
   }
 
   #writeClientConfig(): void {
+    const { rules } = this.#options
+    const rulesFile = rules === undefined ? null : this.#file('rules.yaml')
+    if (rules !== undefined && rulesFile !== null) writeFileSync(rulesFile, rules(this))
     const own = this.#cgroup === undefined ? { gid: CLIENT_GID } : { cgroup: this.#cgroup.path }
     const config: ClientConfig = {
       networkFile: this.networkFile,
@@ -221,6 +227,7 @@ export class SpnWorld {
       socks: `127.0.0.1:${SOCKS_PORT}`,
       intercept: this.intercepts ? { own } : null,
       hops: this.#options.hops ?? 3,
+      rulesFile,
       geo: { overridesFile: this.#file('places.json'), overridesOnly: true },
       ...this.#options.client,
     }
