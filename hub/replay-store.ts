@@ -29,6 +29,8 @@ export type ReplayVerdict = 'fresh' | 'seen' | 'outside-window' | 'full'
  */
 export class ReplayStore {
   readonly #maxTags: number
+  /** The tag that is looked at. */
+  readonly #words = new Uint32Array(WORDS)
   #current = new TagTable(FIRST_SLOTS)
   #previous = new TagTable(FIRST_SLOTS)
   #rotatedAt: number | undefined
@@ -48,9 +50,10 @@ export class ReplayStore {
     this.#rotate(nowGranule)
     const inWindow = granule >= nowGranule - GRANULES_BEHIND && granule <= nowGranule + GRANULES_AHEAD
     if (!inWindow || granule < notBefore) return 'outside-window'
-    if (this.#current.has(tag) || this.#previous.has(tag)) return 'seen'
+    readWords(tag, this.#words)
+    if (this.#current.has(this.#words) || this.#previous.has(this.#words)) return 'seen'
     if (this.#current.size >= this.#maxTags) return 'full'
-    this.#current.add(tag)
+    this.#current.add(this.#words)
     return 'fresh'
   }
 
@@ -88,13 +91,13 @@ class TagTable {
     return this.#words.byteLength + this.#used.byteLength
   }
 
-  has(tag: Uint8Array): boolean {
-    return this.#used[this.#slotOf(wordsOf(tag))] === 1
+  has(words: Uint32Array): boolean {
+    return this.#used[this.#slotOf(words)] === 1
   }
 
-  add(tag: Uint8Array): void {
+  add(words: Uint32Array): void {
     if ((this.#size + 1) * 4 > this.#used.length * 3) this.#grow()
-    this.#put(wordsOf(tag))
+    this.#put(words)
   }
 
   /** The slot that holds these words, or the free one where they belong. */
@@ -107,7 +110,8 @@ class TagTable {
 
   #holds(slot: number, words: Uint32Array): boolean {
     const at = slot * WORDS
-    return words.every((word, i) => this.#words[at + i] === word)
+    for (let i = 0; i < WORDS; i++) if (this.#words[at + i] !== words[i]) return false
+    return true
   }
 
   #put(words: Uint32Array): void {
@@ -130,7 +134,7 @@ class TagTable {
   }
 }
 
-function wordsOf(tag: Uint8Array): Uint32Array {
+function readWords(tag: Uint8Array, into: Uint32Array): void {
   const view = new DataView(tag.buffer, tag.byteOffset, tag.length)
-  return Uint32Array.from({ length: WORDS }, (_, i) => view.getUint32(i * 4))
+  for (let i = 0; i < WORDS; i++) into[i] = view.getUint32(i * 4)
 }

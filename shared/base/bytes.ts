@@ -2,6 +2,15 @@ import { timingSafeEqual } from 'node:crypto'
 
 export const EMPTY = new Uint8Array(0)
 
+/**
+ * An array for a short time, with whatever its memory held before. It is a piece of memory that many share: quicker to have than
+ * an array of its own, and native code reads it without a copy. What is kept for long is to be copied out of it.
+ */
+export function scratch(length: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafe(length)
+  return new Uint8Array(buffer, byteOffset, length)
+}
+
 /** One new array with the parts one after the other. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0

@@ -1,5 +1,5 @@
 import { ByteReader } from '../base/byte-reader.ts'
-import { equalBytes, wipe } from '../base/bytes.ts'
+import { equalBytes, scratch, wipe } from '../base/bytes.ts'
 import { CONFIRM_BYTES, type FullSecrets, type Initiated, wipeFirstKeys } from '../crypto/handshake.ts'
 import { X25519_BYTES } from '../crypto/x25519.ts'
 import { bodyBytesOf, bodyOf, CELL_TYPES, FRAME_HEADER_BYTES, LAYER_TAG_BYTES, newFrame } from './cell.ts'
@@ -58,7 +58,8 @@ export interface ReadAnswer {
 export function readAnswer(body: Uint8Array, initiated: readonly Initiated[]): ReadAnswer | undefined {
   if (body.length !== answerBytes(1)) return undefined
   const hops: { full: FullSecrets; backward: LayerOpener }[] = []
-  let part = body
+  let part = scratch(body.length) // each part is opened where it lies, and `body` is not ours
+  part.set(body)
   for (const [i, initiator] of initiated.entries()) {
     const hop = readHop(part, initiator, i + 1)
     if (hop === undefined) {
@@ -99,9 +100,8 @@ function readHop(
   if (equalBytes(confirm, full.confirm)) {
     const backward = new LayerOpener({ direction: 'backward', phase: 'full', place }, full.backward)
     const sealedBytes = answerBytes(place) - CLEAR_BYTES
-    const plain = new Uint8Array(sealedBytes - LAYER_TAG_BYTES)
-    if (backward.openBytes(part, CLEAR_BYTES, sealedBytes, plain, 0, ANSWER_CLASS, CELL_TYPES.answer)) {
-      return { full, backward, plain }
+    if (backward.openBytes(part, CLEAR_BYTES, sealedBytes, part, CLEAR_BYTES, ANSWER_CLASS, CELL_TYPES.answer)) {
+      return { full, backward, plain: part.subarray(CLEAR_BYTES, CLEAR_BYTES + sealedBytes - LAYER_TAG_BYTES) }
     }
     backward.close()
   }

@@ -1,7 +1,7 @@
 import { ByteReader } from '../base/byte-reader.ts'
 import { ByteWriter } from '../base/byte-writer.ts'
-import { concatBytes } from '../base/bytes.ts'
-import { createAead, NONCE_BYTES, TAG_BYTES } from '../crypto/aead.ts'
+import { EMPTY, scratch } from '../base/bytes.ts'
+import { TAG_BYTES } from '../crypto/aead.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { CIRCUIT_KEY_ID_BYTES } from '../crypto/circuit-key.ts'
 import type { EarlySecrets, HopContext, HopRole, Initiated, Offer } from '../crypto/handshake.ts'
@@ -9,8 +9,9 @@ import { initiate, type Received, wipeEarly } from '../crypto/handshake.ts'
 import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
 import { ML_KEM_CIPHERTEXT_BYTES } from '../crypto/ml-kem.ts'
 import { X25519_BYTES } from '../crypto/x25519.ts'
-import { bodyBytesOf, bodyOf, CELL_TYPES, type CellClass, MAX_HOPS, newFrame } from './cell.ts'
-import { DIRECTIONS, PHASES } from './layer.ts'
+import { bodyBytesOf, bodyOf, CELL_TYPES, type CellClass, MAX_HOPS } from './cell.ts'
+import { takeFrame } from './frame-pool.ts'
+import { LayerOpener, type LayerPlace, LayerSealer } from './layer.ts'
 import { decodeOpen, encodeOpen, type Purpose } from './purpose.ts'
 
 /** key id (4) | X (32) | ct (1088): what stands in the clear in front of each hop's sealed part (SPEC section 7.1). */
@@ -54,25 +55,26 @@ export function buildCreate(
 ): { frame: Uint8Array; cellClass: CellClass; initiated: Initiated[] } {
   if (hops.length < 1 || hops.length > MAX_HOPS) throw new RangeError('a path has 1 to 4 hops')
   const cellClass = createClass(hops.length)
-  const bodyBytes = bodyBytesOf(cellClass)
+  const frame = takeFrame(cellClass)
+  const body = bodyOf(frame).fill(0)
   const initiated: Initiated[] = []
-  let part = target === undefined ? Uint8Array.of(0) : encodeOpen(target)
-
+  // Each part lies inside the one before it, so all are sealed where they lie, the innermost first.
   for (let place = hops.length; place >= 1; place--) {
     const hop = hops[place - 1] as CreateHop
-    const role: HopRole = place === hops.length ? 'exit' : 'relay'
-    const started = initiate(hop.context, hop.key, place, role)
+    const isExit = place === hops.length
+    const at = (CREATE_SLOT_BYTES - TAG_BYTES) * (place - 1)
+    const sealedAt = at + OFFER_BYTES
+    const started = initiate(hop.context, hop.key, place, isExit ? 'exit' : 'relay')
     initiated.unshift(started)
-    const plain = new Uint8Array(createBytes(bodyBytes, place) - OFFER_BYTES - TAG_BYTES)
-    new ByteWriter(plain).u32(granule).bytes(part)
-    const sealed = sealPart(plain, started.early, cellClass, place)
     const { keyId, x, ciphertext } = started.offer
-    part = concatBytes(keyId, x, ciphertext, sealed)
-    if (place > 1) part = concatBytes(hop.context.hubId, part)
+    new ByteWriter(body.subarray(at)).bytes(keyId).bytes(x).bytes(ciphertext).u32(granule)
+    const next = hops[place]?.context.hubId ?? (target === undefined ? NO_TARGET : encodeOpen(target))
+    body.set(next, sealedAt + TIME_BYTES)
+    const plainBytes = createBytes(body.length, place) - OFFER_BYTES - TAG_BYTES
+    const sealer = new LayerSealer(createLayer(place), { key: started.early.createKey, ratchet: EMPTY })
+    sealer.sealBytes(body, sealedAt, plainBytes, body, sealedAt, cellClass, CELL_TYPES.create)
+    sealer.close()
   }
-
-  const frame = newFrame(cellClass)
-  bodyOf(frame).set(part)
   return { frame, cellClass, initiated }
 }
 
@@ -129,10 +131,10 @@ export function openCreate(
   for (const { place, role } of possibleHops(cellClass, fromHub)) {
     const early = received.early(place, role)
     const sealedBytes = createBytes(body.length, place) - OFFER_BYTES
-    const plain = new Uint8Array(sealedBytes - TAG_BYTES)
-    const key = createAead(early.createKey, CREATE_NONCE, createAad(cellClass, place))
-    const opened = key.open(body, OFFER_BYTES, sealedBytes, plain, 0)
-    key.close()
+    const plain = scratch(sealedBytes - TAG_BYTES)
+    const opener = new LayerOpener(createLayer(place), { key: early.createKey, ratchet: EMPTY })
+    const opened = opener.openBytes(body, OFFER_BYTES, sealedBytes, plain, 0, cellClass, CELL_TYPES.create)
+    opener.close()
     if (!opened) {
       wipeEarly(early)
       continue
@@ -145,8 +147,10 @@ export function openCreate(
 
 /** Hub: the frame for the next hub. The tail behind its part stays zero. */
 export function innerCreate(inner: Uint8Array, cellClass: CellClass): Uint8Array {
-  const frame = newFrame(cellClass)
-  bodyOf(frame).set(inner)
+  const frame = takeFrame(cellClass)
+  const body = bodyOf(frame)
+  body.set(inner)
+  body.fill(0, inner.length)
   return frame
 }
 
@@ -162,16 +166,9 @@ function readRouting(plain: Uint8Array, role: HopRole): Routing | undefined {
   return target === undefined ? undefined : { role, granule, target }
 }
 
-const CREATE_NONCE = new Uint8Array(NONCE_BYTES)
+/** Stands for a target that is told only after the answer. */
+const NO_TARGET = Uint8Array.of(0)
 
-function createAad(cellClass: CellClass, place: number): Uint8Array {
-  return Uint8Array.of(DIRECTIONS.forward, PHASES.create, cellClass, CELL_TYPES.create, place, ...new Uint8Array(8))
-}
-
-function sealPart(plain: Uint8Array, early: EarlySecrets, cellClass: CellClass, place: number): Uint8Array {
-  const sealed = new Uint8Array(plain.length + TAG_BYTES)
-  const key = createAead(early.createKey, CREATE_NONCE, createAad(cellClass, place))
-  key.seal(plain, 0, plain.length, sealed, 0)
-  key.close()
-  return sealed
+function createLayer(place: number): LayerPlace {
+  return { direction: 'forward', phase: 'create', place }
 }

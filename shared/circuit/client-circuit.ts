@@ -67,7 +67,8 @@ export class ClientCircuit {
   readonly #end: CircuitEnd
   readonly #sink: ClientCircuitSink
   readonly #sender: CircuitSender
-  readonly #initiated: readonly Initiated[]
+  /** What the ANSWER is read with; none behind it. */
+  #initiated: readonly Initiated[]
   readonly #isOfPackets: boolean
   #state: ClientState = CLIENT_START
   #forward: readonly LayerSealer[]
@@ -202,6 +203,7 @@ export class ClientCircuit {
     }
     this.#end.release(body.length + FRAME_HEADER_BYTES)
     for (const hop of this.#initiated) hop.close()
+    this.#initiated = []
     for (const sealer of this.#forward) sealer.close()
     this.#backward = answer.hops.map(({ backward }) => backward)
     this.#forward = answer.hops.map(

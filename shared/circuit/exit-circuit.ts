@@ -18,7 +18,10 @@ import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, PACKETS_IDLE_MS, SWITCH_TIMEOUT_
 
 /** What the exit does in the world for a circuit. */
 export interface ExitSink {
-  /** Connect to this target, or make ready for packets; answer by `connected`, or at any time by `refuse`. */
+  /**
+   * Connect to this target, or make ready for packets; answer by `refuse` at any time, or by `connected`, which must not come
+   * within this call where there is something to connect to.
+   */
   connect(purpose: Purpose): void
   /** Bytes for the destination. When they are written, `release(cost)` must be called. Yours to keep. */
   data(bytes: Uint8Array, cost: number): void

@@ -1,10 +1,10 @@
-import { concatBytes, wipe } from '../base/bytes.ts'
+import { scratch, wipe } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { KEY_BYTES } from './aead.ts'
 import type { CircuitKeyPair, CircuitPublicKey } from './circuit-key.ts'
 import { hkdf, labelled, sha256 } from './kdf.ts'
 import { ML_KEM_CIPHERTEXT_BYTES } from './ml-kem.ts'
-import { X25519PrivateKey, X25519PublicKey } from './x25519.ts'
+import { X25519PrivateKey } from './x25519.ts'
 
 /** Version and suite of the handshake; both are part of the transcript (SPEC section 6.2). */
 export const HANDSHAKE_VERSION = 1
@@ -87,12 +87,12 @@ export function initiate(context: HopContext, hubKey: CircuitPublicKey, place: n
   const { secret: ss, ciphertext: ct } = K.encapsulate()
 
   const T = transcript(context, hubKey.digest, x.publicBytes, ct)
-  const secret = concatBytes(xB, ss)
+  const secret = joinSecrets(xB, ss)
   const early = earlySecrets(secret, T, place, role)
   wipe(xB, ss, secret)
 
   const finish = (Y: Uint8Array): FullSecrets | undefined => {
-    const xY = x.agree(new X25519PublicKey(Y))
+    const xY = x.agreeWith(Y)
     return xY === undefined ? undefined : fullSecrets(xY, Y, early.chain)
   }
   const close = (): void => {
@@ -107,22 +107,21 @@ export function initiate(context: HopContext, hubKey: CircuitPublicKey, place: n
  * (the wire does not say which place this is). Undefined if X is no usable point.
  */
 export function receive(context: HopContext, ownKey: CircuitKeyPair, offer: Offer): Received | undefined {
-  const X = new X25519PublicKey(offer.x)
-  const bX = ownKey.x.agree(X)
+  const bX = ownKey.x.agreeWith(offer.x)
   if (bX === undefined) return undefined
   const ss = ownKey.kem.decapsulate(offer.ciphertext)
-  const secret = concatBytes(bX, ss)
+  const secret = joinSecrets(bX, ss)
   wipe(bX, ss)
-  return new Received(X, secret, transcript(context, ownKey.digest, offer.x, offer.ciphertext))
+  return new Received(offer.x.slice(), secret, transcript(context, ownKey.digest, offer.x, offer.ciphertext))
 }
 
 /** The hub's side of one hop, before it knows its place. */
 export class Received {
-  readonly #x: X25519PublicKey
+  readonly #x: Uint8Array
   readonly #secret: Uint8Array
   readonly #transcript: Uint8Array
 
-  constructor(x: X25519PublicKey, secret: Uint8Array, transcriptHash: Uint8Array) {
+  constructor(x: Uint8Array, secret: Uint8Array, transcriptHash: Uint8Array) {
     this.#x = x
     this.#secret = secret
     this.#transcript = transcriptHash
@@ -135,7 +134,7 @@ export class Received {
   /** Hub, second half: y, Y ← keygen;  full keys from DH(y, X) and Y. */
   respond(early: EarlySecrets): { y: Uint8Array; full: FullSecrets } {
     const y = X25519PrivateKey.generate()
-    const yX = y.agree(this.#x)
+    const yX = y.agreeWith(this.#x)
     y.close()
     if (yX === undefined) throw new RangeError('X was usable a moment ago')
     return { y: y.publicBytes, full: fullSecrets(yX, y.publicBytes, early.chain) }
@@ -196,13 +195,23 @@ export function wipeFirstKeys({ forward, backward, confirm }: FullSecrets): void
   wipe(forward.key, backward.key, confirm)
 }
 
+/** For a key derivation: in memory that native code reads without a copy. */
+function joinSecrets(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = scratch(first.length + second.length)
+  both.set(first)
+  both.set(second, first.length)
+  return both
+}
+
 function fullSecrets(dh: Uint8Array, Y: Uint8Array, chain: Uint8Array): FullSecrets {
-  const secret = concatBytes(dh, Y)
+  const secret = joinSecrets(dh, Y)
   const out = hkdf(secret, chain, FULL_INFO, 4 * KEY_BYTES + CONFIRM_BYTES)
-  wipe(dh, secret)
+  // Ratchets live as long as the circuit, the rest until layers have it.
+  const ratchets = [out.slice(32, 64), out.slice(96, 128)] as const
+  wipe(dh, secret, out.subarray(32, 64), out.subarray(96, 128))
   return {
-    forward: { key: out.subarray(0, 32), ratchet: out.subarray(32, 64) },
-    backward: { key: out.subarray(64, 96), ratchet: out.subarray(96, 128) },
+    forward: { key: out.subarray(0, 32), ratchet: ratchets[0] },
+    backward: { key: out.subarray(64, 96), ratchet: ratchets[1] },
     confirm: out.subarray(128),
   }
 }

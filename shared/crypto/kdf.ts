@@ -1,5 +1,5 @@
 import { hash, hkdfSync } from 'node:crypto'
-import { utf8 } from '../base/bytes.ts'
+import { scratch, utf8 } from '../base/bytes.ts'
 import { loadNativeCrypto } from '../native/native.ts'
 
 export const HASH_BYTES = 32
@@ -12,12 +12,12 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * HKDF-SHA-256 (RFC 5869), extract and expand.
+ * HKDF-SHA-256 (RFC 5869), extract and expand, into scratch memory.
  * @param info what the output is for; a label of SPEC section 6, with the context behind it
  */
 export function hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   if (native === undefined) return portableHkdf(secret, salt, info, length)
-  const out = new Uint8Array(length)
+  const out = scratch(length)
   native.hkdf(secret, salt, info, out)
   return out
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, decapsulate, encapsulate, type KeyObject, randomBytes } from 'node:crypto'
+import { scratch } from '../base/bytes.ts'
 import { loadNativeCrypto } from '../native/native.ts'
 
 export const ML_KEM_PUBLIC_BYTES = 1184
@@ -61,8 +62,8 @@ export class MlKemPublicKey {
   }
 
   encapsulate(): { secret: Uint8Array; ciphertext: Uint8Array } {
-    const secret = new Uint8Array(ML_KEM_SECRET_BYTES)
-    const ciphertext = new Uint8Array(ML_KEM_CIPHERTEXT_BYTES)
+    const secret = scratch(ML_KEM_SECRET_BYTES)
+    const ciphertext = scratch(ML_KEM_CIPHERTEXT_BYTES)
     this.#key.encapsulate(secret, ciphertext)
     return { secret, ciphertext }
   }
@@ -101,7 +102,7 @@ export class MlKemPrivateKey {
    */
   decapsulate(ciphertext: Uint8Array): Uint8Array {
     if (ciphertext.length !== ML_KEM_CIPHERTEXT_BYTES) throw new RangeError('a ciphertext of ML-KEM-768 has 1088 bytes')
-    const secret = new Uint8Array(ML_KEM_SECRET_BYTES)
+    const secret = scratch(ML_KEM_SECRET_BYTES)
     this.#key.decapsulate(ciphertext, secret)
     return secret
   }

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { scratch } from '../base/bytes.ts'
 import { loadNativeCrypto } from '../native/native.ts'
 
 export const X25519_BYTES = 32
@@ -77,7 +78,7 @@ export class X25519PrivateKey {
 
   private constructor(key: X25519Key) {
     this.#key = key
-    this.publicBytes = new Uint8Array(X25519_BYTES)
+    this.publicBytes = scratch(X25519_BYTES)
     key.publicBytes(this.publicBytes)
   }
 
@@ -99,8 +100,13 @@ export class X25519PrivateKey {
 
   /** The 32 bytes that both ends share; undefined for a point of low order, which would give zeros. */
   agree(theirs: X25519PublicKey): Uint8Array | undefined {
-    const secret = new Uint8Array(X25519_BYTES)
-    return this.#key.agree(theirs.bytes, secret) ? secret : undefined
+    return this.agreeWith(theirs.bytes)
+  }
+
+  /** The same for a public key that is used once. @param theirs 32 bytes */
+  agreeWith(theirs: Uint8Array): Uint8Array | undefined {
+    const secret = scratch(X25519_BYTES)
+    return this.#key.agree(theirs, secret) ? secret : undefined
   }
 
   /** Drops the key; any later use throws. Idempotent. */

@@ -3,6 +3,7 @@ import { CELL_CLASSES, classOfBody, FRAME_HEADER_BYTES } from '../cell/cell.ts'
 import { CREDIT_QUANTUM_BYTES, ReceiveCredit, SendCredit } from './credit.ts'
 import { Lane } from './fair-queue.ts'
 import { CELL_FLAGS, writeCellHeader } from './frame.ts'
+import { FrameQueue } from './frame-queue.ts'
 import { RecentBytes } from './small-senders.ts'
 
 /** Packets are sealed while no more than this is queued: what is sealed must go out, however late. */
@@ -52,9 +53,8 @@ export class CircuitEnd {
   readonly #link: CircuitLink
   readonly #sendCredit = new SendCredit()
   readonly #receiveCredit = new ReceiveCredit()
-  readonly #queue: Uint8Array[] = []
+  readonly #queue = new FrameQueue()
   #queuedBytes = 0
-  #head = 0
   #handler: CircuitHandler = NO_HANDLER
   #status: Status = 'open'
   #starved = false
@@ -133,7 +133,7 @@ export class CircuitEnd {
   /** Ends the circuit behind what is queued. */
   close(): void {
     if (this.#status !== 'open') return
-    if (!this.#isKnown && this.#queue.length === 0) return this.abort()
+    if (!this.#isKnown && this.#queue.first === undefined) return this.abort()
     this.#status = 'closing'
     this.#handler = NO_HANDLER
     if (!this.#countsQueue) this.#countQueueOnly()
@@ -152,25 +152,20 @@ export class CircuitEnd {
 
   /** A frame is waiting and credit covers it, or all is sent and the CLOSE is due. */
   get sendable(): boolean {
-    const next = this.#queue[this.#head]
+    const next = this.#queue.first
     if (next === undefined) return this.#status === 'closing'
     return next.length <= this.#sendCredit.available
   }
 
   /** The next frame to go out; undefined when it is the CLOSE's turn, which the link sends. */
   takeFrame(): Uint8Array | undefined {
-    const frame = this.#queue[this.#head]
+    const frame = this.#queue.first
     if (frame === undefined) {
       if (this.#status === 'closing') this.#end()
       return undefined
     }
     this.#isKnown = true
-    this.#queue[this.#head] = NOTHING
-    this.#head++
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0
-      this.#head = 0
-    }
+    this.#queue.shift()
     this.#queuedBytes -= frame.length
     if (this.#countsQueue) this.#link.held(-frame.length)
     this.#sendCredit.spend(frame.length)
@@ -244,10 +239,7 @@ export class CircuitEnd {
     this.byteSeconds = 0
     this.#status = 'closed'
     this.#handler = NO_HANDLER
-    this.#queue.length = 0
-    this.#head = 0
+    this.#queue.clear()
     this.#queuedBytes = 0
   }
 }
-
-const NOTHING = new Uint8Array(0)

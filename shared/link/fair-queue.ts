@@ -6,6 +6,8 @@ export class Lane<T> {
   readonly item: T
   list: 'none' | 'fresh' | 'old' = 'none'
   deficit = 0
+  /** The one behind it in its list. */
+  next: Lane<T> | undefined
 
   constructor(item: T) {
     this.item = item
@@ -17,8 +19,8 @@ export class Lane<T> {
  * (as in FQ-CoDel, RFC 8290 section 4.1). So a keystroke passes downloads, and many small senders cannot starve them.
  */
 export class FairQueue<T> {
-  readonly #fresh = new Fifo<Lane<T>>()
-  readonly #old = new Fifo<Lane<T>>()
+  readonly #fresh = new LaneList<T>()
+  readonly #old = new LaneList<T>()
 
   /** This sender has something to send. */
   add(lane: Lane<T>): void {
@@ -50,33 +52,33 @@ export class FairQueue<T> {
     return this.#fresh.first === undefined && this.#old.first === undefined
   }
 
-  #toOld(lane: Lane<T>, from: Fifo<Lane<T>>): void {
+  #toOld(lane: Lane<T>, from: LaneList<T>): void {
     from.shift()
     lane.list = 'old'
     this.#old.push(lane)
   }
 }
 
-/** The front of an array is cut off when so much of it has been taken. */
-const TRIMMED_AT = 1024
+/** Lanes one behind the other. A lane is in one list at most. */
+class LaneList<T> {
+  #first: Lane<T> | undefined
+  #last: Lane<T> | undefined
 
-/** A queue whose `shift` does not move all others. */
-class Fifo<T> {
-  #items: T[] = []
-  #head = 0
-
-  get first(): T | undefined {
-    return this.#items[this.#head]
+  get first(): Lane<T> | undefined {
+    return this.#first
   }
 
-  push(item: T): void {
-    this.#items.push(item)
+  push(lane: Lane<T>): void {
+    if (this.#last === undefined) this.#first = lane
+    else this.#last.next = lane
+    this.#last = lane
   }
 
   shift(): void {
-    this.#head++
-    if (this.#head < this.#items.length && this.#head < TRIMMED_AT) return
-    this.#items = this.#items.slice(this.#head)
-    this.#head = 0
+    const lane = this.#first
+    if (lane === undefined) return
+    this.#first = lane.next
+    if (this.#first === undefined) this.#last = undefined
+    lane.next = undefined
   }
 }

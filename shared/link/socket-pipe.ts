@@ -33,7 +33,7 @@ export class SocketPipe implements BytePipe {
   write(chunks: readonly Uint8Array[], done: () => void): void {
     const last = chunks.length - 1
     this.#socket.cork()
-    for (const [i, chunk] of chunks.entries()) this.#socket.write(chunk, i === last ? done : undefined)
+    for (let i = 0; i <= last; i++) this.#socket.write(chunks[i] as Uint8Array, i === last ? done : undefined)
     this.#socket.uncork()
   }
 

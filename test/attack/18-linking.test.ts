@@ -36,6 +36,8 @@ import { helloFrame, type RawLink, RawLinks, rawIdentity } from './support/raw-l
 
 /** Bytes in a row that are no accident when they come twice. */
 const MARK_BYTES = 6
+/** As many, if a stranger has them too, are part of a format. */
+const KNOWN_BYTES = 3
 const CIRCUITS = 5
 
 const raws = new RawLinks()
@@ -138,19 +140,22 @@ async function certificatesOfOthers(): Promise<Uint8Array[]> {
   return all
 }
 
-/** All runs of bytes that could be a mark. */
-function marksOf(bytes: Uint8Array): Set<string> {
+/** All runs of `length` bytes. */
+function runsOf(bytes: Uint8Array, length: number): Set<string> {
   const text = Buffer.from(bytes).toString('latin1')
-  const marks = new Set<string>()
-  for (let at = 0; at + MARK_BYTES <= text.length; at++) marks.add(text.slice(at, at + MARK_BYTES))
-  return marks
+  const runs = new Set<string>()
+  for (let at = 0; at + length <= text.length; at++) runs.add(text.slice(at, at + length))
+  return runs
 }
 
-/** What these two have in common, and the stranger has not. */
-function inCommon(one: Uint8Array, other: Uint8Array, stranger: Uint8Array): string[] {
-  const [others, strangers] = [marksOf(other), marksOf(stranger)]
-  return [...marksOf(one)]
-    .filter((mark) => others.has(mark) && !strangers.has(mark))
+/**
+ * The marks that these two have in common, and the strangers have not. A mark with three bytes in a row that strangers know is
+ * constant bytes of a format with a random byte or two beside them, equal by chance: of a real mark other windows are left.
+ */
+function inCommon(one: Uint8Array, other: Uint8Array, strangers: Uint8Array): string[] {
+  const [others, known] = [runsOf(other, MARK_BYTES), runsOf(strangers, KNOWN_BYTES)]
+  return [...runsOf(one, MARK_BYTES)]
+    .filter((mark) => others.has(mark) && [0, 1, 2, 3].every((at) => !known.has(mark.slice(at, at + KNOWN_BYTES))))
     .map((mark) => Buffer.from(mark, 'latin1').toString('hex'))
 }
 

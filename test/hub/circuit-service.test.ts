@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals'
+import { beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { CircuitKeyRing } from '../../hub/circuit-keys.ts'
 import { CircuitKeyRing as Ring } from '../../hub/circuit-keys.ts'
 import {
@@ -17,6 +17,7 @@ import { bodyOf, CELL_TYPES, type CellClass } from '../../shared/cell/cell.ts'
 import { buildCreate } from '../../shared/cell/create.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { type HopContext, type Initiated, NO_BINDING } from '../../shared/crypto/handshake.ts'
+import { X25519PrivateKey } from '../../shared/crypto/x25519.ts'
 import { CircuitEnd } from '../../shared/link/circuit-end.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { NETWORK_ID, START_MS } from '../support/memory-network.ts'
@@ -279,6 +280,22 @@ describe('a CREATE', () => {
     expect([answer?.failed, refused()]).toEqual([{ place: 1, status: FAULTS[code].wire }, [code]])
     expect([end.status, calls]).toEqual(['closing', ['ready', 'ready']])
     expect([end.takeFrame(), end.status, service.circuitCount]).toEqual([undefined, 'closed', 0])
+  })
+
+  test('that goes on costs its second key agreement behind that, before the next hub has answered', async () => {
+    const agreed = jest.spyOn(X25519PrivateKey.prototype, 'agreeWith')
+    const later: (() => void)[] = []
+    const next = endWith()
+    const parts = { openCircuitTo: async () => next.end, afterWriting: (work: () => void) => void later.push(work) }
+    const subject = make({}, parts)
+    const create = createFor({ hops: 2 })
+    agreed.mockClear()
+    subject.accept(peer, endWith().end, create.cellClass, create.body)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([next.end.takeFrame()?.[0], agreed.mock.calls.length, later.length]).toEqual([CELL_TYPES.create, 1, 1])
+    for (const work of later) work()
+    expect(agreed.mock.calls.length).toBe(2)
+    agreed.mockRestore()
   })
 
   test('that a hub can not extend is answered when that turns out', async () => {

@@ -76,6 +76,40 @@ describe('a client waits', () => {
   })
 })
 
+describe('a client switches to full keys', () => {
+  const watched = async () => {
+    const network = new MemoryNetwork(PATH)
+    const types: number[] = []
+    network.tamper = (header, frame, from) => {
+      if (from === 'client' && header.cellClass !== 0) types.push(header.type)
+      return [frame]
+    }
+    const client = network.open('client', PATH)
+    await network.run()
+    expect([client.events, types]).toEqual([['opened 4'], [CELL_TYPES.create]])
+    return { network, types, client, exit: network.hub('c').exits[0]! }
+  }
+
+  test('by the cell that brings its first bytes', async () => {
+    const { network, types, client, exit } = await watched()
+    for (const length of [600, 20]) {
+      client.circuit.write(new Uint8Array(length))
+      await network.run()
+    }
+    expect(types).toEqual([CELL_TYPES.create, CELL_TYPES.switch, CELL_TYPES.cell])
+    expect(exit.received.map(({ length }) => length)).toEqual([600, 20])
+  })
+
+  test('by a cell without messages, once, if it has nothing to say for a while', async () => {
+    const { network, types, client, exit } = await watched()
+    await network.pass(SWITCH_DELAY_MS - 1, [client])
+    expect(types).toEqual([CELL_TYPES.create])
+    await network.pass(1, [client])
+    await network.pass(SWITCH_TIMEOUT_MS, [client])
+    expect([types, exit.received, client.closed]).toEqual([[CELL_TYPES.create, CELL_TYPES.switch], [], false])
+  })
+})
+
 describe('a relay waits', () => {
   test('so long for a link to the next hub', async () => {
     const network = new MemoryNetwork(PATH)

@@ -14,23 +14,37 @@ afterEach(() => {
   jest.restoreAllMocks()
 })
 
+interface Secrets {
+  readonly early: () => Uint8Array[]
+  readonly full: () => Uint8Array[]
+  /** Copies of the ratchets, which layers keep. */
+  readonly ratchets: Uint8Array[]
+}
+
 /** All such buffers that are made from now on. */
-function watchSecrets(): { early: () => Uint8Array[]; full: () => Uint8Array[] } {
+function watchSecrets(): Secrets {
   const seen = new Set<Uint8Array>()
-  const { subarray } = Uint8Array.prototype
+  const ratchets: Uint8Array[] = []
+  const { subarray, slice } = Uint8Array.prototype
   jest.spyOn(Uint8Array.prototype, 'subarray').mockImplementation(function (this: Uint8Array, ...range) {
-    if (this.byteOffset === 0 && [EARLY_BYTES, FULL_BYTES].includes(this.buffer.byteLength)) seen.add(this)
+    if ([EARLY_BYTES, FULL_BYTES].includes(this.length)) seen.add(this)
     return subarray.apply(this, range)
   })
+  jest.spyOn(Uint8Array.prototype, 'slice').mockImplementation(function (this: Uint8Array, ...range) {
+    const copy = slice.apply(this, range)
+    if (this.length === FULL_BYTES) ratchets.push(copy)
+    return copy
+  })
   const ofLength = (length: number) => () => [...seen].filter((one) => one.length === length)
-  return { early: ofLength(EARLY_BYTES), full: ofLength(FULL_BYTES) }
+  return { early: ofLength(EARLY_BYTES), full: ofLength(FULL_BYTES), ratchets }
 }
+
+const isZeros = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
 /** Which parts of 32 bytes are not zeros. */
 const kept = (secrets: Uint8Array): number[] =>
-  [0, 1, 2, 3, 4].filter((part) => secrets.slice(part * 32, part * 32 + 32).some((byte) => byte !== 0))
+  [0, 1, 2, 3, 4].filter((part) => !isZeros(secrets.subarray(part * 32, part * 32 + 32)))
 
-const RATCHETS = [1, 3]
 const REPLAY_TAG = [3]
 
 describe.each([1, 3])('a circuit of %i hops', (hops) => {
@@ -42,12 +56,13 @@ describe.each([1, 3])('a circuit of %i hops', (hops) => {
     const client = network.open('client', path)
     await network.run()
     expect(client.events).toEqual(['opened 4'])
-    expect(secrets.full().map(kept)).toEqual(Array(2 * hops).fill(RATCHETS))
+    expect(secrets.full().map(kept)).toEqual(Array(2 * hops).fill([]))
+    expect(secrets.ratchets.map(isZeros)).toEqual(Array(4 * hops).fill(false))
     for (const early of secrets.early()) expect([[], REPLAY_TAG]).toContainEqual(kept(early))
     expect(secrets.early().length).toBeGreaterThanOrEqual(2 * hops)
     client.circuit.reset()
     await network.run()
-    expect(secrets.full().map(kept)).toEqual(Array(2 * hops).fill([]))
+    expect(secrets.ratchets.map(isZeros)).toEqual(Array(4 * hops).fill(true))
   })
 
   test('that is refused keeps nothing', async () => {
@@ -58,6 +73,7 @@ describe.each([1, 3])('a circuit of %i hops', (hops) => {
     await network.run()
     expect(client.events).toEqual(['closed hub-draining'])
     expect(secrets.full().map(kept)).toEqual(Array(2 * hops).fill([]))
+    expect(secrets.ratchets.filter((ratchet) => !isZeros(ratchet))).toEqual([])
     for (const early of secrets.early()) expect([[], REPLAY_TAG]).toContainEqual(kept(early))
   })
 
@@ -72,6 +88,7 @@ describe.each([1, 3])('a circuit of %i hops', (hops) => {
     await network.run()
     expect(client.closed).toBe(true)
     expect(secrets.full().flatMap(kept)).toEqual([])
+    expect(secrets.ratchets.filter((ratchet) => !isZeros(ratchet))).toEqual([])
     for (const early of secrets.early()) expect([[], REPLAY_TAG]).toContainEqual(kept(early))
   })
 })

@@ -4,11 +4,12 @@ import { CELL_TYPES, FRAME_HEADER_BYTES } from '../../../shared/cell/cell.ts'
 import { takeFrame } from '../../../shared/cell/frame-pool.ts'
 import type { BytePipe } from '../../../shared/link/byte-pipe.ts'
 import type { CircuitEnd } from '../../../shared/link/circuit-end.ts'
-import { WRITE_UNIT_BYTES } from '../../../shared/link/frame.ts'
+import { FRAME_TYPES, WRITE_UNIT_BYTES } from '../../../shared/link/frame.ts'
 import { LinkDriver } from '../../../shared/link/link-driver.ts'
 import { MemoryLedger } from '../../../shared/link/memory-ledger.ts'
 import { framesOf, LINK_NETWORK_ID, linkSide } from '../../support/link-pair.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
+import { until } from '../../support/until.ts'
 
 /** A pipe of which the test is the other end. */
 class TestPipe implements BytePipe {
@@ -106,6 +107,21 @@ beforeEach(() => {
 })
 
 describe('a link driver', () => {
+  test('answers a CLOSE soon, also without company', async () => {
+    await turn() // the greeting was taken, so that there is no company
+    const peer = linkSide({ initiator: false })
+    for (const chunk of greeting) peer.link.receive(chunk, 0)
+    const end = peer.link.openCircuit()
+    end.send(CELL_TYPES.create, takeFrame(3))
+    end.close()
+    for (const chunk of peer.link.pull(1 << 20, 0)) pipe.receive(chunk)
+    await turn()
+    expect([told, pipe.writes]).toEqual([['ready', 'circuit'], []])
+    await until(() => pipe.writes.length > 0)
+    const types = framesOf(pipe.writes[0]?.chunks ?? []).map(({ header }) => header.type)
+    expect(types).toContain(FRAME_TYPES.close)
+  })
+
   test('greets at once, so that a peer of another kind learns why the link ends', () => {
     expect(framesOf(greeting).map(({ header }) => header.type)).toEqual([1])
   })

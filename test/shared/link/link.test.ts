@@ -153,6 +153,17 @@ describe('circuits on a link', () => {
     expect(pair.b.fault?.code).toBe('link-protocol')
   })
 
+  test('a CLOSE is answered with company, not at once', () => {
+    const { end } = open(pair.a)
+    pair.run()
+    end.close()
+    const wakes = [pair.b.wakes, pair.b.laterWakes]
+    pair.move(pair.a, pair.b)
+    expect([pair.b.wakes, pair.b.laterWakes]).toEqual([wakes[0], (wakes[1] as number) + 1])
+    pair.run()
+    expect([pair.a.link.circuitCount, pair.b.link.circuitCount]).toEqual([0, 0])
+  })
+
   test('a CREDIT or a CLOSE for an id that is not in use is ignored', () => {
     pair.run()
     pair.b.link.receive(concatBytes(creditFrame(77), closeFrame(77), closeFrame(2)), 0)
