@@ -27,7 +27,7 @@ export function askDaemon(file: string, command: string, more: object = {}): Pro
         const { answer, fault, details } = JSON.parse(text) as Answer
         if (fault === undefined) resolve(answer)
         else if (details === undefined && fault === 'options-invalid') reject(unknownCommand(command))
-        else reject(new Fault(fault in FAULTS ? (fault as FaultCode) : 'internal', details))
+        else reject(new Fault(Object.hasOwn(FAULTS, fault) ? (fault as FaultCode) : 'internal', details))
       } catch (error) {
         fail(error)
       }
