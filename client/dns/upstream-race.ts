@@ -12,8 +12,8 @@ import { UpstreamChoice } from './upstream-choice.ts'
 
 /** Who does not answer within this gets a rival. */
 const RIVAL_AFTER_MS = 2_000
-/** A query is given up after so long; stub resolvers ask again after five seconds. */
-const GIVE_UP_MS = 15_000
+/** A query is given up after so long: stub resolvers ask twice and wait five seconds each time, so their programs learn why. */
+const GIVE_UP_MS = 9_000
 /** Ways that are tried in all, over all upstreams. */
 const MAX_WAYS = 4
 
