@@ -17,6 +17,12 @@ const { server: SERVER, other: OTHER } = ADDRESSES
 const FAMILIES = [4, 6] as const
 const PORT = DRIVER_PORTS.relay
 const STRANGER = 12_345
+const HOOKS = {
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  nat: ['PREROUTING', 'OUTPUT', 'POSTROUTING'],
+  raw: ['OUTPUT'],
+  mangle: ['PREROUTING', 'OUTPUT', 'POSTROUTING'],
+} as const
 
 const impossible = whyNoHosts()
 const describeHosts = impossible === undefined ? describe : describe.skip
@@ -42,46 +48,12 @@ describeHosts('the protection', () => {
     config = writeJson(folder, 'client.json', client)
     chmodSync(folder, 0o755)
     chmodSync(config, 0o644)
-    // A firewall of somebody else, whose tables are there before and after.
+    // A firewall of somebody else in every hook that the rules use: its tables and chains are there before and after.
     for (const program of ['iptables', 'ip6tables']) {
-      for (const table of ['filter', 'mangle', 'nat', 'raw']) {
-        await lab.hosts.run('client', program, [
-          '-t',
-          table,
-          '-A',
-          'OUTPUT',
-          '-m',
-          'mark',
-          '--mark',
-          '7',
-          '-j',
-          'ACCEPT',
-        ])
-        await lab.hosts.run('client', program, [
-          '-t',
-          table,
-          '-A',
-          { nat: 'POSTROUTING', raw: 'PREROUTING' }[table] ?? 'INPUT',
-          '-m',
-          'mark',
-          '--mark',
-          '7',
-          '-j',
-          'ACCEPT',
-        ])
-        if (table === 'mangle')
-          await lab.hosts.run('client', program, [
-            '-t',
-            table,
-            '-A',
-            'POSTROUTING',
-            '-m',
-            'mark',
-            '--mark',
-            '7',
-            '-j',
-            'ACCEPT',
-          ])
+      for (const [table, hooks] of Object.entries(HOOKS)) {
+        for (const hook of hooks) {
+          await lab.hosts.run('client', program, ['-t', table, '-A', hook, ...'-m mark --mark 7 -j ACCEPT'.split(' ')])
+        }
       }
     }
     before = await firewall()
