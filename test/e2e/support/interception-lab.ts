@@ -33,6 +33,8 @@ interface TcpOptions {
   readonly timeoutMs?: number
 }
 
+type UdpOptions = Omit<TcpOptions, 'text'>
+
 /** For whom a datagram is. */
 interface Peer {
   readonly host: string
@@ -157,7 +159,7 @@ export class InterceptionLab {
   }
 
   /** A datagram of the program, and what comes back. */
-  async udp(host: Address, port: number, options: { readonly localPort?: number } = {}): Promise<Outcome> {
+  async udp(host: Address, port: number, options: UdpOptions = {}): Promise<Outcome> {
     return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram', ...options })) as unknown as Outcome
   }
 
