@@ -222,6 +222,15 @@ describeHosts('the protection', () => {
     30_000,
   )
 
+  test('gives sockets that send all the time their own way again, when it is switched off after its death', async () => {
+    const { client } = await lab.intercept()
+    const asked = (family: 4 | 6) => lab.udp(SERVER[family], PORT, { localPort: 40_300 + family, timeoutMs: ANSWER_MS })
+    for (const family of FAMILIES) expect(JSON.parse((await asked(family)).text)).toMatchObject({ text: 'datagram' })
+    await client.kill()
+    expect((await spn('off')).stderr).toBe('')
+    for (const family of FAMILIES) expect(await asked(family)).toMatchObject({ text: 'datagram' })
+  })
+
   test('obeys its own user and root alone (row 53)', async () => {
     await start()
     const asStranger = (command: string, ...args: string[]) =>
