@@ -15,6 +15,8 @@ const SPN = fileURLToPath(new URL('../../deploy/bin/spn', import.meta.url))
 const SENDERS = fileURLToPath(new URL('senders.mjs', import.meta.url))
 const OWN_GID = 7117
 const APP_GID = 1000
+/** On a busy computer. */
+const START_MS = 120_000
 const LONGEST_REST_MS = 400
 const STALL_MS = 700
 /** Longer than the client needs to notice that it slept. */
@@ -169,7 +171,7 @@ class Storm {
     const config = JSON.parse(readFileSync(clientConfig, 'utf8')) as ClientConfig
     writeJson(this.#spn.world.folder, 'client.json', { ...config, hops: this.#hops })
     this.#client = user.spawn(SPN, ['run', '--keep-rules', '--config', clientConfig], { gid: OWN_GID })
-    await this.#client.line(/"client started"/, 20_000)
+    await this.#client.line(/"client started"/, START_MS)
     this.#closed('running')
   }
 

@@ -45,9 +45,13 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
 
 if (given.keepsSockets === true) {
-  loadNative().SocketDiag.prototype.destroy = () => {
-    throw Object.assign(new Error('sockets can not be ended'), { code: 'EOPNOTSUPP' })
+  const native = loadNative()
+  class KeepingSocketDiag extends native.SocketDiag {
+    override destroy(): boolean {
+      throw Object.assign(new Error('sockets can not be ended'), { code: 'EOPNOTSUPP' })
+    }
   }
+  Object.assign(native, { SocketDiag: KeepingSocketDiag })
 }
 
 let sockets = 0
