@@ -23,6 +23,7 @@ const STALL_MS = 700
 const SUSPEND_MS = 6_000
 const AWAY_MS = 500
 const LAST_TRIES = 40
+const LAST_LINES = 20
 
 type Phase = 'off' | 'running' | 'paused' | 'killed'
 
@@ -194,7 +195,9 @@ class Storm {
   }
 
   async #command(...[command = '', ...args]: string[]): Promise<void> {
-    await this.#spn.user.mustRun(SPN, [command, '--config', this.#spn.clientConfig, ...args], { gid: OWN_GID })
+    const words = [command, '--config', this.#spn.clientConfig, ...args]
+    const { code, stderr } = await this.#spn.user.run(SPN, words, { gid: OWN_GID, timeoutMs: START_MS })
+    if (code !== 0) throw new Error(`${command}: ${stderr}${this.#client?.lines.slice(-LAST_LINES).join('\n')}`)
   }
 
   /** To another network, and back with the next one. */
