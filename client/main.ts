@@ -11,7 +11,7 @@ import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Client, type ClientParts } from './client.ts'
 import { clientFiles } from './client-files.ts'
 import { RULES_USAGE, rulesCommand } from './commands/rules-command.ts'
-import { askDaemon, daemonAnswers } from './control/control-client.ts'
+import { askDaemon, CHANGE_MS, daemonAnswers } from './control/control-client.ts'
 import { daemonProcess, endDaemon } from './control/daemon-pid.ts'
 import { openLocator } from './geo-file.ts'
 import type { RuleOptions } from './interception/rules.ts'
@@ -34,14 +34,21 @@ ${RULES_USAGE}`
 
 const [command = '', ...args] = process.argv.slice(2)
 
+interface CommandFlags {
+  readonly required?: string[]
+  readonly switches?: string[]
+  /** The daemon changes the firewall for it. */
+  readonly changes?: boolean
+}
+
 /** The flags that a command takes besides --config. */
-const COMMANDS: Readonly<Record<string, { readonly required?: string[]; readonly switches?: string[] }>> = {
+const COMMANDS: Readonly<Record<string, CommandFlags>> = {
   run: { switches: ['keep-rules'] },
   status: {},
   connections: {},
-  pause: { required: ['minutes'] },
-  resume: {},
-  portal: { required: ['minutes'] },
+  pause: { required: ['minutes'], changes: true },
+  resume: { changes: true },
+  portal: { required: ['minutes'], changes: true },
   off: { switches: ['really'] },
   block: {},
 }
@@ -62,7 +69,12 @@ await runProgram('spn', async () => {
   if (command === 'off') return off(options, values.really === 'yes')
   if (command === 'block') return block(options)
   const ask = (more: object): Promise<unknown> =>
-    askDaemon(clientFiles(options.stateDir).controlSocket, command, { ...more, minutes: Number(values.minutes) })
+    askDaemon(
+      clientFiles(options.stateDir).controlSocket,
+      command,
+      { ...more, minutes: Number(values.minutes) },
+      flags.changes === true ? CHANGE_MS : undefined,
+    )
   const answer = command === 'portal' ? await portal(to, ask) : await ask({})
   console.log(JSON.stringify(answer, undefined, 2))
   return undefined

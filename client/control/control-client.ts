@@ -2,21 +2,25 @@ import net from 'node:net'
 import { Fault, type FaultDetails } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 
-const TIMEOUT_MS = 5_000
+/** What the daemon knows it says at once. */
+const ANSWER_MS = 5_000
+/** To change the firewall takes a dozen programs, maybe behind changes of others, on a busy computer. */
+export const CHANGE_MS = 120_000
 
 /**
  * Asks the running daemon.
  *
  * @param more what the command needs
+ * @param patienceMs how long the answer may take
  * @throws Fault daemon-silent if none answers, options-invalid for what it does not know, or what it answers
  */
-export function askDaemon(file: string, command: string, more: object = {}): Promise<unknown> {
+export function askDaemon(file: string, command: string, more: object = {}, patienceMs = ANSWER_MS): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let text = ''
     const socket = net.connect(file)
     const fail = (cause?: unknown): void => reject(new Fault('daemon-silent', { socket: file }, cause))
     socket.setEncoding('utf8')
-    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('timeout')))
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error('timeout')))
     socket.once('error', fail)
     socket.once('connect', () => socket.write(`${JSON.stringify({ ...more, command })}\n`))
     socket.on('data', (chunk: string) => {

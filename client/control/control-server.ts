@@ -21,12 +21,15 @@ export type ControlHandler = (command: string, request: Readonly<Record<string, 
 export class ControlServer {
   readonly #file: string
   readonly #handle: ControlHandler
+  readonly #idleMs: number
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
-  constructor(file: string, handle: ControlHandler) {
+  /** @param idleMs callers that are silent for so long are dropped, unless they wait for their answer */
+  constructor(file: string, handle: ControlHandler, idleMs = IDLE_MS) {
     this.#file = file
     this.#handle = handle
+    this.#idleMs = idleMs
   }
 
   /** @throws Fault port-in-use if another daemon answers there, state-unwritable */
@@ -68,13 +71,18 @@ export class ControlServer {
       if (end < 0 && text.length <= MAX_COMMAND_BYTES) return
       socket.off('data', read)
       socket.resume()
-      if (end < 0) socket.destroy()
-      else void this.#answer(text.slice(0, end)).then((answer) => socket.end(`${JSON.stringify(answer)}\n`))
+      if (end < 0) return void socket.destroy()
+      socket.setTimeout(0)
+      void this.#answer(text.slice(0, end)).then((answer) => {
+        socket.setTimeout(this.#idleMs)
+        socket.end(`${JSON.stringify(answer)}\n`)
+      })
     }
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     socket.setEncoding('utf8')
-    socket.setTimeout(IDLE_MS, () => socket.destroy())
+    socket.setTimeout(this.#idleMs)
+    socket.once('timeout', () => socket.destroy())
     socket.on('error', () => socket.destroy())
     socket.on('data', read)
   }

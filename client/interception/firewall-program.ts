@@ -41,7 +41,7 @@ export function callFirewall(program: string, args: readonly string[], input: st
   })
 }
 
-const PACKAGES: Readonly<Record<string, string>> = { ip: 'iproute2', ss: 'iproute2', nft: 'nftables' }
+const PACKAGES: Readonly<Record<string, string>> = { ip: 'iproute2', nft: 'nftables' }
 
 function spawnFault(program: string, error: Error): Fault {
   const missing = 'code' in error && error.code === 'ENOENT'

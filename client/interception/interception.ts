@@ -20,7 +20,6 @@ import type {
 } from './interception-api.ts'
 import { echoPacket } from './made-packet.ts'
 import type { Verdict } from './marks.ts'
-import { OutsideInterfaces } from './outside-interfaces.ts'
 import { checkOwnTraffic } from './own-traffic.ts'
 import type { EchoRequest } from './packet.ts'
 import { PacketQueue } from './packet-queue.ts'
@@ -76,7 +75,6 @@ export class LinuxInterception implements Interception {
   readonly #expected: ExpectedFlows<OnSocket>
   readonly #datagramListener: DatagramListener
   readonly #datagrams: DatagramFlows
-  readonly #outside = new OutsideInterfaces(() => systemClock.now())
   /** Numbers of the flows without a decision. The queue's thread bounds and expires them. */
   readonly #undecided = new Set<number>()
   /** Flows that rules of an earlier run bring before there is a place to let them go to. */
@@ -191,9 +189,7 @@ export class LinuxInterception implements Interception {
   }
 
   #offer(queued: QueuedFlow): void {
-    const { flow, forwarded } = queued
-    if (forwarded !== undefined && this.#outside.has(forwarded.interface)) return this.#queue.settle(flow, 'drop')
-    this.#undecided.add(flow)
+    this.#undecided.add(queued.flow)
     if (queued.echo !== undefined) this.#offerEcho(queued, queued.echo)
     else if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
       this.#answerNames(queued, this.#parts.onDns)

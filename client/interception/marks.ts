@@ -23,6 +23,8 @@ export const MARKS = {
   exempt: 0x700,
   /** In the queue only: of a flow of datagrams that is older than the rules, so that it could not be redirected. */
   stale: 0x800,
+  /** Of guests: everything may pass for a while. */
+  opened: 0x900,
 } as const
 
 export type MarkName = keyof typeof MARKS

@@ -10,6 +10,7 @@ import { type LocalSocket, loadNative, type NfQueue, type QueuedPacket, type Soc
 import { FlowTable } from './flow-table.ts'
 import { isMarked, markFor, type Verdict } from './marks.ts'
 import { FLOW_LIMITS, type FlowKind, openingOf } from './opening.ts'
+import { OutsideInterfaces } from './outside-interfaces.ts'
 import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
@@ -36,6 +37,7 @@ const settings = workerData as QueueSettings
 const report = (message: QueueReport) => port.postMessage(message)
 
 hurry(THREAD_NICE)
+const outside = new OutsideInterfaces(() => systemClock.now())
 let diag: SocketDiag | undefined
 let lastFlow = 0
 const limits = { maxPending: settings.maxPending, maxSettled: settings.maxPending }
@@ -90,6 +92,9 @@ function onPackets(packets: readonly QueuedPacket[]): void {
 /** Gives the flow that has to be asked about, if there is one. */
 function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
   const { id, mark, uid, payload } = queued
+  const forwarded = guestOf(queued)
+  // Whoever is outside is no guest, and gets no answer.
+  if (forwarded !== undefined && outside.has(forwarded.interface)) return decided(id, mark, 'drop')
   const packet = parsePacket(payload)
   const opening = openingOf(packet)
   if (typeof opening === 'string') return decided(id, mark, opening)
@@ -101,7 +106,6 @@ function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
   if (decision.kind === 'verdict') return decided(id, mark, decision.verdict)
   if (decision.kind === 'wait' || packet === undefined) return undefined
   const { flow } = decision
-  const forwarded = guestOf(queued)
   const sockets = forwarded === undefined ? socketsOf(packet) : []
   return { flow, kind: opening.kind, ...endsOf(packet), uid, forwarded, sockets, echo: packet.echo }
 }

@@ -1,5 +1,5 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
-import { exemptions } from '../protection/exemptions.ts'
+import { exemptions, guestExemptions, openTimes } from '../protection/exemptions.ts'
 import { GUEST_ADDRESSES } from './guest-address.ts'
 import { ANSWERS, hasMark, matchOwn, RESTORE_MARK, rangesOf, setMark, type TableRules } from './rule-text.ts'
 import type { RuleOptions } from './rules.ts'
@@ -66,6 +66,7 @@ function localRules(options: RuleOptions, family: IpFamily): readonly string[] {
 
 /** What comes in for somebody else: guests' flows, and answers to those that go out directly. */
 function forwardedRules(options: RuleOptions, family: IpFamily): readonly string[] {
+  const { openings = [] } = options
   return [
     setMark('none'),
     '-i lo -j RETURN',
@@ -78,6 +79,8 @@ function forwardedRules(options: RuleOptions, family: IpFamily): readonly string
     `${hasMark('tunnel')} -j RETURN`,
     // Also the client's own: nobody else has part in its connections.
     setMark('none'),
+    ...openTimes(openings).flatMap((time) => [`${time} ${setMark('opened')}`, `${hasMark('opened')} -j RETURN`]),
+    ...guestExemptions(family, openings).map((match) => `${match} ${setMark('exempt')}`),
     ...newFlowRules(options, family),
   ]
 }

@@ -26,10 +26,18 @@ export function exemptions(family: IpFamily, openings: readonly Opening[]): Exem
   const names = Object.keys(ALLOWANCES) as Allowance[]
   const made = names.filter((name) => allowed.includes(name)).map((name) => MATCHES[name]?.(family) ?? NOTHING)
   const opened = openings.map((opening) => openingMatches(opening, family))
-  return {
-    out: [...made, ...opened].flatMap(({ out }) => out),
-    into: [...made, ...opened].flatMap(({ into }) => into),
-  }
+  const all = [...made, ...opened]
+  return { out: all.flatMap(({ out }) => out), into: all.flatMap(({ into }) => into) }
+}
+
+/** Of what is forwarded for guests, outwards: they reach the same portals. What a pause opens is `openTimes`. */
+export function guestExemptions(family: IpFamily, openings: readonly Opening[]): readonly string[] {
+  return openings.filter(({ kind }) => kind === 'portal').flatMap((opening) => openingMatches(opening, family).out)
+}
+
+/** What iptables matches the times by in which everything may pass. */
+export function openTimes(openings: readonly Opening[]): readonly string[] {
+  return openings.filter(({ kind }) => kind === 'everything').map(timeMatch)
 }
 
 const NOTHING: Exemptions = { out: [], into: [] }
@@ -46,7 +54,7 @@ const MATCHES: Partial<Record<Allowance, (family: IpFamily) => Exemptions>> = {
 const icmpv6 = (type: number): string => `-p icmpv6 --icmpv6-type ${type}`
 
 function openingMatches(opening: Opening, family: IpFamily): Exemptions {
-  const time = `-m time --datestop ${utc(opening.untilMs)}`
+  const time = timeMatch(opening)
   if (opening.kind === 'everything') return { out: [time], into: [time] }
   const of = (addresses: readonly IpAddress[]): string[] =>
     addresses.filter((address) => familyOf(address) === family).map(formatIp)
@@ -61,6 +69,10 @@ function openingMatches(opening: Opening, family: IpFamily): Exemptions {
     ],
     into: [],
   }
+}
+
+function timeMatch({ untilMs }: Opening): string {
+  return `-m time --datestop ${utc(untilMs)}`
 }
 
 /** As iptables wants it: whole seconds, rounded down. */

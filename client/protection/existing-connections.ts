@@ -1,10 +1,10 @@
 import { asFault } from '../../shared/base/fault.ts'
-import { formatRange, type IpRange } from '../../shared/base/ip-address.ts'
-import { callFirewall } from '../interception/firewall-program.ts'
+import { type IpRange, parseRange, rangeContains, sameIp } from '../../shared/base/ip-address.ts'
 import { MARK_MASK, MARKS, type MarkName } from '../interception/marks.ts'
-import { loadNative } from '../native/native.ts'
+import { PROTOCOL_TCP } from '../interception/packet.ts'
+import { type ListedSocket, loadNative } from '../native/native.ts'
 
-const LOOPBACK = ['127.0.0.0/8', '[::1]'] as const
+const LOOPBACK = ['127.0.0.0/8', '::1/128'].flatMap((text) => parseRange(text) ?? [])
 
 /**
  * Ends what began before the rules stood, both families; to be called when they stand. What the kernel remembers of
@@ -12,11 +12,20 @@ const LOOPBACK = ['127.0.0.0/8', '[::1]'] as const
  * one, also of UDP. TCP sockets to the outside are closed: their programs learn at once that the connection is over.
  * Connections over loopback and to direct networks go on.
  *
- * @throws Fault firewall-failed, program-missing, addon-missing. The rules drop what is left, so nothing leaves
+ * @throws Fault addon-missing, internal. The rules drop what is left, so nothing leaves
  */
-export async function endExistingConnections(direct: readonly IpRange[]): Promise<void> {
+export function endExistingConnections(direct: readonly IpRange[]): void {
   forget(['none', 'direct'])
-  await callFirewall('ss', ['--kill', '--tcp', '--no-header', '--numeric', closable(direct)], '')
+  asFaults(() => {
+    const diag = new (loadNative().SocketDiag)()
+    try {
+      for (const { source, destination, cookie } of diag.list(PROTOCOL_TCP).filter((one) => mustEnd(one, direct))) {
+        diag.destroy(PROTOCOL_TCP, source.address, source.port, destination.address, destination.port, cookie)
+      }
+    } finally {
+      diag.close()
+    }
+  })
 }
 
 /**
@@ -25,24 +34,37 @@ export async function endExistingConnections(direct: readonly IpRange[]): Promis
  * @throws Fault addon-missing, internal
  */
 export function endExemptConnections(): void {
-  forget(['none', 'exempt'])
+  forget(['none', 'exempt', 'opened'])
+}
+
+/**
+ * What was led into the network goes its own way again; to be called when the rules are gone and no client takes it.
+ *
+ * @throws Fault addon-missing, internal
+ */
+export function endTunnelledConnections(): void {
+  forget(['tunnel'])
 }
 
 function forget(marks: readonly MarkName[]): void {
-  const native = loadNative()
+  asFaults(() => {
+    for (const mark of marks) loadNative().forgetConnections(MARKS[mark], MARK_MASK)
+  })
+}
+
+function asFaults(run: () => void): void {
   try {
-    for (const mark of marks) native.forgetConnections(MARKS[mark], MARK_MASK)
+    run()
   } catch (error) {
     throw asFault(error)
   }
 }
 
-/** Which sockets to close, in the language of `ss`. */
-export function closable(direct: readonly IpRange[]): string {
-  const kept = [...LOOPBACK, ...direct.map(rangeText)]
-  return kept.map((range) => `not dst ${range}`).join(' and ')
-}
-
-function rangeText(range: IpRange): string {
-  return range.address.length === 4 ? formatRange(range) : `[${formatRange(range)}]`
+/** Does it leave this computer, to somewhere that is not direct? */
+export function mustEnd(
+  { source, destination }: Pick<ListedSocket, 'source' | 'destination'>,
+  direct: readonly IpRange[],
+): boolean {
+  if (sameIp(source.address, destination.address)) return false
+  return ![...LOOPBACK, ...direct].some((range) => rangeContains(range, destination.address))
 }

@@ -12,7 +12,7 @@ const LAST = 300
  * Marks with which a packet may go on. A tunnelled one may leave by the loopback interface alone, which only the last
  * hook knows: before that the packet still names the interface that it had before its redirection.
  */
-const MAY_GO_ON: readonly MarkName[] = ['direct', 'own', 'exempt', 'tunnel']
+const MAY_GO_ON: readonly MarkName[] = ['direct', 'own', 'exempt', 'opened', 'tunnel']
 
 /** A packet that the rules themselves send back to a guest of this computer, or that they let through as an answer. */
 const ANSWERS = [
@@ -20,7 +20,7 @@ const ANSWERS = [
   'ct state related ct direction reply ct status and confirmed == 0 accept',
 ]
 const FORWARDED_ANSWERS = [
-  `ct direction reply ct mark and ${hex(MARK_MASK)} == { ${hex(MARKS.direct)}, ${hex(MARKS.exempt)} } accept`,
+  `ct direction reply ct mark and ${hex(MARK_MASK)} == { ${marksOf(['direct', 'exempt', 'opened'])} } accept`,
 ]
 
 /**
@@ -33,8 +33,7 @@ const FORWARDED_ANSWERS = [
  * @param rules what it stands behind: what they do not look at (forwarded packets, in some versions) it leaves alone
  */
 export function guardText(rules: readonly TableRules[]): string {
-  const marks = MAY_GO_ON.map((name) => hex(MARKS[name])).join(', ')
-  const dropUnmarked = `oifname != "lo" meta mark and ${hex(MARK_MASK)} != { ${marks} } counter drop`
+  const dropUnmarked = `oifname != "lo" meta mark and ${hex(MARK_MASK)} != { ${marksOf(MAY_GO_ON)} } counter drop`
   const judgesForwarded = rules.some(({ jumps }) => jumps.some(({ hook }) => hook === 'FORWARD'))
   return [
     `add table inet ${GUARD_TABLE} { flags owner; }`,
@@ -52,6 +51,10 @@ function chain(name: string, hook: string, priority: number, rules: readonly str
     `add chain inet ${GUARD_TABLE} ${name} { type filter hook ${hook} priority ${priority}; policy accept; }`,
     ...rules.map((rule) => `add rule inet ${GUARD_TABLE} ${name} ${rule}`),
   ]
+}
+
+function marksOf(names: readonly MarkName[]): string {
+  return names.map((name) => hex(MARKS[name])).join(', ')
 }
 
 function hex(value: number): string {

@@ -48,9 +48,7 @@ export class GuardedFirewall implements Firewall {
   async load(): Promise<void> {
     await this.#write()
     await this.#guard.stand()
-    await endExistingConnections(this.#options.directNetworks).catch((error: unknown) =>
-      this.#log.warn('connections from before were not all ended: what is left of them is dropped', faultFields(error)),
-    )
+    this.#endExisting()
     this.#watch = new RuleWatch(!(await isLegacy()), {
       intact: () => this.#inTurn(() => this.#intact()),
       restore: () => this.#inTurn(() => this.#write()),
@@ -82,6 +80,14 @@ export class GuardedFirewall implements Firewall {
     await this.#watch?.close()
     await this.#guard.close()
     if (!keepRules) await removeRules()
+  }
+
+  #endExisting(): void {
+    try {
+      endExistingConnections(this.#options.directNetworks)
+    } catch (error) {
+      this.#log.warn('connections from before were not all ended: what is left of them is dropped', faultFields(error))
+    }
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {

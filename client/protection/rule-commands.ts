@@ -2,6 +2,7 @@ import { isFault } from '../../shared/base/fault.ts'
 import { loadRules, removeRules } from '../interception/firewall.ts'
 import { callFirewall } from '../interception/firewall-program.ts'
 import type { RuleOptions } from '../interception/rules.ts'
+import { endTunnelledConnections } from './existing-connections.ts'
 import { GUARD_TABLE } from './guard-text.ts'
 
 /** The guard of a daemon that was killed is gone as soon as its program has noticed. */
@@ -16,6 +17,11 @@ export function block(options: RuleOptions): Promise<void> {
 /** Takes away all that a daemon left behind which is there no more. @throws Fault as `removeRules` */
 export async function unblock(): Promise<void> {
   await removeRules()
+  try {
+    endTunnelledConnections()
+  } catch {
+    // Sockets that send datagrams all the time stay without answers; everything else is open.
+  }
   for (let look = 0; look < GUARD_LOOKS && (await guardStands()); look++) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }

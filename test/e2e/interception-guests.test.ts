@@ -7,6 +7,10 @@ import { ADDRESSES, GUEST_DEVICE, whyNoHosts } from './support/two-hosts.ts'
 const { client: HERE, server: SERVER, other: OTHER, direct: DIRECT, guest: GUEST, gateway: GATEWAY } = ADDRESSES
 const FAMILIES = [4, 6] as const
 const { answer: ANSWER, relay: RELAY, reset: RESET } = DRIVER_PORTS
+const PORT_OF_GUEST = 9400
+/** What may pass is waited for so long, also on a busy computer. */
+const ANSWER_MS = 10_000
+const PAUSE_SECONDS = 10
 const WIRE = `net 198.18.8.0/24 or net 2001:db8:8::/64 or net 192.0.0.0/24 or net 100::/64`
 
 const impossible = whyNoHosts()
@@ -128,6 +132,123 @@ describeHosts('traffic of guests behind this computer', () => {
     }
   })
 
+  /** What a guest gets, and who calls it from outside: all as if there were no client. */
+  async function expectOpen(): Promise<void> {
+    for (const family of FAMILIES) {
+      expect(await tcp(SERVER[family], RESET, { text: 'x', timeoutMs: ANSWER_MS })).toMatchObject({ text: 'hello x' })
+      const to = { host: SERVER[family], port: RESET, text: 'hello', timeoutMs: ANSWER_MS }
+      expect(await lab.command(guest, { op: 'udp', ...to })).toMatchObject({ text: 'hello' })
+      expect((await lab.hosts.run('guest', 'ping', ['-c1', `-W${ANSWER_MS / 1_000}`, SERVER[family]])).code).toBe(0)
+      const call = { op: 'tcp', host: GUEST[family], port: PORT_OF_GUEST, text: 'x', timeoutMs: ANSWER_MS }
+      expect(await lab.command(lab.server, call)).toMatchObject({ text: 'hello x' })
+    }
+  }
+
+  /** Connections of guests to outside, and from outside to them. */
+  function holdAll(): Promise<object[]> {
+    const hold = { op: 'hold', timeoutMs: ANSWER_MS }
+    return Promise.all(
+      FAMILIES.flatMap((family) => [
+        lab.command(guest, { ...hold, host: SERVER[family], port: RESET }),
+        lab.command(lab.server, { ...hold, host: GUEST[family], port: PORT_OF_GUEST }),
+      ]),
+    )
+  }
+
+  /** New ones do not come about, and of those that are held, as all that guests send, no packet leaves. */
+  async function expectClosed(held: readonly { readonly id?: unknown }[]): Promise<void> {
+    const left = await lab.onTheWire('(src net 198.18.8.0/24 or src net 2001:db8:8::/64) and not arp', async () => {
+      for (const [i, { id }] of held.entries()) {
+        const write = { op: 'write', of: id, timeoutMs: 500 }
+        expect(await lab.command(i % 2 === 0 ? guest : lab.server, write)).not.toMatchObject({ result: 'ok' })
+      }
+      for (const family of FAMILIES) {
+        await tcp(SERVER[family], RESET, { timeoutMs: 500 })
+        await talk(SERVER[family], RESET)
+        await lab.hosts.run('guest', 'ping', ['-c1', '-W1', SERVER[family]])
+      }
+    })
+    expect(left).toEqual([])
+  }
+
+  async function listenAsGuest(): Promise<void> {
+    for (const family of FAMILIES) {
+      await lab.command(guest, { op: 'listen', host: GUEST[family], port: PORT_OF_GUEST })
+    }
+  }
+
+  async function open(seconds: number, portal?: readonly string[]): Promise<number> {
+    const from = client.messages.length
+    client.send({ open: seconds, portal })
+    return Number((await client.next((message) => 'opened' in message, from)).opened)
+  }
+
+  test('goes out and comes in as it is during a pause, and no packet more after it', async () => {
+    await intercept()
+    await listenAsGuest()
+    await open(600)
+    await expectOpen()
+    const held = await holdAll()
+    expect(held).toMatchObject(held.map(() => ({ result: 'ok' })))
+    await open(0)
+    await expectClosed(held)
+  })
+
+  test('is closed at the end of a pause also when nobody is there to close it: the kernel does', async () => {
+    await intercept()
+    const opened = await open(PAUSE_SECONDS)
+    const held = await holdAll()
+    await client.kill()
+    expect(held).toMatchObject(held.map(() => ({ result: 'ok' })))
+    while (Date.now() < opened + 1_000) await talk(SERVER[4], RESET)
+    await expectClosed(held)
+  })
+
+  test('has in a pause the address of this computer where its firewall says so, and what that drops is dropped', async () => {
+    await intercept()
+    const commands = FAMILIES.flatMap((family) => {
+      const program = family === 4 ? 'iptables' : 'ip6tables'
+      return [
+        [program, '-t nat -? POSTROUTING -o eth0 -j MASQUERADE'],
+        [program, `-? FORWARD -p tcp -d ${OTHER[family]} -j REJECT --reject-with tcp-reset`],
+      ] as const
+    })
+    const all = async (how: '-A' | '-D') => {
+      for (const [program, line] of commands) await lab.hosts.run('client', program, line.replace('-?', how).split(' '))
+    }
+    await all('-A')
+    await open(600)
+    for (const family of FAMILIES) {
+      expect(await tcp(SERVER[family], RESET, { text: 'x', timeoutMs: ANSWER_MS })).toMatchObject({ text: 'hello x' })
+      expect((await talk(SERVER[family], RESET)).heard).toMatchObject([{ text: 'hello' }])
+      expect(await tcp(OTHER[family], RESET, { timeoutMs: ANSWER_MS })).toMatchObject({ result: 'ECONNREFUSED' })
+    }
+    await all('-D')
+  })
+
+  test('reaches a portal that is open, and nothing else', async () => {
+    await intercept()
+    for (const family of FAMILIES) {
+      for (const { [family]: host } of [SERVER, OTHER]) await lab.command(lab.server, { op: 'listen', host, port: 80 })
+    }
+    await open(600, [OTHER[4], OTHER[6]])
+    for (const family of FAMILIES) {
+      const web = { text: 'x', timeoutMs: ANSWER_MS }
+      expect(await tcp(OTHER[family], 80, web)).toMatchObject({ text: 'hello x' })
+    }
+    const left = await lab.onTheWire('(src net 198.18.8.0/24 or src net 2001:db8:8::/64) and not arp', async () => {
+      for (const family of FAMILIES) {
+        expect(await tcp(OTHER[family], RESET)).not.toMatchObject({ result: 'ok' })
+        expect(await tcp(SERVER[family], 80, { text: 'GET' })).toMatchObject({ result: 'ok' })
+        await talk(OTHER[family], RESET)
+        await lab.hosts.run('guest', 'ping', ['-c1', '-W1', OTHER[family]])
+      }
+      await open(0)
+      for (const family of FAMILIES) expect((await tcp(OTHER[family], 80)).text).not.toContain('hello')
+    })
+    expect(left).toEqual([])
+  })
+
   test('other than TCP and UDP does not pass', async () => {
     await intercept()
     const sent = await leaked(async () => {
@@ -164,6 +285,17 @@ describeHosts('traffic of guests behind this computer', () => {
       expect(await lab.command(lab.server, call)).toMatchObject({ result: 'timeout' })
     },
   )
+
+  test('that comes from outside gets no answer, also by other protocols and into connections', async () => {
+    await intercept()
+    const left = await lab.leaving(async () => {
+      for (const family of FAMILIES) {
+        await lab.hosts.run('server', 'python3', ['-c', SEND_OTHERS, GUEST[family]])
+        await lab.command(lab.server, { op: 'tcp', host: GUEST[family], port: PORT_OF_GUEST, timeoutMs: 500 })
+      }
+    })
+    expect(left).toEqual([])
+  })
 
   test.each(FAMILIES)(
     'in the name of somebody else is refused by IPv%i, and the client’s own name opens nothing',
@@ -207,3 +339,12 @@ describeHosts('traffic of guests behind this computer', () => {
       expect(await tcp(SERVER[family], RELAY, { text: 'x' })).toMatchObject({ text: 'hello x' })
   })
 })
+
+/** GRE and SCTP to a host. */
+const SEND_OTHERS = `
+import socket, sys
+v6 = ':' in sys.argv[1]
+for protocol in (47, 132):
+    s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, protocol)
+    s.sendto(b'\\0' * 40, (sys.argv[1], 0))
+`

@@ -7,7 +7,6 @@ import type { ClientConfig } from '../../client/options.ts'
 import { networkFileOf } from '../../shared/map/network.ts'
 import { writeJson } from '../net/network-config.ts'
 import { networkWith } from '../support/map-fixtures.ts'
-import { until } from '../support/until.ts'
 import { DRIVER_PORTS } from './support/driver-ports.ts'
 import { AS_SERVICE, InterceptionLab, OWN_GID } from './support/interception-lab.ts'
 import { LineProcess } from './support/line-process.ts'
@@ -93,8 +92,7 @@ describeHosts('the service', () => {
     const args = [...settings, ...AS_SERVICE, ...commandOf('spn.service', 'ExecStart', config)]
     const daemon = new LineProcess(lab.hosts.spawn('client', 'env', args))
     daemons.push(daemon)
-    await until(() => daemon.errors.includes('"client started"') || daemon.child.exitCode !== null)
-    expect(daemon.errors).toContain('"client started"')
+    await daemon.complaint('"client started"')
     return daemon
   }
 

@@ -15,12 +15,15 @@ const SPN = fileURLToPath(new URL('../../deploy/bin/spn', import.meta.url))
 const SENDERS = fileURLToPath(new URL('senders.mjs', import.meta.url))
 const OWN_GID = 7117
 const APP_GID = 1000
+/** On a busy computer. */
+const START_MS = 120_000
 const LONGEST_REST_MS = 400
 const STALL_MS = 700
 /** Longer than the client needs to notice that it slept. */
 const SUSPEND_MS = 6_000
 const AWAY_MS = 500
 const LAST_TRIES = 40
+const LAST_LINES = 20
 
 type Phase = 'off' | 'running' | 'paused' | 'killed'
 
@@ -169,7 +172,7 @@ class Storm {
     const config = JSON.parse(readFileSync(clientConfig, 'utf8')) as ClientConfig
     writeJson(this.#spn.world.folder, 'client.json', { ...config, hops: this.#hops })
     this.#client = user.spawn(SPN, ['run', '--keep-rules', '--config', clientConfig], { gid: OWN_GID })
-    await this.#client.line(/"client started"/, 20_000)
+    await this.#client.line(/"client started"/, START_MS)
     this.#closed('running')
   }
 
@@ -192,7 +195,9 @@ class Storm {
   }
 
   async #command(...[command = '', ...args]: string[]): Promise<void> {
-    await this.#spn.user.mustRun(SPN, [command, '--config', this.#spn.clientConfig, ...args], { gid: OWN_GID })
+    const words = [command, '--config', this.#spn.clientConfig, ...args]
+    const { code, stderr } = await this.#spn.user.run(SPN, words, { gid: OWN_GID, timeoutMs: START_MS })
+    if (code !== 0) throw new Error(`${command}: ${stderr}${this.#client?.lines.slice(-LAST_LINES).join('\n')}`)
   }
 
   /** To another network, and back with the next one. */

@@ -104,7 +104,7 @@ describe('the rules for IPv4', () => {
       '-m mark --mark 0x200/0xff00 -j REJECT --reject-with icmp-admin-prohibited',
       '-m mark --mark 0x600/0xff00 -j REJECT --reject-with icmp-host-unreachable',
       ...['tcp', 'udp', 'icmp'].map((protocol) => `-p ${protocol} -j DROP`), // not judged, or judged so
-      '-m comment --comment other-protocol -j REJECT --reject-with icmp-admin-prohibited',
+      '-m comment --comment other-protocol -j DROP', // not refused: outside nobody gets answers
       '-j DROP',
     ])
   })

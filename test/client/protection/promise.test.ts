@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { MARKS } from '../../../client/interception/marks.ts'
 import { type RuleOptions, rulesOf } from '../../../client/interception/rules.ts'
-import { exemptions, type Opening } from '../../../client/protection/exemptions.ts'
+import { exemptions, guestExemptions, type Opening } from '../../../client/protection/exemptions.ts'
 import { guardText } from '../../../client/protection/guard-text.ts'
 import { ALLOWANCES, PROMISES } from '../../../client/protection/promise.ts'
 import { parseIp, parseRange } from '../../../shared/base/ip-address.ts'
@@ -35,7 +35,7 @@ describe('the rules', () => {
   /** What gets a mark with which a packet may leave, without asking. */
   function passes(family: 4 | 6, openings: readonly Opening[] = []): string[] {
     const rules = rulesOf({ ...OPTIONS, openings }, family).flatMap((table) => table.rules)
-    const marks = [MARKS.exempt, MARKS.own, MARKS.direct].map((mark) => `--set-xmark 0x${mark.toString(16)}/0xff00`)
+    const marks = [MARKS.exempt, MARKS.own, MARKS.direct, MARKS.opened].map((mark) => `--set-xmark 0x${mark.toString(16)}/0xff00`)
     return rules.flatMap((rule) => {
       const mark = marks.find((one) => rule.endsWith(one))
       return mark === undefined ? [] : [rule.replace(/^-A \S+ /, '').replace(` -j MARK ${mark}`, '')]
@@ -62,6 +62,20 @@ describe('the rules', () => {
     }
   })
 
+  test('of a pause let guests out and in, and keep nothing of it that would pass after its end', () => {
+    const time = '-m time --datestop 2026-11-23T15:00:59'
+    const pause = [{ kind: 'everything', untilMs: UNTIL }] as const
+    const rulesWith = (openings: readonly Opening[]) =>
+      rulesOf({ ...OPTIONS, openings }, 4).flatMap(({ rules }) => rules)
+    const more = rulesWith(pause).filter((rule) => !rulesWith([]).includes(rule) && /FORWARD/.test(rule))
+    expect(more).toEqual([
+      `-A SPN_FORWARD ${time} -m mark --mark 0x900/0xff00 -g SPN_KEEP`,
+      `-A SPN_FORWARD ${time} -m conntrack --ctdir REPLY -m connmark --mark 0x900/0xff00 -j RETURN`,
+      `-A SPN_FORWARDED ${time} -j MARK --set-xmark 0x900/0xff00`,
+      '-A SPN_FORWARDED -m mark --mark 0x900/0xff00 -j RETURN',
+    ])
+  })
+
   test('of a portal let out web pages of its addresses and questions to the resolvers, and nothing in', () => {
     const addresses = ['203.0.113.7', '2001:db8::7'].map((text) => parseIp(text)!)
     const opening: Opening = { kind: 'portal', untilMs: UNTIL, addresses, resolvers: [parseIp('192.0.2.53')!] }
@@ -75,6 +89,7 @@ describe('the rules', () => {
     ])
     expect(more(6)).toEqual([80, 443].map((port) => `-d 2001:db8::7 -p tcp --dport ${port} ${time}`))
     expect(exemptions(4, [opening]).into).toEqual(exemptions(4, []).into)
+    for (const family of [4, 6] as const) expect(guestExemptions(family, [opening])).toEqual(more(family))
   })
 })
 
@@ -88,9 +103,9 @@ describe('the guard', () => {
       'forget meta mark set meta mark and 0xffff00ff',
       'last ct direction reply ct mark and 0xff00 == 0x400 accept',
       'last ct state related ct direction reply ct status and confirmed == 0 accept',
-      'last oifname != "lo" meta mark and 0xff00 != { 0x100, 0x500, 0x700, 0x400 } counter drop',
-      'pass ct direction reply ct mark and 0xff00 == { 0x100, 0x700 } accept',
-      'pass oifname != "lo" meta mark and 0xff00 != { 0x100, 0x500, 0x700, 0x400 } counter drop',
+      'last oifname != "lo" meta mark and 0xff00 != { 0x100, 0x500, 0x700, 0x900, 0x400 } counter drop',
+      'pass ct direction reply ct mark and 0xff00 == { 0x100, 0x700, 0x900 } accept',
+      'pass oifname != "lo" meta mark and 0xff00 != { 0x100, 0x500, 0x700, 0x900, 0x400 } counter drop',
       'leave oifname != "lo" meta mark and 0xff00 == 0x400 counter drop',
     ])
     expect(text).not.toContain('\n')
@@ -105,8 +120,8 @@ describe('the guard', () => {
     } as const
     const more = rulesIn(guardText([forward])).filter((rule) => !rulesIn(guardText([])).includes(rule))
     expect(more).toEqual([
-      'pass ct direction reply ct mark and 0xff00 == { 0x100, 0x700 } accept',
-      'pass oifname != "lo" meta mark and 0xff00 != { 0x100, 0x500, 0x700, 0x400 } counter drop',
+      'pass ct direction reply ct mark and 0xff00 == { 0x100, 0x700, 0x900 } accept',
+      'pass oifname != "lo" meta mark and 0xff00 != { 0x100, 0x500, 0x700, 0x900, 0x400 } counter drop',
     ])
   })
 })

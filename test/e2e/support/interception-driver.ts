@@ -2,7 +2,8 @@
  * A client that only intercepts, for tests: `interception-driver.ts OPTIONS`, run as the own group of the rules. What it
  * does with a flow depends on the port it wants to go to (DRIVER_PORTS). Says in lines of JSON what happens, and takes
  * the commands {"close": true}, {"keep": true} (close, but keep the rules), {"break": true} (ends the queue's thread), {"pid": true},
- * {"count": true} (how many packets of other protocols were refused) and {"open": seconds} (a pause; 0 ends it).
+ * {"count": true} (how many packets of other protocols were refused), {"open": seconds} (a pause; 0 ends it) and
+ * {"open": seconds, "portal": addresses}.
  */
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -17,9 +18,11 @@ import type {
   Refusal,
   SeenFlow,
 } from '../../../client/interception/interception-api.ts'
+import { loadNative } from '../../../client/native/native.ts'
+import type { Opening } from '../../../client/protection/exemptions.ts'
 import { GuardedFirewall } from '../../../client/protection/guarded-firewall.ts'
 import { asFault } from '../../../shared/base/fault.ts'
-import { formatEndpoint, formatIp, parseRange } from '../../../shared/base/ip-address.ts'
+import { formatEndpoint, formatIp, parseIp, parseRange } from '../../../shared/base/ip-address.ts'
 import { type Log, silentLog } from '../../../shared/base/log.ts'
 import { DRIVER_PORTS, LATE_MS } from './driver-ports.ts'
 
@@ -36,8 +39,20 @@ const given = JSON.parse(process.argv[2] ?? '{}') as {
   readonly echoes?: Readonly<Record<string, Refusal | 'direct'>>
   /** Only removes the rules of an earlier run. */
   readonly remove?: boolean
+  /** As on a kernel that can not end sockets of others (without INET_DIAG_DESTROY). */
+  readonly keepsSockets?: boolean
 }
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`)
+
+if (given.keepsSockets === true) {
+  const native = loadNative()
+  class KeepingSocketDiag extends native.SocketDiag {
+    override destroy(): boolean {
+      throw Object.assign(new Error('sockets can not be ended'), { code: 'EOPNOTSUPP' })
+    }
+  }
+  Object.assign(native, { SocketDiag: KeepingSocketDiag })
+}
 
 let sockets = 0
 const workers: Worker[] = []
@@ -77,12 +92,16 @@ interface Command {
   readonly pid?: boolean
   readonly count?: boolean
   readonly open?: number
+  readonly portal?: readonly string[]
 }
 
 async function obey(command: Command) {
   if (command.open !== undefined) {
     const untilMs = Date.now() + command.open * 1_000
-    await interception.open(command.open === 0 ? [] : [{ kind: 'everything', untilMs }])
+    const addresses = command.portal?.flatMap((text) => parseIp(text) ?? [])
+    const opening: Opening =
+      addresses === undefined ? { kind: 'everything', untilMs } : { kind: 'portal', untilMs, addresses, resolvers: [] }
+    await interception.open(command.open === 0 ? [] : [opening])
     say({ opened: untilMs })
   }
   if (command.break === true) await workers[0]?.terminate()

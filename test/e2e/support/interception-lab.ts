@@ -33,6 +33,8 @@ interface TcpOptions {
   readonly timeoutMs?: number
 }
 
+type UdpOptions = Omit<TcpOptions, 'text'>
+
 /** For whom a datagram is. */
 interface Peer {
   readonly host: string
@@ -63,6 +65,8 @@ interface InterceptOptions {
   readonly unprivileged?: boolean
   /** Does not intercept, but removes the rules of an earlier run. */
   readonly remove?: boolean
+  /** As on a kernel that can not end sockets of other programs. */
+  readonly keepsSockets?: boolean
   /** Answers questions for names, but for those to resolvers in these networks. */
   readonly resolvers?: readonly string[]
   /** Answers requests for an echo, but refuses those to the addresses here. */
@@ -111,6 +115,7 @@ export class InterceptionLab {
       gid = OWN_GID,
       without,
       remove = false,
+      keepsSockets,
       resolvers,
       echoes,
       verdict,
@@ -118,7 +123,7 @@ export class InterceptionLab {
       unprivileged = false,
     } = options
     const ports = { queueNum: QUEUE, redirectPort: REDIRECT_PORT, gid: OWN_GID }
-    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, resolvers, echoes, verdict, apps }
+    const settings = { ...ports, direct: DIRECT_NETWORKS, remove, keepsSockets, resolvers, echoes, verdict, apps }
     const script = verdict === undefined ? 'interception-driver.ts' : 'verdict-driver.ts'
     const driver = [`test/e2e/support/${script}`, JSON.stringify(settings)]
     const drop = without === undefined ? [] : ['setpriv', `--bounding-set=-${without}`, `--inh-caps=-${without}`]
@@ -157,7 +162,7 @@ export class InterceptionLab {
   }
 
   /** A datagram of the program, and what comes back. */
-  async udp(host: Address, port: number, options: { readonly localPort?: number } = {}): Promise<Outcome> {
+  async udp(host: Address, port: number, options: UdpOptions = {}): Promise<Outcome> {
     return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram', ...options })) as unknown as Outcome
   }
 
