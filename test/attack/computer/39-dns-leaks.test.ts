@@ -57,7 +57,7 @@ async function otherWays(): Promise<void> {
 let routerLinkLocal = ''
 
 /** What crossed the wire of the user meanwhile, besides the link home, the directory and discovery. */
-async function leaked(during: () => Promise<unknown>): Promise<string[]> {
+async function leaked(during: () => Promise<unknown>): Promise<readonly string[]> {
   const wire = await capture(spn.world, spn.user)
   await during()
   const packets = await wire.stop()
