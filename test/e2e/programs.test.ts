@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Host } from '../world/host.ts'
 import { describeWorld } from '../world/support.ts'
 import { Browser } from './support/browser.ts'
-import { NAMES_TO_DIG, PAGE_CITIES, ProgramsLab, type Verdict, VISITED } from './support/programs-lab.ts'
+import { NAMES_TO_DIG, PAGE_CITIES, ProgramsLab, type Verdict, VISITED, WISHED_HOPS } from './support/programs-lab.ts'
 import {
   chromium,
   curl,
@@ -15,6 +15,7 @@ import {
   stunMapping,
   type Visit,
   WAYS,
+  type Way,
 } from './support/user-programs.ts'
 import { THINGS_OF_A_SERVER } from './support/web-site.ts'
 
@@ -43,6 +44,12 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   'a STUN client': { visit: stun, blocked: /No route to host|Permission denied/ },
 }
 const VISITS = Object.entries(PROGRAMS).flatMap(([name, program]) => WAYS.map((way) => [name, way, program] as const))
+
+const PAGES: Readonly<Record<Way, string>> = {
+  IPv4: 'page4.html',
+  IPv6: 'page6.html',
+  'a name with both': 'page.html',
+}
 
 async function startBrowsers(): Promise<void> {
   const { spn, site } = lab
@@ -77,13 +84,15 @@ describeWorld(describe, 'programs that know nothing of the network', () => {
     expect(blocked).toMatch(program.blocked)
   })
 
-  test.each([
-    ['h2', 'HTTP/2.0'],
-    ['h3', 'HTTP/3.0'],
-  ] as const)(
-    'Chromium loads a page with 30 things from 5 servers by %s, each by the exit nearest to it',
-    async (short, long) => {
-      const url = `https://${lab.server('tunnel').host.dnsName}/page.html`
+  test.each(
+    Object.entries(PAGES).flatMap(([way, page]) => [
+      ['h2', 'HTTP/2.0', way, page] as const,
+      ['h3', 'HTTP/3.0', way, page] as const,
+    ]),
+  )(
+    'Chromium loads a page with 30 things from 5 servers by %s (%s, %s), each by the exit nearest to it',
+    async (short, long, _way, page) => {
+      const url = `https://${lab.server('tunnel').host.dnsName}/${page}`
       const { resources, text, failure } = (await browsers[short]?.view(url)) ?? { failure: 'no browser' }
       expect(failure).toBeUndefined()
       expect(resources).toHaveLength(PAGE_CITIES.length * THINGS_OF_A_SERVER)
@@ -114,6 +123,17 @@ describeWorld(describe, 'programs that know nothing of the network', () => {
     const cities = lab.spn.hubs.map(({ city }) => city.place.city)
     expect(askers.length).toBeGreaterThan(1)
     expect(cities).toEqual(expect.arrayContaining(askers))
+  })
+
+  test('the list of connections names programs and names, with as many hops as the rules wish', async () => {
+    const connections = await lab.spn.connections()
+    const of = (app: string) => connections.filter(({ app: found }) => found?.path.endsWith(app.slice(1)) === true)
+    const { tunnel, block } = { tunnel: lab.server('tunnel').host.dnsName, block: lab.server('block').host.dnsName }
+    for (const [app, hops] of [...Object.entries(WISHED_HOPS), ['*/curl', 3] as const]) {
+      const carried = of(app).filter(({ name, fault }) => name === tunnel && fault === undefined)
+      expect([app, [...new Set(carried.map(({ path }) => path.length))]]).toEqual([app, [hops]])
+    }
+    expect(of('*/curl').some(({ name, fault }) => name === block && fault === 'rule-blocked')).toBe(true)
   })
 
   test('of all that, nothing but the home link and the direct server crossed the wire of the user', async () => {

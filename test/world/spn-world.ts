@@ -26,6 +26,8 @@ export interface SpnWorldOptions {
   readonly delays?: boolean
   /** What the user's line does to packets. */
   readonly userLine?: LineSpec
+  /** A family that the user machine does not have. The directory is found by the other one. */
+  readonly userWithout?: 'ipv4' | 'ipv6'
   readonly hops?: number
   /** More names in the DNS of the world, each leading to hosts. */
   readonly names?: Readonly<Record<string, readonly string[]>>
@@ -78,10 +80,17 @@ export class SpnWorld {
   /** The network is up and its map holds all hubs when this resolves; the client is not started. */
   static async create(options: SpnWorldOptions): Promise<SpnWorld> {
     const userLine = options.userLine === undefined ? {} : { line: options.userLine }
+    const userWithout = options.userWithout === undefined ? {} : { [options.userWithout]: 'none' }
     const world = await World.create({
       hosts: [
         { name: 'directory', ...CITIES.zurich },
-        { name: 'user', ...CITIES[options.userCity], names: options.userNames ?? 'hosts-file', ...userLine },
+        {
+          name: 'user',
+          ...CITIES[options.userCity],
+          names: options.userNames ?? 'hosts-file',
+          ...userLine,
+          ...userWithout,
+        },
         ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
@@ -170,16 +179,17 @@ export class SpnWorld {
   async #startDirectory(): Promise<void> {
     const { world, directory } = this
     const stateDir = this.#file('directory')
+    const address = this.#options.userWithout === 'ipv4' ? `[${directory.ipv6}]` : directory.ipv4
     await directory.mustRun(program('spn-directory'), [
       ...['init', '--state-dir', stateDir, '--network-file', this.networkFile],
-      ...['--network', 'world', '--name', 'zurich', '--url', `http://${directory.ipv4}`, '--test-network', 'yes'],
+      ...['--network', 'world', '--name', 'zurich', '--url', `http://${address}`, '--test-network', 'yes'],
     ])
     const overridesFile = writeJson(world.folder, 'places.json', world.overrides)
     const config = writeJson(world.folder, 'directory.json', {
       ...QUICK_DIRECTORY,
       networkFile: this.networkFile,
       stateDir,
-      listen: `${directory.ipv4}:${DIRECTORY_PORT}`,
+      listen: `${address}:${DIRECTORY_PORT}`,
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
     })

@@ -12,6 +12,8 @@ import { makeWebSite, type WebSite } from './web-site.ts'
 const HUBS = ['berlin', 'london', 'newYork', 'saoPaulo', 'tokyo', 'sydney'] as const
 /** The server that programs visit for each verdict. The rules name the last two; everything else is tunnelled. */
 export const VISITED = { tunnel: 'paris', direct: 'stockholm', block: 'mumbai' } as const
+/** How many hops the rules want for connections of these programs. All others have three. */
+export const WISHED_HOPS = { '*/ssh': 2, '*/iperf3': 2, '*/git-remote-http': 4 } as const
 /** Servers that the page loads things from, all of them tunnelled. */
 export const PAGE_CITIES = ['paris', 'seoul', 'chicago', 'nairobi', 'buenosAires'] as const
 const DESTINATIONS: readonly CityName[] = [...new Set([...Object.values(VISITED), ...PAGE_CITIES])]
@@ -143,18 +145,24 @@ export class ProgramsLab {
 /** `ipv4.paris.test` and `ipv6.paris.test`, for programs that can not be told which family to use. */
 function namesOfOneFamily(): Record<string, string[]> {
   return Object.fromEntries(
-    Object.values(VISITED).flatMap((city) => ['ipv4', 'ipv6'].map((ip) => [`${ip}.${city}.test`, [`${city} ${ip}`]])),
+    DESTINATIONS.map((city) => city.toLowerCase()).flatMap((host) =>
+      ['ipv4', 'ipv6'].map((ip) => [`${ip}.${host}.test`, [`${host} ${ip}`]]),
+    ),
   )
 }
 
 function rulesText(spn: SpnWorld): string {
-  const direct = spn.destination(VISITED.direct)
+  const { dnsName } = spn.destination(VISITED.direct)
   const block = spn.destination(VISITED.block)
+  const wishes = Object.entries(WISHED_HOPS).map(
+    ([app, hops]) => `  - app: "${app}"\n    default: { verdict: tunnel, hops: ${hops} }\n`,
+  )
   return `
+apps:
+${wishes.join('')}
 global:
   rules:
-    - direct ${direct.ipv4}
-    - direct ${direct.ipv6}
+    - direct .${dnsName}
     - block ${block.ipv4}
     - block ${block.ipv6}
   default: tunnel

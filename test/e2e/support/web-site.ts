@@ -19,6 +19,12 @@ export interface WebSite {
 
 /** On each server: the script that says who asks for it, a style sheet, and pictures. */
 const PICTURES = [1, 2, 3, 4]
+/** The page, from servers of both families, and of one. */
+const PAGES = [
+  ['page.html', ''],
+  ['page4.html', 'ipv4.'],
+  ['page6.html', 'ipv6.'],
+] as const
 const PICTURE_BYTES = 40_000
 export const THINGS_OF_A_SERVER = 2 + PICTURES.length
 
@@ -31,7 +37,9 @@ export async function makeWebSite(folder: string, page: readonly Host[], servers
   mkdirSync(files)
   writeFileSync(join(files, 'style.css'), 'img { width: 10px; height: 10px }\n')
   for (const number of PICTURES) writeFileSync(join(files, `picture${number}.svg`), picture(`${number}`))
-  writeFileSync(join(files, 'page.html'), pageText(page.map(({ dnsName }) => dnsName)))
+  for (const [name, prefix] of PAGES) {
+    writeFileSync(join(files, name), pageText(page.map(({ dnsName }) => `${prefix}${dnsName}`)))
+  }
   const alternatives = servers.flatMap(({ dnsName, ipv4, ipv6 }) => [dnsName, `*.${dnsName}`, ipv4, ipv6])
   const certificate = await throwAwayCertificate('servers of the world', alternatives)
   const certificateFile = join(folder, 'servers.pem')
