@@ -8,6 +8,7 @@ import { tunnelDatagrams } from './intercepted-datagrams.ts'
 import { EchoTunnels } from './intercepted-echoes.ts'
 import type {
   DnsAsked,
+  FlowEndpoint,
   InterceptedDatagrams,
   InterceptedEcho,
   InterceptedFlow,
@@ -95,12 +96,26 @@ export class InterceptedTraffic {
       {
         isPublic: (address) => connector.isPublic(address),
         openCircuit: (sink) => connector.openAssociation('intercepted', sink, asked.app, wish),
+        onStranger: (from, letIn) => this.#judgeStranger(flow, from, asked.app, letIn),
         onOpen: (close) => this.#sockets.set(key, { close, watched: new Map() }),
         onClosed: () => this.#forget(key),
       },
       group,
     )
     this.#watch(key, asked, judged)
+  }
+
+  /** What nobody has asked for comes in; each datagram is judged, by the rules of its moment. */
+  #judgeStranger(
+    { source, uid }: InterceptedDatagrams,
+    { address }: FlowEndpoint,
+    app: Promise<App | undefined>,
+    letIn: () => void,
+  ): void {
+    const target = { kind: 'ip', address, port: source.port } as const
+    this.#parts.judged.judge.judge({ protocol: 'udp', target, app, uid, incoming: true }, ({ judgement }) => {
+      if (judgement.verdict === 'direct') letIn()
+    })
   }
 
   #watch(key: string, asked: AskedFlow, judged: JudgedFlow): void {

@@ -87,14 +87,21 @@ export interface InterceptedDatagrams extends SeenFlow {
   direct(): void
 }
 
+/** Why datagrams are not delivered: nobody listens there, there is no way there, or somebody forbids it. */
+export type Undelivered = 'refused' | 'unreachable' | 'prohibited'
+
 /** A UDP socket of a program, as seen by whoever takes its datagrams. */
 export interface ProgramSocket {
   readonly source: FlowEndpoint
+  /** Has the program sent something there, not long ago? */
+  hasAddressed(peer: FlowEndpoint): boolean
   /**
    * Gives the program a datagram that comes from `from`, whether the program has sent something there or not. Lost, as
    * any datagram may be, once the system has forgotten the program's flows, and if the right to send it is missing.
    */
   reply(from: FlowEndpoint, bytes: Uint8Array): void
+  /** Tells the program what became of datagrams that it sent there, as the network does (ICMP). Lost like a reply. */
+  undelivered(to: FlowEndpoint, why: Undelivered): void
   /** No more of it: what the program sends from now on is judged again. Idempotent. The taker is not told. */
   close(): void
 }

@@ -32,6 +32,7 @@ class Kernel {
       else onGone()
     },
     inject: (from, to, bytes) => this.log.push(`inject ${text(from)} ${text(to)} ${Buffer.from(bytes)}`),
+    undelivered: (from, to, why) => this.log.push(`undelivered ${text(from)} ${text(to)} ${why}`),
   })
 
   readonly sockets: ProgramSocket[] = []
@@ -201,6 +202,18 @@ describe('a socket', () => {
     expect(kernel.log.at(-1)).toBe('a closed')
     expect(kernel.flows.size).toBe(0)
   })
+})
+
+test('a program is told that its own flows fail, as long as the kernel knows them', () => {
+  kernel.begin(APP, WEB, 1)
+  const [socket] = kernel.sockets
+  expect([WEB, NAMES].map((peer) => socket?.hasAddressed(peer))).toEqual([true, false])
+  kernel.log.length = 0
+  socket?.undelivered(WEB, 'refused')
+  socket?.undelivered(NAMES, 'refused')
+  kernel.ways.clear()
+  socket?.undelivered(WEB, 'refused')
+  expect(kernel.log).toEqual([`undelivered ${text(APP)} ${text(WEB)} refused`])
 })
 
 test('the limit of flows holds: one more is refused, one that is known is not', () => {
