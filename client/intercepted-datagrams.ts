@@ -34,8 +34,8 @@ export interface DatagramRoutes {
   /** Does the network carry anything to this address? */
   readonly isPublic: (address: IpAddress) => boolean
   readonly openCircuit: (sink: DatagramCircuitSink) => DatagramCircuit
-  /** The first flow of a socket was admitted. `close` ends its circuit; what comes then is judged again. */
-  readonly onOpen?: (close: () => void) => void
+  /** The first flow of a socket was admitted. What goes to a destination that is forgotten is judged again. */
+  readonly onOpen?: (forget: (destination: FlowEndpoint) => void) => void
   /** Somebody sends whom the program has not addressed. */
   readonly onStranger: (from: FlowEndpoint, letIn: () => void) => void
   readonly onClosed?: () => void
@@ -71,10 +71,7 @@ export function tunnelDatagrams(flow: InterceptedDatagrams, routes: DatagramRout
         if (fault !== undefined) tell(to, fault.code)
       },
     })
-    onOpen?.(() => {
-      circuit.close()
-      socket.close()
-    })
+    onOpen?.((destination) => socket.forget(destination))
     return {
       datagram: (destination, bytes) => {
         to = destination

@@ -118,6 +118,7 @@ export class DatagramFlows {
       hasAddressed: (peer) => socket.flows.has(endsKey(source, peer)),
       reply: (from, bytes) => this.#reply(socket, from, bytes),
       undelivered: (to, why) => this.#undelivered(socket, to, why),
+      forget: (peer) => this.#forget(socket, peer),
       close: () => this.#end(socket, false),
     }
     this.#sockets.set(key, socket)
@@ -144,6 +145,16 @@ export class DatagramFlows {
   #undelivered(socket: Socket, to: FlowEndpoint, why: Undelivered): void {
     const flow = this.#sockets.get(socket.key) === socket && socket.flows.get(endsKey(socket.source, to))
     if (flow && this.#isAlive(flow)) this.#parts.undelivered(socket.source, to, why)
+  }
+
+  /** A socket without flows is over. */
+  #forget(socket: Socket, peer: FlowEndpoint): void {
+    const flow = this.#sockets.get(socket.key) === socket && socket.flows.get(endsKey(socket.source, peer))
+    if (!flow) return
+    const { route } = flow
+    this.#drop(flow)
+    if (route !== undefined) this.#parts.forget(route)
+    if (socket.flows.size === 0) this.#end(socket, true)
   }
 
   /** Does the kernel still know it? Then the program has not given its port away for long. */

@@ -11,6 +11,7 @@ import { utf8 } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { formatEndpoint, parseIp } from '../../shared/base/ip-address.ts'
 import { isPublicIp } from '../../shared/base/ip-scope.ts'
+import { TestDirectFlow } from '../support/test-direct-flow.ts'
 
 const WEB = end('93.184.216.34', 443)
 
@@ -37,6 +38,7 @@ class TestDatagrams implements InterceptedDatagrams {
       reply: ({ address, port }, bytes) => this.replies.push(`${formatEndpoint(address, port)} ${Buffer.from(bytes)}`),
       hasAddressed: ({ address, port }) => this.addressed.has(formatEndpoint(address, port)),
       undelivered: ({ address, port }, why) => this.replies.push(`${formatEndpoint(address, port)} is ${why}`),
+      forget: ({ address, port }) => this.replies.push(`${formatEndpoint(address, port)} is forgotten`),
       close: () => this.closed++,
     })
   }
@@ -45,8 +47,9 @@ class TestDatagrams implements InterceptedDatagrams {
     this.verdicts.push(how)
   }
 
-  direct(): void {
+  direct(): TestDirectFlow {
     this.verdicts.push('direct')
+    return new TestDirectFlow()
   }
 }
 

@@ -216,6 +216,20 @@ test('a program is told that its own flows fail, as long as the kernel knows the
   expect(kernel.log).toEqual([`undelivered ${text(APP)} ${text(WEB)} refused`])
 })
 
+test('a flow that is forgotten is judged again, without the others; a socket without flows is over', () => {
+  kernel.begin(APP, WEB, 1)
+  kernel.begin(APP, NAMES, 2)
+  const [socket] = kernel.sockets
+  kernel.log.length = 0
+  socket?.forget(WEB)
+  socket?.forget(WEB)
+  expect([WEB, NAMES].map((peer) => socket?.hasAddressed(peer))).toEqual([false, true])
+  kernel.arrive(2, 'more')
+  expect(kernel.log).toEqual(['forget 1', `a ${text(NAMES)} more`])
+  socket?.forget(NAMES)
+  expect(kernel.log.slice(2)).toEqual(['forget 2', 'a closed'])
+})
+
 test('the limit of flows holds: one more is refused, one that is known is not', () => {
   for (let i = 0; i < MAX_FLOWS; i++) expect(kernel.admit(APP, { ...WEB, port: i + 1 })).toBe(true)
   expect(kernel.admit(APP, { ...WEB, port: 99 })).toBe(false)

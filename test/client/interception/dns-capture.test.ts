@@ -49,6 +49,7 @@ describe('questions by datagrams', () => {
     reply: (from, bytes) => void replies.push([from, Buffer.from(bytes).toString()]),
     hasAddressed: () => true,
     undelivered: () => {},
+    forget: () => {},
     close: () => {},
   }
 
