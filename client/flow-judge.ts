@@ -1,7 +1,14 @@
 import type { IpAddress, IpRange } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App } from './apps/app.ts'
-import { type AppFacts, type FlowFacts, flowScope, type Protocol, plainName } from './rules/flow-facts.ts'
+import {
+  type AppFacts,
+  type Direction,
+  type FlowFacts,
+  flowScope,
+  type Protocol,
+  plainName,
+} from './rules/flow-facts.ts'
 import { stillAllowed } from './rules/rule.ts'
 import type { Judgement, RuleSet } from './rules/rule-set.ts'
 
@@ -22,6 +29,8 @@ export interface AskedFlow {
   readonly app: Promise<App | undefined>
   /** Who it is of, where the system tells that at once. */
   readonly uid?: number | undefined
+  /** It comes in: `target` is the address of the other side, and the port of this computer. */
+  readonly incoming?: boolean
   /** It is of a guest behind this interface. */
   readonly forwarded?: { readonly interface: string } | undefined
 }
@@ -84,11 +93,11 @@ export class FlowJudge {
     return { facts, judgement: this.#parts.rules().judge(facts) }
   }
 
-  #factsOf({ protocol, target, uid, forwarded }: AskedFlow, found: App | undefined): FlowFacts {
+  #factsOf({ protocol, target, uid, incoming, forwarded }: AskedFlow, found: App | undefined): FlowFacts {
     const app: AppFacts | undefined = found ?? (uid === undefined ? undefined : { uid })
     const address = target.kind === 'ip' ? target.address : undefined
     return {
-      ...(forwarded === undefined ? { direction: 'out' } : { direction: 'forwarded', ...forwarded }),
+      ...directionOf(incoming, forwarded),
       ...{ protocol, app, address, port: target.port },
       ...(target.kind === 'name'
         ? { name: plainName(target.name), nameGiven: true }
@@ -96,4 +105,9 @@ export class FlowJudge {
       scope: flowScope(address, this.#parts.extraPublic()),
     }
   }
+}
+
+function directionOf(incoming: AskedFlow['incoming'], forwarded: AskedFlow['forwarded']): Direction {
+  if (incoming === true) return { direction: 'in' }
+  return forwarded === undefined ? { direction: 'out' } : { direction: 'forwarded', ...forwarded }
 }

@@ -1,13 +1,15 @@
 import { Fault } from '../shared/base/fault.ts'
 import { formatEndpoint, formatIp } from '../shared/base/ip-address.ts'
 import type { App, FindApp } from './apps/app.ts'
-import type { Connector } from './connector.ts'
+import { type Connector, describeTarget } from './connector.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
 import type { AskedFlow, JudgedFlow } from './flow-judge.ts'
 import { tunnelDatagrams } from './intercepted-datagrams.ts'
 import { EchoTunnels } from './intercepted-echoes.ts'
 import type {
+  DirectFlow,
   DnsAsked,
+  FlowEndpoint,
   InterceptedDatagrams,
   InterceptedEcho,
   InterceptedFlow,
@@ -16,6 +18,7 @@ import type {
 import { PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
 import type { JudgedConnector } from './judged-connector.ts'
 import { type RuleWish, unhonourable } from './navigator/wish.ts'
+import { ruleFault } from './rule-fault.ts'
 
 export interface InterceptedTrafficParts {
   readonly judged: JudgedConnector
@@ -29,7 +32,7 @@ export const MAX_WATCHED = 1_024
 
 /** A UDP socket of a program, over one circuit. */
 interface OpenSocket {
-  readonly close: () => void
+  readonly forget: (destination: FlowEndpoint) => void
   /** By destination: what ends the watch. */
   readonly watched: Map<string, () => void>
 }
@@ -54,8 +57,7 @@ export class InterceptedTraffic {
     const app = this.#appOf(flow, PROTOCOL_UDP)
     const asked: AskedFlow = { protocol: 'udp', target: { kind: 'ip', ...destination }, app, uid, forwarded }
     this.#parts.judged.judge.judge(asked, (judged) => {
-      if (!isTunnelled(judged, flow)) return
-      this.#tunnelDatagrams(flow, asked, judged)
+      if (this.#isTunnelled(judged, asked, flow)) this.#tunnelDatagrams(flow, asked, judged)
     })
   }
 
@@ -65,7 +67,7 @@ export class InterceptedTraffic {
     const app = Promise.resolve(undefined)
     const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded }
     this.#parts.judged.judge.judge(asked, (judged) => {
-      if (isTunnelled(judged, request)) this.#pingsBy(judged.judgement.wish).handle(request)
+      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request)
     })
   }
 
@@ -95,7 +97,8 @@ export class InterceptedTraffic {
       {
         isPublic: (address) => connector.isPublic(address),
         openCircuit: (sink) => connector.openAssociation('intercepted', sink, asked.app, wish),
-        onOpen: (close) => this.#sockets.set(key, { close, watched: new Map() }),
+        onStranger: (from, letIn) => this.#judgeStranger(flow, from, asked.app, letIn),
+        onOpen: (forget) => this.#sockets.set(key, { forget, watched: new Map() }),
         onClosed: () => this.#forget(key),
       },
       group,
@@ -103,11 +106,25 @@ export class InterceptedTraffic {
     this.#watch(key, asked, judged)
   }
 
+  /** What nobody has asked for comes in; each datagram is judged, by the rules of its moment. */
+  #judgeStranger(
+    { source, uid }: InterceptedDatagrams,
+    { address }: FlowEndpoint,
+    app: Promise<App | undefined>,
+    letIn: () => void,
+  ): void {
+    const target = { kind: 'ip', address, port: source.port } as const
+    this.#parts.judged.judge.judge({ protocol: 'udp', target, app, uid, incoming: true }, ({ judgement }) => {
+      if (judgement.verdict === 'direct') letIn()
+    })
+  }
+
   #watch(key: string, asked: AskedFlow, judged: JudgedFlow): void {
     const socket = this.#sockets.get(key)
     if (socket === undefined || asked.target.kind !== 'ip') return
-    const { watched, close } = socket
-    const to = formatEndpoint(asked.target.address, asked.target.port)
+    const { watched, forget } = socket
+    const { target } = asked
+    const to = formatEndpoint(target.address, target.port)
     watched.get(to)?.()
     watched.delete(to)
     for (const [oldest, unwatch] of watched) {
@@ -118,8 +135,9 @@ export class InterceptedTraffic {
     watched.set(
       to,
       this.#parts.judged.judge.watch(judged, asked, () => {
-        this.#forget(key)
-        close()
+        watched.get(to)?.()
+        watched.delete(to)
+        forget(target)
       }),
     )
   }
@@ -127,6 +145,25 @@ export class InterceptedTraffic {
   #forget(key: string): void {
     for (const unwatch of this.#sockets.get(key)?.watched.values() ?? []) unwatch()
     this.#sockets.delete(key)
+  }
+
+  /** Where the rules do not want a circuit it is told here, and stands in the list of connections. */
+  #isTunnelled(
+    judged: JudgedFlow,
+    asked: AskedFlow,
+    flow: Pick<InterceptedDatagrams, 'refuse'> & { direct(): DirectFlow },
+  ): boolean {
+    const { verdict, wish } = judged.judgement
+    if (verdict === 'direct') {
+      this.#parts.judged.direct.add(judged, asked, flow.direct())
+      return false
+    }
+    const isUnmet = verdict === 'tunnel' && unhonourable(wish).length > 0
+    if (verdict === 'tunnel' && !isUnmet) return true
+    flow.refuse(verdict === 'drop' ? 'drop' : 'reset')
+    const code = verdict === 'tunnel' ? 'wish-unmet' : ruleFault(verdict)
+    this.#parts.judged.listRefused(code, asked, describeAsked(asked), 'intercepted')
+    return false
   }
 
   #pingsBy(wish: RuleWish): EchoTunnels {
@@ -143,16 +180,13 @@ export class InterceptedTraffic {
   }
 }
 
-/** Where the rules do not want a circuit it is told here. */
-function isTunnelled({ judgement }: JudgedFlow, flow: Pick<InterceptedDatagrams, 'direct' | 'refuse'>): boolean {
-  if (judgement.verdict === 'direct') flow.direct()
-  else if (judgement.verdict === 'drop') flow.refuse('drop')
-  else if (judgement.verdict === 'block' || unhonourable(judgement.wish).length > 0) flow.refuse('reset')
-  else return true
-  return false
-}
-
 /** The same for wishes that ask for the same path. */
 function groupOf(wish: RuleWish): string {
   return `hops ${wish.hops ?? 'as configured'}`
+}
+
+/** As the user reads it in the list of connections. */
+function describeAsked({ protocol, target }: AskedFlow): string {
+  if (protocol === 'icmp') return `${target.kind === 'ip' ? formatIp(target.address) : target.name}/echo`
+  return `${describeTarget(target)}/${protocol}`
 }

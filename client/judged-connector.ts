@@ -1,9 +1,11 @@
 import { Fault } from '../shared/base/fault.ts'
+import type { FaultCode } from '../shared/base/fault-codes.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App } from './apps/app.ts'
 import type { AssociationSink, Datagrams } from './association.ts'
 import type { ConnectionList, ConnectionView } from './connection-list.ts'
 import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
+import { DirectFlows } from './direct-flows.ts'
 import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
@@ -21,10 +23,12 @@ export class JudgedConnector implements TunnelOpener {
   readonly #parts: JudgedConnectorParts
   /** What the rules say, for those who open other things. */
   readonly judge: FlowJudge
+  readonly direct: DirectFlows
 
   constructor(parts: JudgedConnectorParts) {
     this.#parts = parts
     this.judge = new FlowJudge(parts)
+    this.direct = new DirectFlows(this.judge)
   }
 
   /** A connection that an app asked a proxy for. */
@@ -41,7 +45,7 @@ export class JudgedConnector implements TunnelOpener {
     return new JudgedAssociation({
       ...{ judge: this.judge, app, error: sink.error },
       open: (wish) => connector.openAssociation(by, sink, app, wish),
-      refused: (asked, code) => this.#listRefused(code, asked, `${describeTarget(asked.target)}/udp`, by),
+      refused: (asked, code) => this.listRefused(code, asked, `${describeTarget(asked.target)}/udp`, by),
     })
   }
 
@@ -49,7 +53,7 @@ export class JudgedConnector implements TunnelOpener {
     const { destination, uid, forwarded } = flow
     const asked: AskedFlow = { protocol: 'tcp', target: { kind: 'ip', ...destination }, app, uid, forwarded }
     this.judge.judge(asked, (judged) => {
-      if (judged.judgement.verdict === 'direct') return flow.direct()
+      if (judged.judgement.verdict === 'direct') return this.direct.add(judged, asked, flow.direct())
       tunnelFlow(flow, { open: (_, by, sink) => this.#open(judged, asked, by, sink) }, app)
     })
   }
@@ -84,12 +88,13 @@ export class JudgedConnector implements TunnelOpener {
   /** As every failure, it is told after the call. */
   #refuse(code: RuleFault, asked: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
     const { target } = asked
-    this.#listRefused(code, asked, describeTarget(target), by)
+    this.listRefused(code, asked, describeTarget(target), by)
     queueMicrotask(() => sink.closed(new Fault(code)))
     return NO_TUNNEL
   }
 
-  #listRefused(code: RuleFault, { target, app, uid }: AskedFlow, text: string, by: ConnectionView['by']): void {
+  /** For the list of connections: one that is none. */
+  listRefused(code: FaultCode, { target, app, uid }: AskedFlow, text: string, by: ConnectionView['by']): void {
     const { connections, nameOf } = this.#parts
     const id = connections.add(by, text)
     connections.end(id, code)

@@ -2,10 +2,10 @@ import { type IpAddress, parseIp } from '../../shared/base/ip-address.ts'
 import type { NativeAddon } from '../native/native.ts'
 import type { DatagramFlowsParts } from './datagram-flows.ts'
 import type { DatagramRoute } from './datagram-listener.ts'
-import { datagramPacket } from './made-packet.ts'
+import { datagramPacket, undeliveredPacket } from './made-packet.ts'
 import { PROTOCOL_UDP } from './packet.ts'
 
-type Calls = Pick<DatagramFlowsParts, 'identify' | 'forget' | 'inject'>
+type Calls = Pick<DatagramFlowsParts, 'identify' | 'forget' | 'inject' | 'undelivered'>
 
 /** What the kernel is asked and told about datagrams. A call that fails is a flow that is not known, or a datagram lost. */
 export function datagramCalls(native: NativeAddon, listenPort: number): Calls {
@@ -27,6 +27,7 @@ export function datagramCalls(native: NativeAddon, listenPort: number): Calls {
     inject: (from, to, bytes) => {
       if (from.address.length === to.address.length) sendMade(native, datagramPacket(from, to, bytes))
     },
+    undelivered: (from, to, why) => sendMade(native, undeliveredPacket(from, to, why)),
   }
 }
 

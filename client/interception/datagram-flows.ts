@@ -1,6 +1,6 @@
 import type { DatagramRoute } from './datagram-listener.ts'
 import { endpointKey, endsKey } from './expected-flows.ts'
-import type { DatagramTaker, FlowEndpoint, ProgramSocket, SeenFlow } from './interception-api.ts'
+import type { DatagramTaker, FlowEndpoint, ProgramSocket, SeenFlow, Undelivered } from './interception-api.ts'
 
 /**
  * A flow without datagrams is forgotten after this time. The kernel forgets it after 30 s, or 120 s once it was answered
@@ -17,6 +17,8 @@ export interface DatagramFlowsParts {
   readonly send: (route: DatagramRoute, bytes: Uint8Array, onGone: () => void) => void
   /** Sends a datagram of somebody whom the program has not addressed. */
   readonly inject: (from: FlowEndpoint, to: FlowEndpoint, bytes: Uint8Array) => void
+  /** Sends the error that says what became of a datagram from here to there. */
+  readonly undelivered: (from: FlowEndpoint, to: FlowEndpoint, why: Undelivered) => void
   readonly now: () => number
 }
 
@@ -113,7 +115,10 @@ export class DatagramFlows {
   ): Socket {
     const socket: Socket = {
       ...{ key, source, uid, flows: new Map(), taker: undefined, last: undefined },
+      hasAddressed: (peer) => socket.flows.has(endsKey(source, peer)),
       reply: (from, bytes) => this.#reply(socket, from, bytes),
+      undelivered: (to, why) => this.#undelivered(socket, to, why),
+      forget: (peer) => this.#forget(socket, peer),
       close: () => this.#end(socket, false),
     }
     this.#sockets.set(key, socket)
@@ -135,6 +140,21 @@ export class DatagramFlows {
     this.#parts.send(route, bytes, () => {
       if (flow.route === route) this.#leave(flow)
     })
+  }
+
+  #undelivered(socket: Socket, to: FlowEndpoint, why: Undelivered): void {
+    const flow = this.#sockets.get(socket.key) === socket && socket.flows.get(endsKey(socket.source, to))
+    if (flow && this.#isAlive(flow)) this.#parts.undelivered(socket.source, to, why)
+  }
+
+  /** A socket without flows is over. */
+  #forget(socket: Socket, peer: FlowEndpoint): void {
+    const flow = this.#sockets.get(socket.key) === socket && socket.flows.get(endsKey(socket.source, peer))
+    if (!flow) return
+    const { route } = flow
+    this.#drop(flow)
+    if (route !== undefined) this.#parts.forget(route)
+    if (socket.flows.size === 0) this.#end(socket, true)
   }
 
   /** Does the kernel still know it? Then the program has not given its port away for long. */

@@ -40,6 +40,14 @@ export interface FlowEndpoint {
 /** How the program learns that it gets no connection: refused, no route to host, or nothing until its own timeout. */
 export type Refusal = 'reset' | 'unreachable' | 'drop'
 
+/** A flow that the system lets go out past the network, without asking again. */
+export interface DirectFlow {
+  /** Does the system still know it? */
+  isAlive(): boolean
+  /** What comes next of it is judged like its first packet; a connection that is in the middle is reset. */
+  end(): void
+}
+
 /** What the system tells of whoever wants something from the network. */
 export interface SeenFlow {
   readonly source: FlowEndpoint
@@ -68,7 +76,7 @@ export interface InterceptedFlow extends SeenFlow {
   admit(onSocket: (socket: Socket | undefined) => void): void
   refuse(how: Refusal): void
   /** Lets the program connect by itself, past the network: the destination and everybody on the way see this computer. */
-  direct(): void
+  direct(): DirectFlow
 }
 
 /**
@@ -84,17 +92,26 @@ export interface InterceptedDatagrams extends SeenFlow {
   admit(open: (socket: ProgramSocket) => DatagramTaker, group?: string): void
   refuse(how: Refusal): void
   /** Lets them go out as they are, around the network. */
-  direct(): void
+  direct(): DirectFlow
 }
+
+/** Why datagrams are not delivered: nobody listens there, there is no way there, or somebody forbids it. */
+export type Undelivered = 'refused' | 'unreachable' | 'prohibited'
 
 /** A UDP socket of a program, as seen by whoever takes its datagrams. */
 export interface ProgramSocket {
   readonly source: FlowEndpoint
+  /** Has the program sent something there, not long ago? */
+  hasAddressed(peer: FlowEndpoint): boolean
   /**
    * Gives the program a datagram that comes from `from`, whether the program has sent something there or not. Lost, as
    * any datagram may be, once the system has forgotten the program's flows, and if the right to send it is missing.
    */
   reply(from: FlowEndpoint, bytes: Uint8Array): void
+  /** Tells the program what became of datagrams that it sent there, as the network does (ICMP). Lost like a reply. */
+  undelivered(to: FlowEndpoint, why: Undelivered): void
+  /** What the program sends there from now on is judged again, and nothing comes from there before. */
+  forget(peer: FlowEndpoint): void
   /** No more of it: what the program sends from now on is judged again. Idempotent. The taker is not told. */
   close(): void
 }
@@ -121,5 +138,5 @@ export interface InterceptedEcho extends Omit<SeenFlow, 'source' | 'destination'
   /** `reset` says that it is prohibited. */
   refuse(how: Refusal): void
   /** Lets this one, and those of the same ping that follow soon, go out as they are, around the network. */
-  direct(): void
+  direct(): DirectFlow
 }

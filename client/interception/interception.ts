@@ -11,6 +11,7 @@ import { ExpectedFlows } from './expected-flows.ts'
 import { hasRules, removeRules } from './firewall.ts'
 import type {
   DatagramTaker,
+  DirectFlow,
   FlowEndpoint,
   Interception,
   InterceptionParts,
@@ -21,11 +22,12 @@ import type {
 import { echoPacket } from './made-packet.ts'
 import type { Verdict } from './marks.ts'
 import { checkOwnTraffic } from './own-traffic.ts'
-import type { EchoRequest } from './packet.ts'
+import { type EchoRequest, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP } from './packet.ts'
 import { PacketQueue } from './packet-queue.ts'
 import type { QueuedFlow } from './queue-messages.ts'
 import { RedirectListener } from './redirect-listener.ts'
 import type { RuleOptions } from './rules.ts'
+import { trackedFlow } from './tracked-flow.ts'
 
 export interface LinuxInterceptionOptions extends RuleOptions {
   /** Flows that may wait for a decision, and as many that may be on their way to the listener. Default 4096. */
@@ -199,13 +201,13 @@ export class LinuxInterception implements Interception {
 
   #offerConnection({ flow, kind: _, ...facts }: QueuedFlow): void {
     const admit = (onSocket: OnSocket) => this.#admitConnection(flow, facts, onSocket)
-    const direct = () => this.#settle(flow, 'direct')
+    const direct = () => this.#direct(flow, PROTOCOL_TCP, facts)
     this.#parts.onFlow({ ...facts, admit, refuse: (how) => this.#refuse(flow, how), direct })
   }
 
   #offerDatagrams({ flow, kind: _, ...facts }: QueuedFlow): void {
     const admit = (open: OpenTaker, group?: string) => this.#admitDatagrams(flow, facts, open, group)
-    const direct = () => this.#settle(flow, 'direct')
+    const direct = () => this.#direct(flow, PROTOCOL_UDP, facts)
     this.#parts.onDatagrams({ ...facts, admit, refuse: (how) => this.#refuse(flow, how), direct })
   }
 
@@ -231,7 +233,11 @@ export class LinuxInterception implements Interception {
     }
     const refuse = (how: Refusal) => this.#refuse(flow, how)
     if (this.#parts.onEcho === undefined) return refuse('reset')
-    const direct = () => this.#settle(flow, 'direct')
+    const direct = () =>
+      this.#direct(flow, source.address.length === 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6, {
+        source: { ...source, port: echo.identifier },
+        destination,
+      })
     this.#parts.onEcho({ ...ends, uid, forwarded, sockets, ...echo, answer, refuse, direct })
   }
 
@@ -244,6 +250,19 @@ export class LinuxInterception implements Interception {
 
   #refuse(flow: number, how: Refusal): void {
     this.#settle(flow, VERDICTS[how])
+  }
+
+  #direct(
+    flow: number,
+    protocol: number,
+    { source, destination }: Pick<SeenFlow, 'source' | 'destination'>,
+  ): DirectFlow {
+    this.#settle(flow, 'direct')
+    const ends: Parameters<NativeAddon['forgetFlow']> = [
+      ...([protocol, source.address, source.port] as const),
+      ...([destination.address, destination.port] as const),
+    ]
+    return trackedFlow(this.#native, ends, () => systemClock.now())
   }
 
   #settle(flow: number, verdict: Verdict): void {

@@ -1,5 +1,5 @@
 import { familyOf, type IpAddress } from '../../shared/base/ip-address.ts'
-import type { FlowEndpoint } from './interception-api.ts'
+import type { FlowEndpoint, Undelivered } from './interception-api.ts'
 import { type EchoRequest, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_UDP } from './packet.ts'
 
 const HOP_LIMIT = 64
@@ -23,7 +23,7 @@ export function datagramPacket(from: FlowEndpoint, to: FlowEndpoint, bytes: Uint
 }
 
 const ECHO_HEADER_BYTES = 8
-const ECHO_CHECKSUM_AT = 2
+const ICMP_CHECKSUM_AT = 2
 const ECHO_REPLY = { 4: 0, 6: 129 } as const
 
 /** A whole IP packet with the answer to a request for an echo (RFC 792, RFC 4443). Both addresses are of one family. */
@@ -35,9 +35,41 @@ export function echoPacket(from: IpAddress, to: IpAddress, { identifier, sequenc
   message.writeUInt16BE(identifier, 4)
   message.writeUInt16BE(sequence, 6)
   message.set(bytes, ECHO_HEADER_BYTES)
-  const covered = family === 4 ? [message] : [pseudoHeader(from, to, protocol, message.length), message]
-  message.writeUInt16BE(checksum(covered), ECHO_CHECKSUM_AT)
+  fillChecksum(message, from, to, protocol)
   return ipPacket(from, to, protocol, message)
+}
+
+const ERROR_HEADER_BYTES = 8
+const DESTINATION_UNREACHABLE = { 4: 3, 6: 1 } as const
+/** RFC 792 and RFC 1812; RFC 4443. */
+const CODES = {
+  refused: { 4: 3, 6: 4 },
+  unreachable: { 4: 1, 6: 3 },
+  prohibited: { 4: 13, 6: 1 },
+} as const satisfies Record<Undelivered, Record<4 | 6, number>>
+
+/**
+ * A whole IP packet with the error that says why a datagram was not delivered, in the name of its destination. Of the
+ * datagram it repeats the headers alone, by which the socket is found that sent it.
+ *
+ *     type u8 | code u8 | checksum u16 | 0 u32 | IP header | UDP header (8)
+ */
+export function undeliveredPacket(from: FlowEndpoint, to: FlowEndpoint, why: Undelivered): Uint8Array {
+  const family = familyOf(from.address)
+  const protocol = family === 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6
+  const datagram = datagramPacket(from, to, new Uint8Array(0))
+  const message = Buffer.alloc(ERROR_HEADER_BYTES + datagram.length)
+  message.writeUInt8(DESTINATION_UNREACHABLE[family], 0)
+  message.writeUInt8(CODES[why][family], 1)
+  message.set(datagram, ERROR_HEADER_BYTES)
+  fillChecksum(message, to.address, from.address, protocol)
+  return ipPacket(to.address, from.address, protocol, message)
+}
+
+/** Of a message of ICMP; that of IPv6 covers the addresses too. */
+function fillChecksum(message: Buffer, from: IpAddress, to: IpAddress, protocol: number): void {
+  const covered = familyOf(from) === 4 ? [message] : [pseudoHeader(from, to, protocol, message.length), message]
+  message.writeUInt16BE(checksum(covered), ICMP_CHECKSUM_AT)
 }
 
 function ipPacket(from: IpAddress, to: IpAddress, protocol: number, content: Uint8Array): Uint8Array {

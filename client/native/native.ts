@@ -12,7 +12,8 @@ export interface NativeAddon {
   originalDestination(fd: number): NativeEndpoint | undefined
   /**
    * Both ends, as the program wanted them, of a redirected connection, asked by the ends that the listener sees.
-   * `protocol` is the IP protocol number. Undefined if the kernel does not track it. @throws an error with a `code`
+   * `protocol` is the IP protocol number; of an echo request `local` is who asks, with its identifier, and the other port is
+   * 0. Undefined if the kernel does not track it. @throws an error with a `code`
    */
   originalFlow(
     protocol: number,

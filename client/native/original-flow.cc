@@ -23,16 +23,23 @@ constexpr uint16_t kDeleteMessage = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_D
 constexpr uint16_t kNewMessage = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
 constexpr int kAnswerTimeoutMs = 1000;
 constexpr size_t kReceiveBytes = 16 * 1024;
+constexpr uint8_t kNoPort[2] = {0, 0};
 
-// Attribute types of addresses in a tuple, by family.
+// Attribute types of addresses and of echoes in a tuple, by family.
 struct TupleTypes {
   uint8_t family;
   uint16_t source;
   uint16_t destination;
   size_t addressBytes;
+  uint16_t echoId;
+  uint16_t icmpType;
+  uint16_t icmpCode;
+  uint8_t echoRequest;
 };
-constexpr TupleTypes kIpv4 = {AF_INET, CTA_IP_V4_SRC, CTA_IP_V4_DST, 4};
-constexpr TupleTypes kIpv6 = {AF_INET6, CTA_IP_V6_SRC, CTA_IP_V6_DST, 16};
+constexpr TupleTypes kIpv4 = {AF_INET,           CTA_IP_V4_SRC,       CTA_IP_V4_DST,       4,
+                              CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE, 8};
+constexpr TupleTypes kIpv6 = {AF_INET6,            CTA_IP_V6_SRC,         CTA_IP_V6_DST,         16,
+                              CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE, 128};
 
 Napi::Value throwErrno(Napi::Env env, int error) {
   errnoError(env, error, "the connection could not be looked up").ThrowAsJavaScriptException();
@@ -64,8 +71,10 @@ Napi::Value readOriginal(Napi::Env env, const nlmsghdr* message, const TupleType
   const NetlinkAttributes protocol = tuple.nest(CTA_TUPLE_PROTO);
   const uint8_t* source = ip.find(types.source, types.addressBytes);
   const uint8_t* destination = ip.find(types.destination, types.addressBytes);
-  const uint8_t* sourcePort = protocol.find(CTA_PROTO_SRC_PORT, 2);
-  const uint8_t* destinationPort = protocol.find(CTA_PROTO_DST_PORT, 2);
+  // An echo has an identifier in place of its source port, and no other.
+  const uint8_t* echoId = protocol.find(types.echoId, 2);
+  const uint8_t* sourcePort = echoId == nullptr ? protocol.find(CTA_PROTO_SRC_PORT, 2) : echoId;
+  const uint8_t* destinationPort = echoId == nullptr ? protocol.find(CTA_PROTO_DST_PORT, 2) : kNoPort;
   if (source == nullptr || destination == nullptr || sourcePort == nullptr || destinationPort == nullptr) {
     return env.Undefined();
   }
@@ -106,8 +115,15 @@ bool ask(const Napi::CallbackInfo& info, uint16_t type, uint16_t flags, Visit vi
   const size_t protocol = writer.openNest(CTA_TUPLE_PROTO);
   const auto number = static_cast<uint8_t>(info[0].ToNumber().Uint32Value());
   writer.add(CTA_PROTO_NUM, &number, sizeof number);
-  addPort(writer, CTA_PROTO_SRC_PORT, info[2]);
-  addPort(writer, CTA_PROTO_DST_PORT, info[4]);
+  if (number == IPPROTO_ICMP || number == IPPROTO_ICMPV6) {
+    const uint8_t code = 0;
+    addPort(writer, types.echoId, info[2]);
+    writer.add(types.icmpType, &types.echoRequest, sizeof types.echoRequest);
+    writer.add(types.icmpCode, &code, sizeof code);
+  } else {
+    addPort(writer, CTA_PROTO_SRC_PORT, info[2]);
+    addPort(writer, CTA_PROTO_DST_PORT, info[4]);
+  }
   writer.closeNest(protocol);
   writer.closeNest(tuple);
   writer.end();

@@ -11,6 +11,7 @@ import { utf8 } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { formatEndpoint, parseIp } from '../../shared/base/ip-address.ts'
 import { isPublicIp } from '../../shared/base/ip-scope.ts'
+import { TestDirectFlow } from '../support/test-direct-flow.ts'
 
 const WEB = end('93.184.216.34', 443)
 
@@ -22,6 +23,7 @@ class TestDatagrams implements InterceptedDatagrams {
   readonly sockets = []
   readonly verdicts: string[] = []
   readonly replies: string[] = []
+  readonly addressed = new Set<string>()
   closed = 0
   taker: DatagramTaker | undefined
 
@@ -34,6 +36,9 @@ class TestDatagrams implements InterceptedDatagrams {
     this.taker = open({
       source: this.source,
       reply: ({ address, port }, bytes) => this.replies.push(`${formatEndpoint(address, port)} ${Buffer.from(bytes)}`),
+      hasAddressed: ({ address, port }) => this.addressed.has(formatEndpoint(address, port)),
+      undelivered: ({ address, port }, why) => this.replies.push(`${formatEndpoint(address, port)} is ${why}`),
+      forget: ({ address, port }) => this.replies.push(`${formatEndpoint(address, port)} is forgotten`),
       close: () => this.closed++,
     })
   }
@@ -42,13 +47,15 @@ class TestDatagrams implements InterceptedDatagrams {
     this.verdicts.push(how)
   }
 
-  direct(): void {
+  direct(): TestDirectFlow {
     this.verdicts.push('direct')
+    return new TestDirectFlow()
   }
 }
 
 function tunnelled(flow: TestDatagrams) {
   const calls: string[] = []
+  const strangers: (() => void)[] = []
   const sinks: DatagramCircuitSink[] = []
   tunnelDatagrams(flow, {
     isPublic: (address) => isPublicIp(address, []),
@@ -59,21 +66,53 @@ function tunnelled(flow: TestDatagrams) {
         close: () => calls.push('close'),
       }
     },
+    onStranger: ({ address, port }, letIn) => {
+      calls.push(`stranger ${formatEndpoint(address, port)}`)
+      strangers.push(letIn)
+    },
   })
-  return { calls, sinks }
+  return { calls, sinks, strangers }
 }
 
 describe('intercepted datagrams', () => {
-  test('go into a circuit, and what comes out of it goes to the program, whoever sent it', () => {
+  test('go into a circuit, and answers go to the program', () => {
     const flow = new TestDatagrams(WEB)
     const { calls, sinks } = tunnelled(flow)
+    flow.addressed.add('93.184.216.34:443')
     flow.taker?.datagram(WEB, utf8('hello'))
     flow.taker?.datagram(end('1.1.1.1', 53), utf8('other'))
-    const other = end('8.8.4.4', 99)
-    sinks[0]?.datagram(other.address, other.port, utf8('stranger'))
+    sinks[0]?.datagram(WEB.address, WEB.port, utf8('answer'))
     expect(flow.verdicts).toEqual(['admit'])
     expect(calls).toEqual(['93.184.216.34:443 hello', '1.1.1.1:53 other'])
-    expect(flow.replies).toEqual(['8.8.4.4:99 stranger'])
+    expect(flow.replies).toEqual(['93.184.216.34:443 answer'])
+  })
+
+  test('of a stranger come in if he is let in', () => {
+    const flow = new TestDatagrams(WEB)
+    const { calls, sinks, strangers } = tunnelled(flow)
+    flow.addressed.add('93.184.216.34:443')
+    for (const port of [443, 444]) sinks[0]?.datagram(WEB.address, port, utf8(`from ${port}`))
+    expect(flow.replies).toEqual(['93.184.216.34:443 from 443'])
+    expect(calls).toEqual(['stranger 93.184.216.34:444'])
+    strangers[0]?.()
+    expect(flow.replies.at(-1)).toBe('93.184.216.34:444 from 444')
+  })
+
+  test.each([
+    ['connection-refused', 'refused'],
+    ['host-unreachable', 'unreachable'],
+    ['policy-refused', 'prohibited'],
+    ['circuit-closed', undefined],
+  ] as const)('that fail by %s: the program is told that the destination is %s', (code, told) => {
+    const wanted = told === undefined ? [] : [`93.184.216.34:443 is ${told}`]
+    const byPeer = new TestDatagrams(WEB)
+    tunnelled(byPeer).sinks[0]?.error({ kind: 'ip', ...WEB }, code)
+    expect(byPeer.replies).toEqual(wanted)
+    const byCircuit = new TestDatagrams(end('1.1.1.1', 53))
+    const { sinks } = tunnelled(byCircuit)
+    byCircuit.taker?.datagram(WEB, utf8('hello'))
+    sinks[0]?.closed(new Fault(code))
+    expect(byCircuit.replies).toEqual(wanted)
   })
 
   test('end with their program, and go on in another circuit when theirs has ended', () => {

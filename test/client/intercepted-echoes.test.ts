@@ -3,6 +3,7 @@ import { type EchoCircuitSink, EchoTunnels, MAX_ECHO_CIRCUITS } from '../../clie
 import { utf8 } from '../../shared/base/bytes.ts'
 import { formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import { isPublicIp } from '../../shared/base/ip-scope.ts'
+import { TestDirectFlow } from '../support/test-direct-flow.ts'
 
 let log: string[]
 let sinks: EchoCircuitSink[]
@@ -32,7 +33,10 @@ function ping(sequence: number, { to = '93.184.216.34', identifier = 7 } = {}): 
     ...{ uid: 1000, sockets: [], forwarded: undefined, identifier, sequence, bytes: utf8('payload') },
     answer: (bytes) => log.push(`answer ${name} ${Buffer.from(bytes)}`),
     refuse: (how) => log.push(`${how} ${name}`),
-    direct: () => log.push(`direct ${name}`),
+    direct: () => {
+      log.push(`direct ${name}`)
+      return new TestDirectFlow()
+    },
   })
 }
 

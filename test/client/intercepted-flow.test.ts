@@ -6,6 +6,7 @@ import { utf8 } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { SocketLog, SocketPairs } from '../support/socket-pair.ts'
+import { TestDirectFlow } from '../support/test-direct-flow.ts'
 import { type TestTunnel, TunnelConnector } from '../support/tunnel-connector.ts'
 import { until } from '../support/until.ts'
 
@@ -28,8 +29,9 @@ class TestFlow implements InterceptedFlow {
     this.verdicts.push(how)
   }
 
-  direct(): void {
+  direct(): TestDirectFlow {
     this.verdicts.push('direct')
+    return new TestDirectFlow()
   }
 }
 

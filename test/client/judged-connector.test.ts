@@ -11,6 +11,7 @@ import { ip } from '../support/geo-fixtures.ts'
 import { MemoryNetwork } from '../support/memory-network.ts'
 import { rulesOfText } from '../support/plain-rules.ts'
 import { WEB } from '../support/raw-circuit.ts'
+import { TestDirectFlow } from '../support/test-direct-flow.ts'
 
 const named = (name: string, port = 443): Target => ({ kind: 'name', name, port })
 const rules = (text: string): RuleSet =>
@@ -46,16 +47,20 @@ function change(text: string): void {
 }
 
 /** What a program is told; its packet waits for it. */
-function flow(uid?: number): { flow: InterceptedFlow; verdicts: string[] } {
+function flow(uid?: number): { flow: InterceptedFlow; verdicts: string[]; past: TestDirectFlow } {
   const verdicts: string[] = []
+  const past = new TestDirectFlow()
   return {
-    verdicts,
+    ...{ verdicts, past },
     flow: {
       ...{ source: { address: ip('192.168.1.5'), port: 4 }, destination: { address: ip('93.0.0.1'), port: 443 }, uid },
       ...{ sockets: [], forwarded: undefined },
       admit: () => void verdicts.push('admit'),
       refuse: (how) => void verdicts.push(how),
-      direct: () => void verdicts.push('direct'),
+      direct: () => {
+        verdicts.push('direct')
+        return past
+      },
     },
   }
 }

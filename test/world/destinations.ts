@@ -27,6 +27,11 @@ export function serveAddress(host: Host, port = 1234): Promise<Destination> {
   return serve(host, 'address-server.ts', port)
 }
 
+/** Answers the first caller of TCP and of UDP, for each family, and leaves; see `leaving-server.ts`. */
+export function serveLeaving(host: Host, port: number): Promise<Destination> {
+  return serve(host, 'leaving-server.ts', port)
+}
+
 export const STUN_PORTS = [3478, 3479] as const
 
 /** Tells callers on UDP by STUN where they are seen, on two ports; see `stun-server.ts`. */

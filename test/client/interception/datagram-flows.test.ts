@@ -32,6 +32,7 @@ class Kernel {
       else onGone()
     },
     inject: (from, to, bytes) => this.log.push(`inject ${text(from)} ${text(to)} ${Buffer.from(bytes)}`),
+    undelivered: (from, to, why) => this.log.push(`undelivered ${text(from)} ${text(to)} ${why}`),
   })
 
   readonly sockets: ProgramSocket[] = []
@@ -201,6 +202,32 @@ describe('a socket', () => {
     expect(kernel.log.at(-1)).toBe('a closed')
     expect(kernel.flows.size).toBe(0)
   })
+})
+
+test('a program is told that its own flows fail, as long as the kernel knows them', () => {
+  kernel.begin(APP, WEB, 1)
+  const [socket] = kernel.sockets
+  expect([WEB, NAMES].map((peer) => socket?.hasAddressed(peer))).toEqual([true, false])
+  kernel.log.length = 0
+  socket?.undelivered(WEB, 'refused')
+  socket?.undelivered(NAMES, 'refused')
+  kernel.ways.clear()
+  socket?.undelivered(WEB, 'refused')
+  expect(kernel.log).toEqual([`undelivered ${text(APP)} ${text(WEB)} refused`])
+})
+
+test('a flow that is forgotten is judged again, without the others; a socket without flows is over', () => {
+  kernel.begin(APP, WEB, 1)
+  kernel.begin(APP, NAMES, 2)
+  const [socket] = kernel.sockets
+  kernel.log.length = 0
+  socket?.forget(WEB)
+  socket?.forget(WEB)
+  expect([WEB, NAMES].map((peer) => socket?.hasAddressed(peer))).toEqual([false, true])
+  kernel.arrive(2, 'more')
+  expect(kernel.log).toEqual(['forget 1', `a ${text(NAMES)} more`])
+  socket?.forget(NAMES)
+  expect(kernel.log.slice(2)).toEqual(['forget 2', 'a closed'])
 })
 
 test('the limit of flows holds: one more is refused, one that is known is not', () => {

@@ -47,6 +47,9 @@ describe('questions by datagrams', () => {
   const socket: ProgramSocket = {
     source: FACTS.source,
     reply: (from, bytes) => void replies.push([from, Buffer.from(bytes).toString()]),
+    hasAddressed: () => true,
+    undelivered: () => {},
+    forget: () => {},
     close: () => {},
   }
 

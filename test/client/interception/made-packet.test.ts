@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { datagramPacket, echoPacket } from '../../../client/interception/made-packet.ts'
+import { datagramPacket, echoPacket, undeliveredPacket } from '../../../client/interception/made-packet.ts'
 import { parsePacket } from '../../../client/interception/packet.ts'
 import { utf8 } from '../../../shared/base/bytes.ts'
 import { parseIp } from '../../../shared/base/ip-address.ts'
@@ -59,6 +59,29 @@ describe('an echo in the name of somebody', () => {
       const pseudo = from.length === 4 ? [] : [...from, ...to, 0, 58, 0, length + 8]
       expect(sumOf(Buffer.concat([Uint8Array.from(pseudo), message]))).toBe(0xffff)
     }
+  })
+})
+
+describe('an error about a datagram', () => {
+  test.each([
+    ['198.18.0.2', '1.2.3.4', 'refused', '0303'],
+    ['198.18.0.2', '1.2.3.4', 'unreachable', '0301'],
+    ['198.18.0.2', '1.2.3.4', 'prohibited', '030d'],
+    ['2001:db8::2', '2606:4700::1111', 'refused', '0104'],
+    ['2001:db8::2', '2606:4700::1111', 'unreachable', '0103'],
+    ['2001:db8::2', '2606:4700::1111', 'prohibited', '0101'],
+  ] as const)('from %s to %s which is %s is of the right kind, and repeats its headers', (a, b, why, kind) => {
+    const [from, to] = [end(a, 40_000), end(b, 53)]
+    const packet = undeliveredPacket(from, to, why)
+    expect(parsePacket(packet)).toMatchObject({ source: to.address, destination: from.address })
+    const message = packet.subarray(from.address.length === 4 ? 20 : 40)
+    expect(hex(message.subarray(0, 2))).toBe(kind)
+    expect(parsePacket(message.subarray(8))).toMatchObject({
+      ...{ protocol: 17, source: from.address, destination: to.address },
+      ports: { source: 40_000, destination: 53 },
+    })
+    const pseudo = from.address.length === 4 ? [] : [...to.address, ...from.address, 0, 58, 0, message.length]
+    expect(sumOf(Buffer.concat([Uint8Array.from(pseudo), message]))).toBe(0xffff)
   })
 })
 

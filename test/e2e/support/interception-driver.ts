@@ -178,7 +178,8 @@ function handleDatagrams(flow: InterceptedDatagrams): void {
     case DRIVER_PORTS.undecided:
       return
     case DRIVER_PORTS.direct:
-      return flow.direct()
+      flow.direct()
+      return
     case DRIVER_PORTS.slow:
       setTimeout(() => takeDatagrams(flow), SLOW_MS)
       return
