@@ -4,7 +4,8 @@ import net, { type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { freePort, LoopbackNetwork } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
+import { LoopbackNetwork } from '../net/loopback-network.ts'
 import { ROOT } from '../support/program.ts'
 
 const run = promisify(execFile)
