@@ -91,7 +91,7 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
       // A machine that is busy adds to the slower ones, never takes away.
       const fastest = Math.min(...times)
       expect(fastest).toBeGreaterThan(wantedMs - 1.5)
-      expect(fastest).toBeLessThan(wantedMs + 30)
+      expect(fastest).toBeLessThan(1.5 * wantedMs)
     }
     expect(await world.delayStats()).toMatchObject({ refused: 0 })
   })
@@ -274,10 +274,17 @@ describeWorld(describe, 'the line of a host', () => {
     const { port } = await serveEcho(world.host('lossy'))
     const count = `
       const socket = require('node:dgram').createSocket('udp4')
-      let [sent, back] = [0, 0]
-      socket.on('message', () => back++)
-      const timer = setInterval(() => sent++ < 400 ? socket.send('x', +process.argv[2], process.argv[1]) : clearInterval(timer), 1)
-      setTimeout(() => { console.log(back); socket.close() }, 1500)
+      let [sent, back, end] = [0, 0]
+      const wait = () => {
+        clearTimeout(end)
+        end = setTimeout(() => { console.log(back); socket.close() }, 2000)
+      }
+      socket.on('message', () => { back++; if (sent > 400) wait() })
+      const timer = setInterval(() => {
+        if (sent++ < 400) return socket.send('x', +process.argv[2], process.argv[1])
+        clearInterval(timer)
+        wait()
+      }, 1)
     `
     const address = world.host('lossy').ipv4
     const back = Number(await world.host('berlin').mustRun(process.execPath, ['-e', count, address, `${port}`]))
@@ -359,9 +366,10 @@ async function abandonedWorld(): Promise<{ owner: ChildProcess; id: string; pid:
   return { owner, id, pid }
 }
 
-/** Waits up to 5 s. */
+/** Waits up to 30 s. */
 async function isGone(id: string, pid: string): Promise<boolean> {
-  for (let i = 0; i < 100; i++) {
+  const giveUpAt = performance.now() + 30_000
+  while (performance.now() < giveUpAt) {
     if ((await remainsOf(id)).length === 0 && !isAlive(pid)) return true
     await sleep(50)
   }
