@@ -17,12 +17,12 @@ beforeAll(async () => {
   ready = await network.start()
   echo = net.createServer((socket) => socket.on('error', () => {}).pipe(socket))
   await new Promise<void>((resolve) => echo.listen({ host: '127.0.0.1', port: 0 }, resolve))
-}, 60_000)
+})
 
 afterAll(async () => {
   echo.close()
   await network.stop()
-}, 30_000)
+})
 
 const connect = (): Promise<Socket> =>
   connectBySocks({ host: '127.0.0.1', port: ready.client.socksPort }, (echo.address() as net.AddressInfo).port)
@@ -76,5 +76,5 @@ describe('a home hub that is told to stop', () => {
     expect(performance.now() - toldAt).toBeLessThan(DRAIN_SECONDS * 1000)
     expect(await ask(fresh, 'as before')).toBe('as before')
     fresh.destroy()
-  }, 40_000)
+  })
 })

@@ -43,7 +43,7 @@ describe('the proxies of a client', () => {
     })
     const { client } = await network.start()
     socks = `${client.socksHost}:${client.socksPort}`
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await network?.stop()

@@ -213,11 +213,16 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
     }
     for (const address of ['192.0.2.1', '2001:db8:ffff::1']) {
       expect(await world.internet.run('ip', ['route', 'get', address])).toMatchObject({ code: 2 })
-      const startMs = performance.now()
-      expect(await curl('berlin', `http://${address.includes(':') ? `[${address}]` : address}/`)).toMatchObject({
-        code: 7,
-      })
-      expect(performance.now() - startMs).toBeLessThan(2000)
+      // Without an answer it would take three seconds each time.
+      let fastestMs = Number.POSITIVE_INFINITY
+      for (let tries = 0; tries < 3 && fastestMs >= 2_000; tries++) {
+        const startMs = performance.now()
+        expect(await curl('berlin', `http://${address.includes(':') ? `[${address}]` : address}/`)).toMatchObject({
+          code: 7,
+        })
+        fastestMs = Math.min(fastestMs, performance.now() - startMs)
+      }
+      expect(fastestMs).toBeLessThan(2_000)
     }
   })
 

@@ -105,7 +105,11 @@ export class InterceptionLab {
   }
 
   /** A datagram of the program, and what comes back. */
-  async udp(host: Address, port: number, options: { readonly localPort?: number } = {}): Promise<Outcome> {
+  async udp(
+    host: Address,
+    port: number,
+    options: { readonly localPort?: number; readonly timeoutMs?: number } = {},
+  ): Promise<Outcome> {
     return (await this.command(this.app, { op: 'udp', host, port, text: 'datagram', ...options })) as unknown as Outcome
   }
 
