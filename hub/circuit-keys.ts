@@ -52,8 +52,12 @@ export class CircuitKeyRing {
    */
   rotate(nowMs: number, overlapMs: number): boolean {
     const before = this.#previous
-    if (before !== undefined && nowMs >= before.untilMs) this.#previous = undefined
-    if (nowMs - this.#current.createdMs < ROTATE_AFTER_MS) return before !== this.#previous
+    const isDue = nowMs - this.#current.createdMs >= ROTATE_AFTER_MS
+    if (before !== undefined && (isDue || nowMs >= before.untilMs)) {
+      this.#previous = undefined
+      before.pair.close()
+    }
+    if (!isDue) return before !== this.#previous
     this.#previous = { ...this.#current, untilMs: nowMs + overlapMs }
     this.#current = { pair: CircuitKeyPair.generate(), createdMs: nowMs, notBefore: 0 }
     return true

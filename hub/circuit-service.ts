@@ -187,13 +187,19 @@ export class CircuitService {
     routing: Routing & { role: 'relay' },
     cellClass: CellClass,
   ): void {
-    const forget = (): unknown => this.#circuits.delete(circuit)
+    // A dial may take seconds, and holds on to what waits for it: of a circuit that ends meanwhile that is not the CREATE.
+    let inner: Uint8Array | undefined = routing.inner
+    const forget = (): void => {
+      inner = undefined
+      this.#circuits.delete(circuit)
+    }
     const circuit: RelayCircuit = new RelayCircuit(hop, end, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('relay')
     this.#parts.openCircuitTo(routing.nextId, from).then(
       (next) => {
-        circuit.connect(next, innerCreate(routing.inner, cellClass))
+        if (inner === undefined) return next.abort()
+        circuit.connect(next, innerCreate(inner, cellClass))
         this.#parts.afterWriting(() => circuit.prepareAnswer())
       },
       (error: unknown) => circuit.refuse(isFault(error, 'next-unknown') ? 'next-unknown' : 'next-unreachable'),

@@ -338,6 +338,7 @@ export class Link implements LedgerAccount {
 
   #forget(end: CircuitEnd): void {
     this.#circuits.delete(end.id)
+    this.#out.remove(end)
     if (this.#grants.remove(end)) this.#grant()
     this.#endingSince.delete(end)
     if (this.#isPeerId(end.id)) this.#peerCircuits--

@@ -67,7 +67,7 @@ describeHosts('interception', () => {
       Promise.all(
         FAMILIES.flatMap((family) => [
           expectTimeout(lab.tcp(SERVER[family], DRIVER_PORTS.answer, { timeoutMs: 1_200 })),
-          lab.udp(SERVER[family], DRIVER_PORTS.relay),
+          lab.udp(SERVER[family], DRIVER_PORTS.relay, { timeoutMs: 500 }),
           lab.hosts.run('client', 'ping', ['-c1', '-W1', SERVER[family]], { gid: APP_GID }),
         ]),
       ),
@@ -176,7 +176,7 @@ describeHosts('interception', () => {
       const trying = setInterval(() => {
         for (const family of attempts.length < MAX_ATTEMPTS ? FAMILIES : []) {
           attempts.push(lab.tcp(SERVER[family], DRIVER_PORTS.drop, { timeoutMs: 500 }))
-          attempts.push(lab.udp(SERVER[family], DRIVER_PORTS.relay))
+          attempts.push(lab.udp(SERVER[family], DRIVER_PORTS.relay, { timeoutMs: 500 }))
         }
       }, 5)
       try {

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { freePort, LoopbackNetwork } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
+import { LoopbackNetwork } from '../net/loopback-network.ts'
 import { ROOT } from '../support/program.ts'
 
 const run = promisify(execFile)
@@ -48,7 +49,7 @@ describe('the proxies of a client', () => {
     })
     const { client } = await network.start()
     socks = `${client.socksHost}:${client.socksPort}`
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await network?.stop()

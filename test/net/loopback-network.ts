@@ -1,10 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import { listenFault } from '../../shared/base/listen-fault.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import type { Place } from '../../shared/geo/place.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
@@ -12,6 +10,7 @@ import { DirectoryClient } from '../../shared/map/directory-client.ts'
 import type { LinkTransport } from '../../shared/map/link-address.ts'
 import { readNetworkFile } from '../../shared/map/network-file.ts'
 import { Program } from '../support/program.ts'
+import { freePort } from './free-port.ts'
 import {
   type ClientConfig,
   type HubConfig,
@@ -213,18 +212,6 @@ export function hubAddress(index: number): string {
 
 export function placeOf(index: number): Place {
   return PLACES[index % PLACES.length] as Place
-}
-
-/** A port that is free on this address now. @throws Fault address-unavailable */
-export function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer()
-    server.once('error', (error) => reject(listenFault(error, host)))
-    server.listen({ host, port: 0 }, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 /** The first epoch whose map has a noise address of every hub. The directory finds them one after the other. */

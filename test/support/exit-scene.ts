@@ -66,6 +66,7 @@ export class ExitScene {
   readonly clock = new ManualClock()
   readonly metrics = new HubMetrics()
   readonly service: ExitService
+  readonly #connections: ExitConnection[] = []
   facts: ExitFacts = {
     roles: { home: false, relay: false, exit4: true, exit6: true },
     policy: DEFAULT_EXIT_POLICY,
@@ -99,7 +100,13 @@ export class ExitScene {
     const circuit = new TestExitCircuit()
     const connection = this.service.open(() => circuit as unknown as ExitCircuit, from)
     circuit.connection = connection
+    this.#connections.push(connection)
     return { circuit, connection }
+  }
+
+  /** Ends all connections, and what is still being dialled, which would keep the process for as long as a connect may take. */
+  close(): void {
+    for (const connection of this.#connections) connection.closed('hub-draining')
   }
 }
 

@@ -52,8 +52,11 @@ const OPERATIONS: Readonly<Record<Command['op'], (command: Command) => Promise<R
   talk,
 }
 
+/** For what should come; who waits for nothing to come says for how long. */
+const PATIENCE_MS = 10_000
+
 /** Connects, sends the text, and reads to the end. */
-function exchange({ host, port, localPort, localAddress, text, timeoutMs = 3_000 }: Command): Promise<Result> {
+function exchange({ host, port, localPort, localAddress, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = connect({
       host,
@@ -88,7 +91,7 @@ function hold({ id, host, port, localPort }: Command): Promise<Result> {
 }
 
 /** Writes to a kept connection, and says how it ended, or what came back. */
-function write({ of, text, timeoutMs = 3_000 }: Command): Promise<Result> {
+function write({ of, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = held.get(of ?? 0)
     if (socket === undefined || socket.destroyed) return resolve({ result: 'gone' })
@@ -105,7 +108,7 @@ function write({ of, text, timeoutMs = 3_000 }: Command): Promise<Result> {
 }
 
 /** Waits until a kept connection ends, whatever comes before that, and says how. */
-function end({ of, timeoutMs = 3_000 }: Command): Promise<Result> {
+function end({ of, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = held.get(of ?? 0)
     if (socket === undefined || socket.destroyed) return resolve({ result: 'gone' })
@@ -119,8 +122,8 @@ function end({ of, timeoutMs = 3_000 }: Command): Promise<Result> {
   })
 }
 
-/** Sends one datagram, and waits a little for an echo. */
-function send({ host, port, localPort = 0, text, timeoutMs = 300 }: Command): Promise<Result> {
+/** Sends one datagram, and waits for an echo. */
+function send({ host, port, localPort = 0, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
     const timer = setTimeout(() => finish({ result: 'timeout' }), timeoutMs)
