@@ -4,7 +4,8 @@
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { encode, RECURSION_DESIRED } from 'dns-packet'
-import { freePort, LoopbackNetwork } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
+import { LoopbackNetwork } from '../net/loopback-network.ts'
 import { ZoneServer } from '../support/zone-server.ts'
 import { median, percentile, report } from './report.ts'
 

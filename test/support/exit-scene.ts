@@ -66,7 +66,7 @@ export class ExitScene {
   readonly clock = new ManualClock()
   readonly metrics = new HubMetrics()
   readonly service: ExitService
-  readonly #connections: ExitConnection[] = []
+  readonly #connections: ExitSink[] = []
   facts: ExitFacts = {
     roles: { home: false, relay: false, exit4: true, exit6: true },
     policy: DEFAULT_EXIT_POLICY,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { systemRandom } from '../../../shared/base/random.ts'
 import { askNameServers, type NameServer } from '../../../shared/dns/plain-query.ts'
-import { freePort } from '../../net/loopback-network.ts'
+import { freePort } from '../../net/free-port.ts'
 import { askFor, readAnswer } from '../../support/dns-questions.ts'
 import { rejectionOf } from '../../support/fault-of.ts'
 import { ZoneServer } from '../../support/zone-server.ts'
