@@ -218,7 +218,7 @@ export function placeOf(index: number): Place {
 async function epochWithNoise(networkFile: string, hubs: number): Promise<number> {
   const network = readNetworkFile(networkFile)
   const directories = new DirectoryClient(network, { clock: systemClock, random: systemRandom })
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(120_000)
   for (;;) {
     const { networkMs } = await directories.fetchTime(directHttp, signal)
     // There is none before the first epoch with hubs.
@@ -231,7 +231,7 @@ async function epochWithNoise(networkFile: string, hubs: number): Promise<number
 
 /** Waits until this program has, or has published, a map of so many hubs, of this epoch or a later one. */
 async function mapWith(hubs: number, fromEpoch: number, program: Program): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     const line = program.output.split('\n').findLast((text) => /"message":"(map published|hub map in use)"/.test(text))
     const map = JSON.parse(line ?? '{"hubs":0,"epoch":0}') as { hubs: number; epoch: number }
     if (map.hubs >= hubs && map.epoch >= fromEpoch) return

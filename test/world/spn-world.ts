@@ -52,7 +52,7 @@ export const SOCKS_PORT = 1080
 const LINK_PORT = 443
 const NOISE_PORT = 4001
 const DIRECTORY_PORT = 80
-const MAP_TRIES = 300
+const MAP_TRIES = 900
 
 /** A whole network in a world of namespaces: a directory, hubs, destinations, and a user machine that runs the client. */
 export class SpnWorld {
@@ -120,7 +120,7 @@ export class SpnWorld {
   }
 
   /** Starts the client on the user machine; it has its home link when this resolves. */
-  async startClient(waitMs = 20_000): Promise<HostProcess> {
+  async startClient(waitMs = 60_000): Promise<HostProcess> {
     const args = ['run', '--config', this.clientConfig]
     const cgroup = this.#cgroup
     const identity =
@@ -167,7 +167,7 @@ export class SpnWorld {
   /** Starts a hub (again); it has announced itself when this resolves. */
   async startHub(hub: WorldHub): Promise<void> {
     hub.process = this.#spawnHub(hub.host)
-    await hub.process.line(/descriptor published/, 20_000)
+    await hub.process.line(/descriptor published/)
   }
 
   async close(): Promise<void> {
@@ -194,7 +194,7 @@ export class SpnWorld {
       geo: { overridesFile, overridesOnly: true },
     })
     this.directoryProcess = directory.spawn(program('spn-directory'), ['run', '--config', config])
-    await this.directoryProcess.line(/directory started/, 20_000)
+    await this.directoryProcess.line(/directory started/)
   }
 
   async #startHubs(): Promise<void> {
@@ -205,7 +205,7 @@ export class SpnWorld {
       this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host) })
     }
     const processes = this.hubs.map(({ process: hub }) => hub)
-    await Promise.all(processes.map((hub) => hub.line(/descriptor published/, 30_000)))
+    await Promise.all(processes.map((hub) => hub.line(/descriptor published/)))
     const programs = [this.directoryProcess as HostProcess, ...processes]
     await Promise.all(programs.map((program) => hasMapOf(processes.length, program)))
   }
