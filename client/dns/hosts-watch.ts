@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { type HostsTable, NO_HOSTS, parseHosts } from './hosts-file.ts'
 
 /** How often the file is looked at: editors replace it, so its folder would have to be watched, and that is more often. */
@@ -7,10 +7,9 @@ const LOOK_MS = 2_000
 /** What a hosts file says, also after it changed. A file that is not there says nothing. */
 export class HostsWatch {
   readonly #file: string
-  readonly #onChange = (): void => {
-    this.#table = read(this.#file)
-  }
   #table: HostsTable = NO_HOSTS
+  #stamp = ''
+  #timer: NodeJS.Timeout | undefined
 
   constructor(file: string) {
     this.#file = file
@@ -21,12 +20,30 @@ export class HostsWatch {
   }
 
   start(): void {
-    this.#table = read(this.#file)
-    watchFile(this.#file, { interval: LOOK_MS, persistent: false }, this.#onChange)
+    this.#look()
+    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref()
   }
 
   close(): void {
-    unwatchFile(this.#file, this.#onChange)
+    clearInterval(this.#timer)
+  }
+
+  /** The stamp is taken before the file is read: what changes in between is read again. */
+  #look(): void {
+    const stamp = stampOf(this.#file)
+    if (stamp === this.#stamp) return
+    this.#stamp = stamp
+    this.#table = read(this.#file)
+  }
+}
+
+/** Another one when the file was written or replaced. */
+function stampOf(file: string): string {
+  try {
+    const { ino, size, mtimeNs } = statSync(file, { bigint: true })
+    return `${ino} ${size} ${mtimeNs}`
+  } catch {
+    return 'none'
   }
 }
 
