@@ -77,6 +77,8 @@ function forwardedRules(options: RuleOptions, family: IpFamily): readonly string
     RESTORE_MARK,
     `${hasMark('direct')} -j RETURN`,
     `${hasMark('tunnel')} -j RETURN`,
+    // Answers need no verdict.
+    `-m conntrack --ctdir REPLY ${hasMark('exempt')} -j RETURN`,
     // Also the client's own: nobody else has part in its connections.
     setMark('none'),
     ...openTimes(openings).flatMap((time) => [`${time} ${setMark('opened')}`, `${hasMark('opened')} -j RETURN`]),

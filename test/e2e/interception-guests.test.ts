@@ -125,7 +125,9 @@ describeHosts('traffic of guests behind this computer', () => {
   test('to a direct network goes there, but not back in by itself', async () => {
     await intercept()
     for (const family of FAMILIES) {
+      const before = await lab.queued()
       expect(await tcp(DIRECT[family], RESET, { text: 'x' })).toMatchObject({ text: 'hello x' })
+      expect(await lab.queued()).toBe(before)
       await lab.command(guest, { op: 'listen', host: GUEST[family], port: 9100 })
       const call = { op: 'tcp', host: GUEST[family], port: 9100, localAddress: DIRECT[family], timeoutMs: 500 }
       expect(await lab.command(lab.server, call)).toMatchObject({ result: 'timeout' })
@@ -159,8 +161,9 @@ describeHosts('traffic of guests behind this computer', () => {
   async function expectClosed(held: readonly { readonly id?: unknown }[]): Promise<void> {
     const left = await lab.onTheWire('(src net 198.18.8.0/24 or src net 2001:db8:8::/64) and not arp', async () => {
       for (const [i, { id }] of held.entries()) {
-        const write = { op: 'write', of: id, timeoutMs: 500 }
-        expect(await lab.command(i % 2 === 0 ? guest : lab.server, write)).not.toMatchObject({ result: 'ok' })
+        const who = i % 2 === 0 ? guest : lab.server
+        expect(await lab.command(who, { op: 'write', of: id, timeoutMs: 500 })).not.toMatchObject({ result: 'ok' })
+        await lab.command(who, { op: 'reset', of: id })
       }
       for (const family of FAMILIES) {
         await tcp(SERVER[family], RESET, { timeoutMs: 500 })

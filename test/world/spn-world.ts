@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionView } from '../../client/connection-list.ts'
 import type { ClientConfig } from '../../client/options.ts'
+import type { DirectoryConfig } from '../../directory/options.ts'
 import type { HubConfig } from '../../hub/options.ts'
 import { QUICK_DIRECTORY, UNLIMITED_HUB, writeJson } from '../net/network-config.ts'
 import { ROOT } from '../support/program.ts'
@@ -35,6 +36,7 @@ export interface SpnWorldOptions {
   /** Text of the client's rules file. */
   readonly rules?: (spn: SpnWorld) => string
   readonly hub?: Partial<HubConfig>
+  readonly directory?: Partial<DirectoryConfig>
   /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
   readonly intercept?: boolean
 }
@@ -192,6 +194,7 @@ export class SpnWorld {
       listen: `${address}:${DIRECTORY_PORT}`,
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
+      ...this.#options.directory,
     })
     this.directoryProcess = directory.spawn(program('spn-directory'), ['run', '--config', config])
     await this.directoryProcess.line(/directory started/)

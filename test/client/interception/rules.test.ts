@@ -79,7 +79,7 @@ describe('the rules for IPv4', () => {
 
   test('judge what guests send like that of programs, but nothing of it is the client’s own', () => {
     const [local, forwarded] = [texts.SPN_JUDGE ?? [], texts.SPN_FORWARDED ?? []]
-    expect(forwarded.slice(0, 9)).toEqual([
+    expect(forwarded.slice(0, 10)).toEqual([
       '-j MARK --set-xmark 0x0/0xff00',
       '-i lo -j RETURN',
       '-m addrtype --dst-type LOCAL -j RETURN', // for this computer: INPUT decides
@@ -87,10 +87,11 @@ describe('the rules for IPv4', () => {
       `-j ${RESTORE}`,
       '-m mark --mark 0x100/0xff00 -j RETURN',
       '-m mark --mark 0x400/0xff00 -j RETURN',
+      '-m conntrack --ctdir REPLY -m mark --mark 0x700/0xff00 -j RETURN', // answers need no verdict
       '-j MARK --set-xmark 0x0/0xff00',
       '-m mark --mark 0x700/0xff00 -j RETURN',
     ])
-    expect(forwarded.slice(8)).toEqual(local.slice(1 - forwarded.slice(8).length - 1))
+    expect(forwarded.slice(9)).toEqual(local.slice(1 - forwarded.slice(9).length - 1))
     expect(forwarded.join()).not.toMatch(/0x500|owner/)
   })
 

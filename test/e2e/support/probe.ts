@@ -1,6 +1,6 @@
 /**
  * A program that makes connections when it is told to, one line of JSON each, and says what came of them:
- * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "sink" | "talk", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of", "to", "connected"}.
+ * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "reset" | "sink" | "talk", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of", "to", "connected"}.
  */
 import { createSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
@@ -9,14 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Command {
   readonly id: number
-  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end' | 'sink' | 'talk'
+  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end' | 'reset' | 'sink' | 'talk'
   readonly host: string
   readonly port: number
   readonly localPort?: number
   readonly localAddress?: string
   readonly text?: string
   readonly timeoutMs?: number
-  /** For `write` and `end`: the id of the connection that `hold` made. */
+  /** For `write`, `end` and `reset`: the id of the connection that `hold` made. */
   readonly of?: number
   /** For `talk`: a datagram of this text for each, in this order, with so much time before it. */
   readonly to?: readonly {
@@ -48,6 +48,7 @@ const OPERATIONS: Readonly<Record<Command['op'], (command: Command) => Promise<R
   listen,
   push,
   end,
+  reset,
   sink,
   talk,
 }
@@ -120,6 +121,12 @@ function end({ of, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
     socket.once('error', (error) => finish(errnoOf(error)))
     socket.once('close', () => finish('closed'))
   })
+}
+
+/** Ends a kept connection at once, so that nothing more is sent for it. */
+async function reset({ of }: Command): Promise<Result> {
+  held.get(of ?? 0)?.resetAndDestroy()
+  return { result: 'ok' }
 }
 
 /** Sends one datagram, and waits for an echo. */
