@@ -19,6 +19,8 @@ export interface FlowJudgeParts {
   readonly extraPublic: () => readonly IpRange[]
   /** The name that this app, or this user, was given the address for. */
   readonly nameOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => string | undefined
+  /** What that name is an alias for. */
+  readonly aliasesOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => readonly string[]
 }
 
 /** A flow that begins. */
@@ -101,7 +103,10 @@ export class FlowJudge {
       ...{ protocol, app, address, port: target.port },
       ...(target.kind === 'name'
         ? { name: plainName(target.name), nameGiven: true }
-        : { name: this.#parts.nameOf(found, uid, target.address) }),
+        : {
+            name: this.#parts.nameOf(found, uid, target.address),
+            aliases: this.#parts.aliasesOf(found, uid, target.address),
+          }),
       scope: flowScope(address, this.#parts.extraPublic()),
     }
   }

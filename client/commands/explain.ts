@@ -3,6 +3,8 @@ import type { FlowFacts } from '../rules/flow-facts.ts'
 import type { Verdict } from '../rules/rule.ts'
 import type { Layer, RuleSet } from '../rules/rule-set.ts'
 
+const DNS_PORT = 53
+
 /** What the rules say of a flow, for people. */
 export interface Explanation {
   readonly verdict: Verdict
@@ -25,9 +27,15 @@ export function explain(rules: RuleSet, facts: FlowFacts): Explanation {
   }
   if (verdict === 'tunnel' && facts.scope !== 'public')
     notes.push(`the network carries public addresses only, and this one is ${facts.scope}: it is refused`)
+  if (isQuestionForNames(facts))
+    notes.push('where the client intercepts, its own resolver answers questions for names, whatever the rules say')
   const unmet = verdict === 'tunnel' ? unhonourable(wish) : []
   if (unmet.length > 0) notes.push(`this version can not choose such a path (${unmet.join(', ')}): it is blocked`)
   return { verdict, wish, rule: rule.text, place: rule.place, layer, why, notes }
+}
+
+function isQuestionForNames({ direction, protocol, port }: FlowFacts): boolean {
+  return direction !== 'in' && (protocol === 'tcp' || protocol === 'udp') && port === DNS_PORT
 }
 
 export function explanationText({ verdict, wish, rule, place, why, notes }: Explanation): string {

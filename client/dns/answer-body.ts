@@ -1,6 +1,6 @@
 import { concatBytes } from '../../shared/base/bytes.ts'
 import { DNS_FLAGS, DNS_HEADER_BYTES, DNS_RCODES, DNS_TYPES, OWN_UDP_BYTES } from '../../shared/dns/dns-codes.ts'
-import { addressesIn, type DnsMessage } from '../../shared/dns/dns-message.ts'
+import { addressesIn, type DnsMessage, type DnsRecord } from '../../shared/dns/dns-message.ts'
 import { encodeOpt } from '../../shared/dns/dns-query.ts'
 import type { AskedQuery } from './asked-query.ts'
 
@@ -12,6 +12,8 @@ export interface AnswerBody {
   readonly ttlsAt: readonly number[]
   /** Addresses of the answer, 4 or 16 bytes each. */
   readonly addresses: readonly Uint8Array[]
+  /** Names that the name in the question is an alias for, where it is one. */
+  readonly aliases: readonly string[]
   readonly rcode: number
   /** There is no such name, or nothing of this type. */
   readonly isAbsence: boolean
@@ -41,10 +43,19 @@ export function bodyOf(response: Uint8Array, message: DnsMessage): AnswerBody {
     bytes,
     ttlsAt: records.map(({ ttlAt }) => ttlAt),
     addresses: addressesIn(bytes, message),
+    aliases: ownersBesides(message.questions[0]?.name, records),
     rcode: message.rcode,
     isAbsence,
     ttlS: ttlOf(response, { ...message, records }, isAbsence),
   }
+}
+
+/** Names along a chain of aliases. An answer with more than so many is kept without the rest. */
+export const MAX_ALIASES = 16
+
+function ownersBesides(asked: string | undefined, records: readonly DnsRecord[]): string[] {
+  const owners = records.filter(({ section }) => section === 'answer').map(({ name }) => name)
+  return [...new Set(owners)].filter((name) => name !== asked).slice(0, MAX_ALIASES)
 }
 
 /**

@@ -38,7 +38,7 @@ const upstream = z.discriminatedUnion('kind', [
 
 const listen = endpointSchema.refine(
   ({ ip }) => scopeOf(ip) === 'loopback',
-  'expected an address of loopback, like 127.0.0.1:5353: others could use it to ask in your name',
+  'expected an address of loopback, like 127.0.0.1:5300: others could use it to ask in your name',
 )
 
 /** Names in lower case without a last dot, each with something. */

@@ -101,7 +101,8 @@ export class DnsResolver {
     const app = appKey(asker)
     const { body, ageS, isStale } = await this.#find(query, app)
     const { name } = query.ask.question
-    this.#memory.remember(app, body.addresses, name, body.ttlS ?? 0, this.#parts.clock.now())
+    const { addresses, aliases, ttlS = 0 } = body
+    this.#memory.remember(app, addresses, { name, aliases }, ttlS, this.#parts.clock.now())
     return answerQuery(query, body, {
       transport,
       ageS: isStale ? this.#options.mostTtlSeconds : ageS,

@@ -9,6 +9,8 @@ export interface NameMemoryOptions {
 
 export interface RememberedName {
   readonly name: string
+  /** What it is an alias for. */
+  readonly aliases: readonly string[]
   /** Another app was given this address for this name; the app that is asked about never asked. */
   readonly isGuess: boolean
 }
@@ -18,12 +20,13 @@ export const LEAST_MEMORY_MS = 600_000
 
 interface Remembered {
   readonly name: string
+  readonly aliases: readonly string[]
   readonly until: number
 }
 
 /**
- * Which name an address came from, by app. The last name that was asked for counts, and it is the one that was asked for,
- * not the end of its chain of aliases. In memory only. The app and the address that were used least lately make room.
+ * Which name an address came from, by app. The last name that was asked for counts, and it is the one that was asked for;
+ * what that is an alias for stands beside it. In memory only. The app and the address that were used least lately make room.
  */
 export class NameMemory {
   readonly #options: NameMemoryOptions
@@ -39,12 +42,18 @@ export class NameMemory {
     return this.#apps.size
   }
 
-  remember(app: string, addresses: readonly IpAddress[], name: string, ttlS: number, now: number): void {
+  remember(
+    app: string,
+    addresses: readonly IpAddress[],
+    { name, aliases = [] }: { readonly name: string; readonly aliases?: readonly string[] },
+    ttlS: number,
+    now: number,
+  ): void {
     if (addresses.length === 0) return
     const { maxApps, maxAddresses } = this.#options
     const ofApp = this.#apps.get(app) ?? new Map<string, Remembered>()
     putLast(this.#apps, app, ofApp, maxApps)
-    const remembered = { name, until: now + Math.max(ttlS * 1000, LEAST_MEMORY_MS) }
+    const remembered = { name, aliases, until: now + Math.max(ttlS * 1000, LEAST_MEMORY_MS) }
     for (const address of addresses) {
       const key = toHex(normalizeIp(address))
       putLast(ofApp, key, remembered, maxAddresses)
@@ -55,9 +64,9 @@ export class NameMemory {
   nameFor(app: string, address: IpAddress, now: number): RememberedName | undefined {
     const key = toHex(normalizeIp(address))
     const own = valid(this.#apps.get(app), key, now)
-    if (own !== undefined) return { name: own.name, isGuess: false }
+    if (own !== undefined) return { name: own.name, aliases: own.aliases, isGuess: false }
     const other = valid(this.#anyone, key, now)
-    return other && { name: other.name, isGuess: true }
+    return other && { name: other.name, aliases: other.aliases, isGuess: true }
   }
 
   clear(): void {

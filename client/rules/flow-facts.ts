@@ -43,6 +43,11 @@ export type FlowFacts = Direction & {
   readonly port: number
   /** The domain name that the destination has, in lower case and without a dot at its end. */
   readonly name?: string | undefined
+  /**
+   * Names that the name is an alias for. Whoever answers questions for names chooses them, so only rules that block or
+   * drop look at them: nobody gets a connection past the network by an alias.
+   */
+  readonly aliases?: readonly string[]
   /** The app named it itself; otherwise the address was an answer to a question for the name. */
   readonly nameGiven?: boolean
   readonly scope: FlowScope

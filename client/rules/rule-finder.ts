@@ -68,7 +68,7 @@ export class RuleFinder<T> {
     const named = this.#firstByName(flow.facts)
     for (const entry of this.#others) {
       if (named !== undefined && entry.at >= named.at) return named
-      if (fitsService(entry.rule, flow.facts) && this.#fits(entry.where, flow)) return entry
+      if (fitsService(entry.rule, flow.facts) && this.#fits(entry, flow)) return entry
     }
     return named
   }
@@ -80,13 +80,25 @@ export class RuleFinder<T> {
   }
 
   #firstByName(facts: FlowFacts): Entry<T> | undefined {
-    const { name } = facts
+    const { name, aliases = NONE } = facts
     if (name === undefined || this.#byName.size === 0) return undefined
-    let best: Entry<T> | undefined
+    let best = this.#firstForName(name, facts, undefined)
+    for (const alias of aliases) best = this.#firstForName(alias, facts, best, refuses)
+    return best
+  }
+
+  /** The first of these rules that fits this name, or `best` if that comes before it. */
+  #firstForName(
+    name: string,
+    facts: FlowFacts,
+    best: Entry<T> | undefined,
+    counts: (rule: Rule) => boolean = () => true,
+  ): Entry<T> | undefined {
     for (let rest = name; ; ) {
       for (const entry of this.#byName.get(rest) ?? NONE) {
         if (best !== undefined && entry.at >= best.at) break
-        if (!(entry.below || rest.length === name.length) || !fitsService(entry.rule, facts)) continue
+        const isMeant = entry.below || rest.length === name.length
+        if (!isMeant || !counts(entry.rule) || !fitsService(entry.rule, facts)) continue
         best = entry
         break
       }
@@ -96,8 +108,9 @@ export class RuleFinder<T> {
     }
   }
 
-  #fits(where: OtherWhere, flow: LocatedFlow): boolean {
-    const { address, name, scope } = flow.facts
+  #fits({ where, rule }: OtherEntry<T>, flow: LocatedFlow): boolean {
+    const { address, name, aliases = NONE, scope } = flow.facts
+    const names = refuses(rule) ? [name, ...aliases] : [name]
     switch (where.kind) {
       case 'any':
         return true
@@ -112,11 +125,16 @@ export class RuleFinder<T> {
       case 'scope':
         return where.scopes.includes(scope)
       case 'list':
-        return this.#lists.get(where.list)?.has(name, address) ?? false
+        return names.some((one) => this.#lists.get(where.list)?.has(one, address) ?? false)
       case 'names':
-        return name !== undefined && where.names.matches(name)
+        return names.some((one) => one !== undefined && where.names.matches(one))
     }
   }
+}
+
+/** Such rules count for what a name is an alias for, too. */
+function refuses({ verdict }: Rule): boolean {
+  return verdict === 'block' || verdict === 'drop'
 }
 
 function fitsService({ protocols, ports }: Rule, { protocol, port }: FlowFacts): boolean {

@@ -30,6 +30,7 @@ beforeEach(() => {
       rules: () => current,
       extraPublic: () => [],
       nameOf: () => undefined,
+      aliasesOf: () => [],
     },
   })
 })

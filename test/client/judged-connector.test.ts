@@ -38,6 +38,7 @@ beforeEach(() => {
     ...{ connector: scene.connector, connections: scene.connections },
     ...{ rules: () => current, extraPublic: () => extraPublic },
     nameOf: (owner, uid) => (uid === 1000 ? names.get(owner?.key ?? '') : undefined),
+    aliasesOf: () => [],
   })
 })
 

@@ -51,7 +51,10 @@ function fits(rule: Rule, facts: FlowFacts, lists: ReadonlyMap<string, Destinati
   if (rule.protocols !== undefined && !rule.protocols.includes(facts.protocol)) return false
   if (rule.ports !== undefined && !rule.ports.some(({ from, to }) => from <= facts.port && facts.port <= to))
     return false
-  return rule.to.some((where) => isThere(where, facts, lists, locator))
+  const isRefusal = rule.verdict === 'block' || rule.verdict === 'drop'
+  const names = [facts.name, ...((isRefusal && facts.aliases) || [])]
+  const known = names.map((name) => ({ ...facts, ...(name === undefined ? {} : { name }) }))
+  return rule.to.some((where) => known.some((one) => isThere(where, one, lists, locator)))
 }
 
 function isThere(

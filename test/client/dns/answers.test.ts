@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { encode, type Packet } from 'dns-packet'
-import { type AnswerBody, answerQuery, bodyOf } from '../../../client/dns/answer-body.ts'
+import { type AnswerBody, answerQuery, bodyOf, MAX_ALIASES } from '../../../client/dns/answer-body.ts'
 import { type AskedQuery, readQuery } from '../../../client/dns/asked-query.ts'
 import { addressBody, anyBody, emptyBody, failureBody, pointerBody } from '../../../client/dns/local-body.ts'
 import { concatBytes } from '../../../shared/base/bytes.ts'
@@ -136,6 +136,27 @@ describe('an answer', () => {
     ['nothing for a TTL with its highest bit', body({ answers: [a(0x8000_0001)] }), 0, false],
   ])('may be kept for %s', (_, held, ttlS, isAbsence) => {
     expect([held.ttlS, held.isAbsence]).toEqual([ttlS, isAbsence])
+  })
+})
+
+describe('an answer with aliases', () => {
+  const chain = (length: number) =>
+    Array.from({ length }, (_, i) => ({
+      name: i === 0 ? 'a.test' : `a${i}.test`,
+      type: 'CNAME',
+      ttl: 1,
+      data: `a${i + 1}.test`,
+    }))
+
+  test('knows all of them, but for the name that was asked for', () => {
+    const answers = [...chain(2), { ...a(1), name: 'A2.test' }]
+    expect(body({ answers, authorities: [soa] }).aliases).toEqual(['a1.test', 'a2.test'])
+    expect(body({ answers: [a(1)] }).aliases).toEqual([])
+  })
+
+  test('keeps so many, and no more', () => {
+    expect(body({ answers: chain(MAX_ALIASES + 1) }).aliases).toHaveLength(MAX_ALIASES)
+    expect(body({ answers: chain(MAX_ALIASES + 2) }).aliases).toHaveLength(MAX_ALIASES)
   })
 })
 

@@ -8,7 +8,16 @@ const OPTIONS: DnsCacheOptions = {
 }
 
 function body(ttlS: number | undefined, changes: Partial<AnswerBody> = {}): AnswerBody {
-  return { bytes: new Uint8Array(100), ttlsAt: [], addresses: [], rcode: 0, isAbsence: false, ttlS, ...changes }
+  return {
+    bytes: new Uint8Array(100),
+    ttlsAt: [],
+    addresses: [],
+    aliases: [],
+    rcode: 0,
+    isAbsence: false,
+    ttlS,
+    ...changes,
+  }
 }
 
 describe('the cache', () => {

@@ -53,7 +53,7 @@ describe('the settings of the resolver', () => {
       'cacheMib: Too small: expected number to be >=1',
       'hosts.nas[0]: expected an address, like 192.0.2.1 or 2001:db8::1',
       'leastTtlSeconds: Too small: expected number to be >=0',
-      'listen: expected an address of loopback, like 127.0.0.1:5353: others could use it to ask in your name',
+      'listen: expected an address of loopback, like 127.0.0.1:5300: others could use it to ask in your name',
       'unknown option "nonsense"',
       'upstreams[0].url: expected an address like https://dns.example/dns-query',
       'upstreams[1].server: expected a host name, like dns.example',

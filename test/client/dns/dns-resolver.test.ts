@@ -175,9 +175,10 @@ describe('the resolver', () => {
     await ask('www.shop.test')
     await ask('www.shop.test', { app: 'mail' })
     const address = Uint8Array.of(8, 8, 8, 8)
-    expect(resolver.nameFor({ app: 'browser' }, address)).toEqual({ name: 'www.shop.test', isGuess: false })
-    expect(resolver.nameFor({ app: 'mail' }, address)).toEqual({ name: 'www.shop.test', isGuess: false })
-    expect(resolver.nameFor({ uid: 7 }, address)).toEqual({ name: 'www.shop.test', isGuess: true })
+    const known = { name: 'www.shop.test', aliases: ['cdn.test'] }
+    expect(resolver.nameFor({ app: 'browser' }, address)).toEqual({ ...known, isGuess: false })
+    expect(resolver.nameFor({ app: 'mail' }, address)).toEqual({ ...known, isGuess: false })
+    expect(resolver.nameFor({ uid: 7 }, address)).toEqual({ ...known, isGuess: true })
     resolver.forget()
     expect(resolver.nameFor({ app: 'browser' }, address)).toBeUndefined()
     await ask('www.shop.test')

@@ -263,6 +263,21 @@ global:
 })
 
 describe('judging', () => {
+  test.each([
+    ['- .ads.example', 'block'],
+    ['drop ads.example', 'drop'],
+    ['- *ads*', 'block'],
+    ['- L:ads', 'block'],
+    ['direct .ads.example', 'tunnel'],
+    ['direct *ads*', 'tunnel'],
+    ['direct L:ads', 'tunnel'],
+  ])('an alias counts for rules that refuse, and for no others: %s', (rule, verdict) => {
+    const asked = flow('93.1.1.1', { name: 'shop.example', aliases: ['cdn.example', 'ads.example'] })
+    expect(globalRules(rule, '+ shop.example').judge(asked).verdict).toBe(verdict)
+    expect(globalRules('direct shop.example', rule).judge(asked).verdict).toBe('direct')
+    expect(globalRules(rule).judge(flow('93.1.1.1', { name: 'shop.example' })).verdict).toBe('tunnel')
+  })
+
   test('says what looking at one rule after the other says, for any rules and flows', () => {
     const random = cheapRandom(23)
     const one = <T>(...list: T[]): T => list[random.below(list.length)] as T
@@ -325,10 +340,11 @@ describe('judging', () => {
       return {
         ...one({ direction: 'out' }, { direction: 'in' }, { direction: 'forwarded', interface: one('i0', 'j0') }),
         ...{ app: app(), protocol: one('tcp', 'udp', 'icmp'), port: one(0, 80, 443), address },
-        ...(address === undefined || random.below(2) === 0 ? { name: name() } : {}),
+        ...(address === undefined || random.below(2) === 0 ? { name: name(), ...aliases() } : {}),
         scope: flowScope(address),
       } as FlowFacts
     }
+    const aliases = () => (random.below(2) === 0 ? { aliases: [name(), name()] } : {})
     const locator = new TestLocator()
     const seen = new Set<string>()
     for (let round = 0; round < 400; round++) {
