@@ -123,6 +123,7 @@ export class Client {
       ...{ clock, random },
       connect: (purpose) => new CircuitStream(this.#connector, purpose),
       addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+      refuses: (name, asker, isLocal) => this.#judged.refusesName(name, asker, isLocal),
       askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),
     })
     this.#rulesFile = this.#openRules(options.rulesFile)

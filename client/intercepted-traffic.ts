@@ -15,7 +15,7 @@ import type {
   InterceptedFlow,
   SeenFlow,
 } from './interception/interception-api.ts'
-import { PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
+import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
 import type { JudgedConnector } from './judged-connector.ts'
 import { type RuleWish, unhonourable } from './navigator/wish.ts'
 import { ruleFault } from './rule-fault.ts'
@@ -61,13 +61,16 @@ export class InterceptedTraffic {
     })
   }
 
-  /** Each request is judged. The system does not tell which app it is of, only which user. */
+  /** Each request is judged. Of raw sockets of one user, the system does not tell which one it is of. */
   takeEcho(request: InterceptedEcho): void {
     const { destination: address, uid, forwarded } = request
-    const app = Promise.resolve(undefined)
+    const app = this.#appOf(
+      { ...request, source: { address: request.source, port: 0 }, destination: { address, port: 0 } },
+      PROTOCOL_ICMP,
+    )
     const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded }
     this.#parts.judged.judge.judge(asked, (judged) => {
-      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request)
+      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
     })
   }
 
@@ -76,7 +79,11 @@ export class InterceptedTraffic {
     const { transport, query, uid, forwarded, source } = asked
     const app = await this.#appOf(asked, transport === 'udp' ? PROTOCOL_UDP : PROTOCOL_TCP)
     const guest = forwarded === undefined ? undefined : `guest ${formatIp(source.address)}`
-    const answer = await this.#parts.resolver.answer(query, { app: guest ?? app?.key, uid }, transport)
+    const answer = await this.#parts.resolver.answer(
+      query,
+      { app: guest ?? app?.key, uid, owner: app, forwarded },
+      transport,
+    )
     if (answer === undefined) throw new Fault('name-failed')
     return answer
   }
@@ -173,7 +180,7 @@ export class InterceptedTraffic {
     const { connector } = this.#parts
     const pings = new EchoTunnels({
       isPublic: (address) => connector.isPublic(address),
-      openCircuit: (destination, sink) => connector.openEcho(destination, 'intercepted', sink, undefined, wish),
+      openCircuit: (destination, sink, app) => connector.openEcho(destination, 'intercepted', sink, app, wish),
     })
     this.#pings.set(group, pings)
     return pings

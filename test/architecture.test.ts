@@ -57,7 +57,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     from: 'client/dns',
-    may: ['shared/base', 'shared/cell', 'shared/dns'],
+    may: ['shared/base', 'shared/cell', 'shared/dns', 'client/apps/app.ts'],
     because: 'what is asked and answered has nothing to do with how circuits are made: it is handed streams',
   },
   {
@@ -169,6 +169,7 @@ const EDGES: readonly Edge[] = [
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
       'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
+      'client/interception/echo-sockets.ts': 'reads which sockets ping',
       'client/interception/outside-interfaces.ts': 'looks where default routes lead',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',

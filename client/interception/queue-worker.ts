@@ -7,6 +7,7 @@ import { systemClock } from '../../shared/base/clock.ts'
 import { isFault } from '../../shared/base/fault.ts'
 import { hurry, THREAD_NICE } from '../native/hurry.ts'
 import { type LocalSocket, loadNative, type NfQueue, type QueuedPacket, type SocketDiag } from '../native/native.ts'
+import { echoSockets } from './echo-sockets.ts'
 import { FlowTable } from './flow-table.ts'
 import { isMarked, markFor, type Verdict } from './marks.ts'
 import { FLOW_LIMITS, type FlowKind, openingOf } from './opening.ts'
@@ -102,12 +103,14 @@ function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
   if (decision.kind === 'wait' || packet === undefined) return undefined
   const { flow } = decision
   const forwarded = guestOf(queued)
-  const sockets = forwarded === undefined ? socketsOf(packet) : []
+  const sockets = forwarded === undefined ? socketsOf(packet, uid) : []
   return { flow, kind: opening.kind, ...endsOf(packet), uid, forwarded, sockets, echo: packet.echo }
 }
 
 /** On the spot, as long as the socket is there: it takes some microseconds. */
-function socketsOf({ protocol, source, destination, ports }: Packet): readonly LocalSocket[] {
+function socketsOf(packet: Packet, uid: number | undefined): readonly LocalSocket[] {
+  const { protocol, family, source, destination, ports, echo } = packet
+  if (echo !== undefined) return echoSockets(family, echo.identifier, uid)
   if (ports === undefined) return []
   try {
     return diag?.find(protocol, source, ports.source, destination, ports.destination) ?? []

@@ -98,6 +98,21 @@ export class RuleSet {
     return own?.finder.find(flow) ?? global.finder.find(flow) ?? own?.otherwise ?? (global.otherwise as Judgement)
   }
 
+  /**
+   * Why a question for a name is not answered: because whatever the app would do with the answer is blocked. Undefined if
+   * something might be let through, depending on addresses, ports or protocols. Those of the facts do not count.
+   */
+  refusalOfName(facts: FlowFacts): Judgement | undefined {
+    const flow = new FlowOnMap({ ...facts, address: undefined }, this.#locator)
+    const own = this.#sectionOf(facts)?.out
+    const fate =
+      own?.finder.findForName(flow, letsThrough) ??
+      this.#global.out.finder.findForName(flow, letsThrough) ??
+      own?.otherwise ??
+      (this.#global.out.otherwise as Judgement)
+    return fate === 'open' || letsThrough(fate) ? undefined : fate
+  }
+
   /** Rules that come before the deciding one, and might fit if the address or its place were known. For explanations. */
   undecided(facts: FlowFacts): readonly Judgement[] {
     const flow = new FlowOnMap(facts, this.#locator)
@@ -117,6 +132,10 @@ export class RuleSet {
 /** What counts where there is no rules file. */
 export function noRules(locator: Locator): RuleSet {
   return new RuleSet(NO_RULES, { lists: new Map(), locator, userIds: new Map() })
+}
+
+function letsThrough({ verdict }: Decision): boolean {
+  return verdict === 'tunnel' || verdict === 'direct'
 }
 
 interface ListFinder {

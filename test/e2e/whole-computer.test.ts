@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,19 +13,29 @@ import { serveSsh } from '../world/ssh-destination.ts'
 import { describeWorld } from '../world/support.ts'
 
 const HUBS = ['berlin', 'london', 'newYork', 'tokyo'] as const
-/** Paris and Helsinki are reached through the network, Seoul past it, Cairo not at all. */
+/** Paris and Helsinki are reached through the network, Seoul past it, Cairo not at all, and nobody asks for Lima's name. */
 const DESTINATIONS = ['paris', 'helsinki', 'seoul', 'cairo'] as const
 const RULES = `global:
   rules: |
     direct seoul.test
-    - cairo.test
+    - cairo.test TCP
+    - cairo.test UDP
+    - cairo.test ICMP
+    - lima.test
+    drop quito.test
   default: tunnel
 `
 const ECHO_PORT = 7007
 const ADDRESS_PORT = 1234
 const UDP_PROGRAM = fileURLToPath(new URL('support/udp-program.py', import.meta.url))
-/** curl's exit status: could not connect. */
+/** curl's exit status: could not connect; could not resolve. */
 const CURL_NO_CONNECT = 7
+const CURL_NO_NAME = 6
+
+/** The file that `python3` is in the end. */
+const PYTHON = execFileSync('python3', ['-c', 'import os; print(os.path.basename(os.readlink("/proc/self/exe")))'], {
+  encoding: 'utf8',
+}).trim()
 
 const folder = mkdtempSync(join(tmpdir(), 'spn-whole-'))
 let spn: SpnWorld
@@ -57,6 +68,7 @@ describeWorld(describe, 'programs that know nothing of the network, on a compute
     spn = await SpnWorld.create({
       ...{ hubs: HUBS, destinations: DESTINATIONS, userCity: 'warsaw', userNames: 'dns' },
       client: { rulesFile },
+      names: { 'lima.test': ['paris'], 'quito.test': ['paris'] },
     })
     for (const city of DESTINATIONS) {
       const host = spn.destination(city)
@@ -79,6 +91,16 @@ describeWorld(describe, 'programs that know nothing of the network, on a compute
     expect(await dig(way, 'paris.test', 'AAAA')).toEqual([paris.ipv6])
     expect(await dig(way, '@192.0.2.53', 'paris.test', 'A')).toEqual([paris.ipv4])
   })
+
+  test.each(['+notcp', '+tcp'])(
+    'a question for a name that is blocked is refused, and reaches nobody: %s',
+    async (way) => {
+      expect(await spn.user.mustRun('dig', [way, '+tries=1', '+time=5', 'lima.test'])).toContain('status: REFUSED')
+      expect((await curl('4', 'http://lima.test/address')).code).toBe(CURL_NO_NAME)
+      expect((await spn.user.run('dig', [way, '+tries=1', '+time=2', 'quito.test'])).code).not.toBe(0)
+      expect(spn.world.queries.filter(({ name }) => /^(lima|quito)\.test$/.test(name))).toEqual([])
+    },
+  )
 
   test.each(['4', '6'])('curl over IPv%s goes as the rules say', async (family) => {
     const [tunnelled, direct, blocked] = await Promise.all(
@@ -127,8 +149,19 @@ describeWorld(describe, 'programs that know nothing of the network, on a compute
     const connections = await spn.connections()
     const ofCurl = connections.find(({ app, name }) => app?.path.endsWith('/curl') === true && name === 'paris.test')
     expect([ofCurl?.by, ofCurl?.path.length]).toEqual(['intercepted', 3])
-    const refused = connections.filter(({ name, fault }) => name === 'cairo.test' && fault === 'rule-blocked')
-    expect(refused.length).toBeGreaterThan(0)
+    const refused = connections.filter(({ fault }) => fault === 'rule-blocked')
+    const { ipv4, ipv6 } = spn.destination('cairo')
+    const told = refused.map(({ name, target, app }) => `${name} ${target} ${app?.path.split('/').at(-1)}`)
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ...[`cairo.test ${ipv4}:80 curl`, `cairo.test [${ipv6}]:80 curl`],
+        ...[`cairo.test ${ipv4}/echo ping`, `cairo.test ${ipv6}/echo ping`],
+        ...[`cairo.test ${ipv4}:${ECHO_PORT}/udp ${PYTHON}`, `cairo.test [${ipv6}]:${ECHO_PORT}/udp ${PYTHON}`],
+        ...['lima.test lima.test/dns dig', 'lima.test lima.test/dns curl'],
+      ]),
+    )
+    const dropped = connections.filter(({ name, fault }) => name === 'quito.test' && fault === 'rule-dropped')
+    expect(dropped.length).toBeGreaterThan(0)
   })
 
   test('nothing else has crossed the wire: the home hub, and the destination that a rule makes direct', async () => {
