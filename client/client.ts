@@ -1,6 +1,6 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import type { Log } from '../shared/base/log.ts'
+import { faultFields, type Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Locator } from '../shared/geo/locator.ts'
@@ -143,6 +143,7 @@ export class Client {
       onDatagrams: (flow) => traffic.takeDatagrams(flow),
       onEcho: (request) => traffic.takeEcho(request),
       onDns: (asked) => traffic.answerName(asked),
+      onIncoming: (flow) => traffic.takeIncoming(flow),
       onFailure: ({ code }) => this.#protection.handle({ kind: 'failure', reason: code }),
     })
     this.#interception = interception
@@ -171,6 +172,7 @@ export class Client {
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
     }
+    await this.#askIncoming()
     this.#maps.start()
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
@@ -273,8 +275,20 @@ export class Client {
 
   #openRules(file: string | null): RulesFile | undefined {
     const { locator, log } = this.#parts
-    const onChange = (): void => this.#judged.rulesChanged()
+    const onChange = (): void => {
+      this.#judged.rulesChanged()
+      void this.#askIncoming()
+    }
     return file === null ? undefined : new RulesFile(file, { locator, log: log.part('rules'), onChange })
+  }
+
+  /** Only where rules let something in: else it is dropped without a question, whatever comes. */
+  async #askIncoming(): Promise<void> {
+    try {
+      await this.#interception?.askIncoming(this.#rulesFile?.rules.letsIn ?? false)
+    } catch (error) {
+      this.#parts.log.error('the rules for what comes in are not in force', faultFields(error))
+    }
   }
 
   /** Those of the proxies and of the resolver that there are. */

@@ -10,6 +10,7 @@ import type {
   DirectFlow,
   DnsAsked,
   FlowEndpoint,
+  IncomingFlow,
   InterceptedDatagrams,
   InterceptedEcho,
   InterceptedFlow,
@@ -71,6 +72,20 @@ export class InterceptedTraffic {
     const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded }
     this.#parts.judged.judge.judge(asked, (judged) => {
       if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
+    })
+  }
+
+  /** Somebody else calls: whoever listens may have rules about that. */
+  takeIncoming(flow: IncomingFlow): void {
+    const { protocol, source, destination } = flow
+    const ends = { ...flow, source: destination, destination: source }
+    const app = this.#appOf(ends, protocol === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP)
+    const target = { kind: 'ip', address: source.address, port: destination.port } as const
+    const asked: AskedFlow = { protocol, target, app, incoming: true }
+    const { judge, direct } = this.#parts.judged
+    judge.judge(asked, (judged) => {
+      if (judged.judgement.verdict === 'direct') direct.add(judged, asked, flow.letIn())
+      else flow.drop()
     })
   }
 

@@ -12,7 +12,7 @@ const KEEP = 'SPN_KEEP'
 export const OTHER_PROTOCOL = 'other-protocol'
 
 /** What becomes of each mark. What has none is dropped. */
-export function filterRules({ directNetworks, openings = [] }: RuleOptions, family: IpFamily): TableRules {
+export function filterRules({ directNetworks, incoming, openings = [] }: RuleOptions, family: IpFamily): TableRules {
   return {
     table: 'filter',
     chains: [OUTPUT, FORWARD, INPUT, KEEP],
@@ -24,7 +24,9 @@ export function filterRules({ directNetworks, openings = [] }: RuleOptions, fami
     rules: [
       ...outputRules(family).map((rule) => `-A ${OUTPUT} ${rule}`),
       ...forwardRules(family).map((rule) => `-A ${FORWARD} ${rule}`),
-      ...inputRules(rangesOf(directNetworks, family), openings, family).map((rule) => `-A ${INPUT} ${rule}`),
+      ...inputRules(rangesOf(directNetworks, family), openings, incoming === true, family).map(
+        (rule) => `-A ${INPUT} ${rule}`,
+      ),
       `-A ${KEEP} ${SAVE_MARK}`,
     ],
   }
@@ -52,12 +54,19 @@ function forwardRules(family: IpFamily): readonly string[] {
   ]
 }
 
-function inputRules(direct: readonly string[], openings: readonly Opening[], family: IpFamily): readonly string[] {
+function inputRules(
+  direct: readonly string[],
+  openings: readonly Opening[],
+  incoming: boolean,
+  family: IpFamily,
+): readonly string[] {
   return [
     '-i lo -j RETURN',
     // Of guests, on its way to the listener.
     `${hasMark('tunnel')} -g ${KEEP}`,
     ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
+    // Judged: let in.
+    ...(incoming ? [`${hasMark('direct')} -g ${KEEP}`] : []),
     ...exemptions(family, openings).into.map((match) => `${match} -j RETURN`),
     ...direct.map((range) => `-s ${range} -j RETURN`),
     // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.

@@ -60,6 +60,8 @@ export class RuleSet {
   readonly ruleCount: number
   /** There are sections that only flows of certain programs, or of unknown ones, fall under. */
   readonly asksForApps: boolean
+  /** There are rules that let something in. */
+  readonly letsIn: boolean
   /** There are rules that look at names. */
   readonly asksForNames: boolean
   readonly #apps: WhoFinder<SectionFinder>
@@ -86,6 +88,8 @@ export class RuleSet {
     this.#locator = locator
     const rules = rulesOf(book)
     this.ruleCount = rules.length
+    const incoming = [global, ...(strict === undefined ? [] : [strict]), ...apps].map((section) => section.in)
+    this.letsIn = incoming.some((list) => [...list.rules, ...(list.default ? [list.default] : [])].some(letsThrough))
     this.asksForNames = rules.some(({ to }) => to.some(({ kind }) => NAMING.has(kind)))
     this.asksForApps = strict !== undefined || apps.some(({ who }) => who.interface === undefined)
   }
