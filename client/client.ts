@@ -1,7 +1,7 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
 import type { IpAddress } from '../shared/base/ip-address.ts'
-import type { Log } from '../shared/base/log.ts'
+import { faultFields, type Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Locator } from '../shared/geo/locator.ts'
@@ -126,6 +126,7 @@ export class Client {
       ...{ clock, random },
       connect: (purpose) => new CircuitStream(this.#connector, purpose),
       addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+      refuses: (name, asker, isLocal) => this.#judged.refusesName(name, asker, isLocal),
       askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),
     })
     this.#rulesFile = this.#openRules(options.rulesFile)
@@ -146,6 +147,7 @@ export class Client {
       onDatagrams: (flow) => traffic.takeDatagrams(flow),
       onEcho: (request) => traffic.takeEcho(request),
       onDns: (asked) => traffic.answerName(asked),
+      onIncoming: (flow) => traffic.takeIncoming(flow),
       onFailure: ({ code }) => this.#protection.handle({ kind: 'failure', reason: code }),
     })
     this.#interception = interception
@@ -174,6 +176,7 @@ export class Client {
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
     }
+    await this.#askIncoming()
     this.#maps.start()
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
@@ -276,8 +279,20 @@ export class Client {
 
   #openRules(file: string | null): RulesFile | undefined {
     const { locator, log } = this.#parts
-    const onChange = (): void => this.#judged.rulesChanged()
+    const onChange = (): void => {
+      this.#judged.rulesChanged()
+      void this.#askIncoming()
+    }
     return file === null ? undefined : new RulesFile(file, { locator, log: log.part('rules'), onChange })
+  }
+
+  /** Only where rules let something in: else it is dropped without a question, whatever comes. */
+  async #askIncoming(): Promise<void> {
+    try {
+      await this.#interception?.askIncoming(this.#rulesFile?.rules.letsIn ?? false)
+    } catch (error) {
+      this.#parts.log.error('the rules for what comes in are not in force', faultFields(error))
+    }
   }
 
   /** Those of the proxies and of the resolver that there are. */

@@ -253,8 +253,8 @@ export class Connector implements TunnelOpener {
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const known = map.hub(home.id) ?? home
     const wish: Wish = { ...this.#wish, ...asked }
-    const bothFamilies = purpose.kind === 'udp'
-    return choosePath({ hubs: map.content.hubs, home: known, wish, target, location, avoid, bothFamilies }, random)
+    const needs = { bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
+    return choosePath({ hubs: map.content.hubs, home: known, wish, target, location, avoid, ...needs }, random)
   }
 
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */

@@ -15,5 +15,5 @@ export async function askerOf(
   if (source === undefined || listening === undefined || listeningPort === undefined) return {}
   const destination = { address: listening, port: listeningPort }
   const app = await findApp({ protocol: transport === 'udp' ? PROTOCOL_UDP : PROTOCOL_TCP, source, destination })
-  return { app: app?.key, uid: app?.uid }
+  return { app: app?.key, uid: app?.uid, owner: app }
 }

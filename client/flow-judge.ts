@@ -5,6 +5,7 @@ import {
   type AppFacts,
   type Direction,
   type FlowFacts,
+  type FlowScope,
   flowScope,
   type Protocol,
   plainName,
@@ -66,6 +67,19 @@ export class FlowJudge {
     const mustWait = asksForApps || (asksForNames && asked.target.kind === 'ip')
     if (!mustWait) return onJudged(this.#judged(asked, undefined))
     void asked.app.then((app) => onJudged(this.#judged(asked, app)))
+  }
+
+  /** The refusal of a question for a name; undefined if it may be asked. The rules want nothing of its port and protocol. */
+  refusalOfName(
+    name: string,
+    app: AppFacts | undefined,
+    scope: FlowScope,
+    forwarded: AskedFlow['forwarded'],
+  ): Judgement | undefined {
+    const direction = directionOf(false, forwarded)
+    return this.#parts
+      .rules()
+      .refusalOfName({ ...direction, protocol: 'udp', app, port: 0, name: plainName(name), scope })
   }
 
   /** @param cut called when the rules no longer allow it in the same way. Returns what ends the watch. */

@@ -1,4 +1,5 @@
 import { formatIp, type IpAddress } from '../shared/base/ip-address.ts'
+import type { App } from './apps/app.ts'
 import type { InterceptedEcho } from './interception/interception-api.ts'
 
 /** Requests for echoes to one address, as an exit sends them. */
@@ -16,7 +17,11 @@ export interface EchoCircuitSink {
 export interface EchoRoutes {
   /** Does the network carry anything to this address? */
   readonly isPublic: (address: IpAddress) => boolean
-  readonly openCircuit: (destination: IpAddress, sink: EchoCircuitSink) => EchoCircuit
+  readonly openCircuit: (
+    destination: IpAddress,
+    sink: EchoCircuitSink,
+    app: Promise<App | undefined> | undefined,
+  ) => EchoCircuit
 }
 
 /** Pings that run at the same time; the oldest ends for one more. */
@@ -38,17 +43,18 @@ export class EchoTunnels {
     this.#routes = routes
   }
 
-  handle(request: InterceptedEcho): void {
+  /** @param app whose it is; nothing here waits for it */
+  handle(request: InterceptedEcho, app?: Promise<App | undefined>): void {
     const { source, destination, identifier, sequence, bytes } = request
     if (!this.#routes.isPublic(destination)) return request.refuse('reset')
     const key = `${formatIp(source)} ${formatIp(destination)} ${identifier}`
-    const ping = this.#pings.get(key) ?? this.#open(key, destination)
+    const ping = this.#pings.get(key) ?? this.#open(key, destination, app)
     ping.waiting.get(sequence)?.refuse('drop')
     ping.waiting.set(sequence, request)
     ping.circuit?.send(sequence, bytes)
   }
 
-  #open(key: string, destination: IpAddress): Ping {
+  #open(key: string, destination: IpAddress, app: Promise<App | undefined> | undefined): Ping {
     for (const [oldest, { circuit }] of this.#pings) {
       if (this.#pings.size < MAX_ECHO_CIRCUITS) break
       circuit?.close()
@@ -56,7 +62,7 @@ export class EchoTunnels {
     }
     const ping: Ping = { circuit: undefined, waiting: new Map() }
     this.#pings.set(key, ping)
-    ping.circuit = this.#routes.openCircuit(destination, {
+    const sink: EchoCircuitSink = {
       reply: (sequence, bytes) => {
         ping.waiting.get(sequence)?.answer(bytes)
         ping.waiting.delete(sequence)
@@ -64,7 +70,8 @@ export class EchoTunnels {
       closed: () => {
         if (this.#pings.get(key) === ping) this.#end(key)
       },
-    })
+    }
+    ping.circuit = this.#routes.openCircuit(destination, sink, app)
     return ping
   }
 

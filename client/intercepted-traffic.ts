@@ -10,12 +10,13 @@ import type {
   DirectFlow,
   DnsAsked,
   FlowEndpoint,
+  IncomingFlow,
   InterceptedDatagrams,
   InterceptedEcho,
   InterceptedFlow,
   SeenFlow,
 } from './interception/interception-api.ts'
-import { PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
+import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
 import type { JudgedConnector } from './judged-connector.ts'
 import { type RuleWish, unhonourable } from './navigator/wish.ts'
 import { ruleFault } from './rule-fault.ts'
@@ -61,13 +62,30 @@ export class InterceptedTraffic {
     })
   }
 
-  /** Each request is judged. The system does not tell which app it is of, only which user. */
+  /** Each request is judged. Of raw sockets of one user, the system does not tell which one it is of. */
   takeEcho(request: InterceptedEcho): void {
     const { destination: address, uid, forwarded } = request
-    const app = Promise.resolve(undefined)
+    const app = this.#appOf(
+      { ...request, source: { address: request.source, port: 0 }, destination: { address, port: 0 } },
+      PROTOCOL_ICMP,
+    )
     const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded }
     this.#parts.judged.judge.judge(asked, (judged) => {
-      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request)
+      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
+    })
+  }
+
+  /** Somebody else calls: whoever listens may have rules about that. */
+  takeIncoming(flow: IncomingFlow): void {
+    const { protocol, source, destination } = flow
+    const ends = { ...flow, source: destination, destination: source }
+    const app = this.#appOf(ends, protocol === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP)
+    const target = { kind: 'ip', address: source.address, port: destination.port } as const
+    const asked: AskedFlow = { protocol, target, app, incoming: true }
+    const { judge, direct } = this.#parts.judged
+    judge.judge(asked, (judged) => {
+      if (judged.judgement.verdict === 'direct') direct.add(judged, asked, flow.letIn())
+      else flow.drop()
     })
   }
 
@@ -76,7 +94,11 @@ export class InterceptedTraffic {
     const { transport, query, uid, forwarded, source } = asked
     const app = await this.#appOf(asked, transport === 'udp' ? PROTOCOL_UDP : PROTOCOL_TCP)
     const guest = forwarded === undefined ? undefined : `guest ${formatIp(source.address)}`
-    const answer = await this.#parts.resolver.answer(query, { app: guest ?? app?.key, uid }, transport)
+    const answer = await this.#parts.resolver.answer(
+      query,
+      { app: guest ?? app?.key, uid, owner: app, forwarded },
+      transport,
+    )
     if (answer === undefined) throw new Fault('name-failed')
     return answer
   }
@@ -173,7 +195,7 @@ export class InterceptedTraffic {
     const { connector } = this.#parts
     const pings = new EchoTunnels({
       isPublic: (address) => connector.isPublic(address),
-      openCircuit: (destination, sink) => connector.openEcho(destination, 'intercepted', sink, undefined, wish),
+      openCircuit: (destination, sink, app) => connector.openEcho(destination, 'intercepted', sink, app, wish),
     })
     this.#pings.set(group, pings)
     return pings

@@ -6,12 +6,14 @@ import type { AssociationSink, Datagrams } from './association.ts'
 import type { ConnectionList, ConnectionView } from './connection-list.ts'
 import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
 import { DirectFlows } from './direct-flows.ts'
+import type { DnsAsker, NameRefusal } from './dns/dns-resolver.ts'
 import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
 import { JudgedAssociation } from './judged-association.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 import { type RuleFault, ruleFault } from './rule-fault.ts'
+import { plainName } from './rules/flow-facts.ts'
 
 export interface JudgedConnectorParts extends FlowJudgeParts {
   readonly connector: Connector
@@ -56,6 +58,18 @@ export class JudgedConnector implements TunnelOpener {
       if (judged.judgement.verdict === 'direct') return this.direct.add(judged, asked, flow.direct())
       tunnelFlow(flow, { open: (_, by, sink) => this.#open(judged, asked, by, sink) }, app)
     })
+  }
+
+  /** A question that the rules forbid stands in the list of connections. */
+  refusesName(name: string, { owner, uid, forwarded }: DnsAsker, isLocal: boolean): NameRefusal | undefined {
+    const facts = owner ?? (uid === undefined ? undefined : { uid })
+    const { verdict } = this.judge.refusalOfName(name, facts, isLocal ? 'private' : 'public', forwarded) ?? {}
+    if (verdict !== 'block' && verdict !== 'drop') return undefined
+    const { connections } = this.#parts
+    const id = connections.add('intercepted', `${name}/dns`)
+    connections.setApp(id, owner, plainName(name))
+    connections.end(id, ruleFault(verdict))
+    return verdict === 'drop' ? 'drop' : 'refuse'
   }
 
   /** Cuts what the new rules do not let through in the same way. */

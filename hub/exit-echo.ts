@@ -21,6 +21,19 @@ export const MAX_ECHO_BYTES = 1452
 /** Echo sockets have no ports, but who gives an address gives one. */
 const ANY_PORT = 1
 
+/** Does the system let this process send requests for an echo? It does so for all families, or for none. */
+export function canEcho(): boolean {
+  const addon = loadHubAddon()
+  if (addon === undefined) return false
+  try {
+    new UdpSocket(4, { received: () => {}, failed: () => {} }, { fd: addon.openEcho(4) }).close()
+    return true
+  } catch (error) {
+    // Then all sockets are in use, which says nothing of the right.
+    return ['EMFILE', 'ENFILE'].includes((error as { code?: string }).code ?? '')
+  }
+}
+
 /** Echo requests to one address, and their answers. */
 export class ExitEcho implements ExitSink {
   readonly #circuit: () => ExitCircuit

@@ -8,6 +8,7 @@ import { runProgram } from '../shared/base/program.ts'
 import { systemRandom } from '../shared/base/random.ts'
 import { directHttp } from '../shared/map/direct-http.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
+import { canEcho } from './exit-echo.ts'
 import { Hub } from './hub.ts'
 import { HubState } from './hub-state.ts'
 import { hubOptionsSchema } from './options.ts'
@@ -22,6 +23,7 @@ await runProgram('spn-hub', async () => {
   const log = createLog(options.logLevel)
   const state = new HubState(options.stateDir)
   return new Hub(options, {
+    canEcho,
     network,
     identity: state.loadIdentity(),
     state,

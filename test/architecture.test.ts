@@ -57,7 +57,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     from: 'client/dns',
-    may: ['shared/base', 'shared/cell', 'shared/dns'],
+    may: ['shared/base', 'shared/cell', 'shared/dns', 'client/apps/app.ts'],
     because: 'what is asked and answered has nothing to do with how circuits are made: it is handed streams',
   },
   {
@@ -169,6 +169,7 @@ const EDGES: readonly Edge[] = [
       'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
       'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
+      'client/interception/echo-sockets.ts': 'reads which sockets ping',
       'client/interception/outside-interfaces.ts': 'looks where default routes lead',
       'client/interception/own-traffic.ts': 'finds the group of processes that is not intercepted',
       'client/rules/rules-file.ts': 'reads the rules and looks whether they changed',
@@ -280,6 +281,7 @@ const EDGES: readonly Edge[] = [
       'client/apps/app-finder.ts': 'gives up on a search that takes too long',
       'client/apps/search-worker.ts': 'lets questions come between two parts of a search',
       'client/client.ts': 'gives its parts a tick a second',
+      'client/dns/hosts-watch.ts': 'looks at the hosts file again and again',
       'client/home-link.ts': 'dials again after a while',
       'client/interception/interception.ts': 'forgets old flows',
       'client/interception/packet-queue.ts': 'gives up on a thread that does not end',

@@ -145,7 +145,7 @@ describe('the tables of the SPEC are those of the code', () => {
 
   test('roles (11.2)', () => {
     const none = { home: false, relay: false, exit4: false, exit6: false }
-    const bits = Object.keys(none).map((role) => [role, rolesValue({ ...none, [role]: true })])
+    const bits = [...Object.keys(none), 'echo'].map((role) => [role, rolesValue({ ...none, [role]: true })])
     expect(named(tables('11.2')[1] ?? [])).toEqual(Object.fromEntries(bits))
   })
 

@@ -5,6 +5,7 @@ import { DNS_RCODES } from '../../shared/dns/dns-codes.ts'
 import { readMessage } from '../../shared/dns/dns-message.ts'
 import type { DnsAsk } from '../../shared/dns/dns-query.ts'
 import { askNameServers, type NameServer } from '../../shared/dns/plain-query.ts'
+import type { App } from '../apps/app.ts'
 import { type AnswerBody, answerQuery, bodyOf } from './answer-body.ts'
 import { type AskedQuery, readQuery } from './asked-query.ts'
 import { type CachedAnswer, cacheKey, DnsCache } from './dns-cache.ts'
@@ -21,12 +22,19 @@ export interface DnsAsker {
   /** What tells one program from another: the path of its file, for example. */
   readonly app?: string | undefined
   readonly uid?: number | undefined
+  /** The program itself. */
+  readonly owner?: App | undefined
+  /** It is of a guest behind this interface. */
+  readonly forwarded?: { readonly interface: string } | undefined
 }
+
+/** What becomes of a question that may not be asked: the app is told so, or hears nothing. */
+export type NameRefusal = 'refuse' | 'drop'
 
 /** What was done, without names. */
 export interface DnsCounts {
   queries: number
-  /** Could not be read, or asks for what is not answered. */
+  /** Could not be read, asks for what is not answered, or is of an app whose rules forbid the name. */
   refused: number
   local: number
   cached: number
@@ -45,6 +53,8 @@ export interface DnsResolverParts {
   readonly upstreams: Pick<UpstreamRace, 'ask' | 'close' | 'tick' | 'views'>
   /** What the hosts file says now. */
   readonly hosts: () => HostsTable
+  /** May this be asked? Undefined if so. `isLocal`: a server of the local network is asked. */
+  readonly refuses?: (name: string, asker: DnsAsker, isLocal: boolean) => NameRefusal | undefined
 }
 
 /** Questions under way at once; further ones fail. */
@@ -98,9 +108,16 @@ export class DnsResolver {
       return reading.answer
     }
     const { query } = reading
-    const app = appKey(asker)
-    const { body, ageS, isStale } = await this.#find(query, app)
     const { name } = query.ask.question
+    const local = judgeLocally(query.ask.question, [this.#ownHosts, this.#parts.hosts()], this.#options)
+    const refusal = local.kind === 'answer' ? undefined : this.#parts.refuses?.(name, asker, local.kind === 'zone')
+    if (refusal !== undefined) this.counts.refused++
+    if (refusal === 'drop') return undefined
+    const app = appKey(asker)
+    const { body, ageS, isStale } =
+      refusal === undefined
+        ? await this.#find(query, local, app)
+        : fresh(failureBody(query.ask.question, DNS_RCODES.refused))
     const { addresses, aliases, ttlS = 0 } = body
     this.#memory.remember(app, addresses, { name, aliases }, ttlS, this.#parts.clock.now())
     return answerQuery(query, body, {
@@ -139,9 +156,7 @@ export class DnsResolver {
     this.#parts.upstreams.close()
   }
 
-  async #find(query: AskedQuery, app: string): Promise<CachedAnswer> {
-    const { ask } = query
-    const verdict = judgeLocally(ask.question, [this.#ownHosts, this.#parts.hosts()], this.#options)
+  async #find({ ask }: AskedQuery, verdict: ReturnType<typeof judgeLocally>, app: string): Promise<CachedAnswer> {
     if (verdict.kind === 'answer') {
       this.counts.local++
       return fresh(verdict.body)

@@ -7,7 +7,7 @@ import type { Random } from '../../shared/base/random.ts'
 import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 import { DnsListener, type FindAsker } from './dns-listener.ts'
 import type { DnsOptions } from './dns-options.ts'
-import { DnsResolver } from './dns-resolver.ts'
+import { DnsResolver, type DnsResolverParts } from './dns-resolver.ts'
 import { NO_HOSTS } from './hosts-file.ts'
 import { HostsWatch } from './hosts-watch.ts'
 import { tunnelUpstream } from './tunnel-upstreams.ts'
@@ -20,6 +20,7 @@ export interface DnsServiceParts {
   readonly connect: (purpose: StreamPurpose) => Duplex
   /** Ranges that this network counts as public. */
   readonly addressScope: () => readonly IpRange[]
+  readonly refuses: NonNullable<DnsResolverParts['refuses']>
   /** Which program has sent this; nothing where that is not known. */
   readonly askerOf?: FindAsker
 }
@@ -42,6 +43,7 @@ export class DnsService {
       ...{ clock, random },
       upstreams: new UpstreamRace(upstreams, { clock, addressScope, after }),
       hosts: () => hosts?.table ?? NO_HOSTS,
+      refuses: parts.refuses,
     })
     this.#listener = options.listen === null ? undefined : new DnsListener(options.listen, this.resolver, parts.askerOf)
   }

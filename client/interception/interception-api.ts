@@ -10,6 +10,8 @@ export interface Interception {
   start(): Promise<void>
   /** What passes by itself for a while, in place of what did before. @throws Fault and leaves it as it was */
   open(openings: readonly Opening[]): Promise<void>
+  /** Is what comes in asked about? From the start it is dropped. @throws Fault and leaves it as it was */
+  askIncoming(asks: boolean): Promise<void>
   /** Idempotent. With `keepRules` programs stay cut off until the next start (or the rules are removed explicitly). */
   close(options?: { readonly keepRules?: boolean }): Promise<void>
 }
@@ -28,6 +30,8 @@ export interface InterceptionParts {
    * A program wants an echo (ping). Its request waits for the answer or the refusal. Without this they are all refused.
    */
   readonly onEcho?: ((request: InterceptedEcho) => void) | undefined
+  /** Somebody else wants a connection to this computer, or sends a first datagram. Only after `askIncoming`. */
+  readonly onIncoming?: ((flow: IncomingFlow) => void) | undefined
   /** Interception works no more. Traffic stays blocked; `close` and a new start are the repair. */
   readonly onFailure: (fault: Fault) => void
 }
@@ -58,6 +62,14 @@ export interface SeenFlow {
   readonly forwarded: { readonly interface: string } | undefined
   /** The sockets that may have sent its first packet; none if the system does not know (any more), and of guests. */
   readonly sockets: readonly LocalSocket[]
+}
+
+/** What somebody else begins. Its source is not here, and its destination is. The first of both counts. */
+export interface IncomingFlow extends SeenFlow {
+  readonly protocol: 'tcp' | 'udp'
+  letIn(): DirectFlow
+  /** Whoever sends it hears nothing. */
+  drop(): void
 }
 
 /** A question to a resolver. A message of DNS, without the length that TCP puts in front. */

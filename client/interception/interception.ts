@@ -40,6 +40,8 @@ export interface Firewall {
   load(): Promise<void>
   /** See `Interception`. @throws Fault as `loadRules` */
   open(openings: readonly Opening[]): Promise<void>
+  /** See `Interception`. @throws Fault as `loadRules` */
+  askIncoming(asks: boolean): Promise<void>
   /** With `keepRules` the rules stay, and only what needs this process ends. @throws Fault as `removeRules` */
   remove(options: { readonly keepRules: boolean }): Promise<void>
 }
@@ -146,6 +148,10 @@ export class LinuxInterception implements Interception {
     return this.#parts.firewall.open(openings)
   }
 
+  askIncoming(asks: boolean): Promise<void> {
+    return this.#parts.firewall.askIncoming(asks)
+  }
+
   close({ keepRules = false }: { readonly keepRules?: boolean } = {}): Promise<void> {
     this.#closed ??= this.#close(keepRules)
     return this.#closed
@@ -192,7 +198,8 @@ export class LinuxInterception implements Interception {
 
   #offer(queued: QueuedFlow): void {
     this.#undecided.add(queued.flow)
-    if (queued.echo !== undefined) this.#offerEcho(queued, queued.echo)
+    if (queued.incoming) this.#offerIncoming(queued)
+    else if (queued.echo !== undefined) this.#offerEcho(queued, queued.echo)
     else if (queued.destination.port === DNS_PORT && this.#parts.onDns !== undefined) {
       this.#answerNames(queued, this.#parts.onDns)
     } else if (queued.kind === 'tcp') this.#offerConnection(queued)
@@ -203,6 +210,12 @@ export class LinuxInterception implements Interception {
     const admit = (onSocket: OnSocket) => this.#admitConnection(flow, facts, onSocket)
     const direct = () => this.#direct(flow, PROTOCOL_TCP, facts)
     this.#parts.onFlow({ ...facts, admit, refuse: (how) => this.#refuse(flow, how), direct })
+  }
+
+  #offerIncoming({ flow, kind, ...facts }: QueuedFlow): void {
+    if (kind === 'echo' || this.#parts.onIncoming === undefined) return this.#settle(flow, 'drop')
+    const letIn = () => this.#direct(flow, kind === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP, facts)
+    this.#parts.onIncoming({ ...facts, protocol: kind, letIn, drop: () => this.#settle(flow, 'drop') })
   }
 
   #offerDatagrams({ flow, kind: _, ...facts }: QueuedFlow): void {

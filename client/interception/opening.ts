@@ -11,6 +11,8 @@ import {
 } from './packet.ts'
 
 export type FlowKind = 'tcp' | 'udp' | 'echo'
+/** What comes in is bounded apart: who floods this computer keeps no program from its way out. */
+export type TableName = FlowKind | 'incoming'
 
 /** The flow that a packet opens: its kind, and a text that is the same for all packets that open this very flow. */
 export interface Opening {

@@ -15,6 +15,8 @@ export interface QueuedFlow {
   /** Number of the flow, never used again. */
   readonly flow: number
   readonly kind: FlowKind
+  /** Somebody else began it: its source is not here. */
+  readonly incoming: boolean
   /** The ports are 0 where there are none. */
   readonly source: { readonly address: Uint8Array; readonly port: number }
   readonly destination: { readonly address: Uint8Array; readonly port: number }

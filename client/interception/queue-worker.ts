@@ -7,9 +7,10 @@ import { systemClock } from '../../shared/base/clock.ts'
 import { isFault } from '../../shared/base/fault.ts'
 import { hurry, THREAD_NICE } from '../native/hurry.ts'
 import { type LocalSocket, loadNative, type NfQueue, type QueuedPacket, type SocketDiag } from '../native/native.ts'
+import { echoSockets } from './echo-sockets.ts'
 import { FlowTable } from './flow-table.ts'
 import { isMarked, markFor, type Verdict } from './marks.ts'
-import { FLOW_LIMITS, type FlowKind, openingOf } from './opening.ts'
+import { FLOW_LIMITS, type FlowKind, openingOf, type TableName } from './opening.ts'
 import { OutsideInterfaces } from './outside-interfaces.ts'
 import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
@@ -18,12 +19,15 @@ import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue
 const COPY_BYTES = 2_048
 /** Requests for an echo that may wait for their answer. */
 const MAX_ECHOES = 256
+/** Flows that come in that may wait for their verdict. */
+const MAX_INCOMING = 1_024
 /** The kernel's own bound must not be reached before ours, which knows flows. */
 const SPARE_PACKETS = 4_096
 const BYTES_PER_PACKET = 1_024
 const TICK_MS = 1_000
 /** Number of the netfilter hook. */
 const PREROUTING = 0
+const INPUT = 1
 
 /** What a verdict needs of a packet that waits. */
 interface Waiting {
@@ -42,10 +46,11 @@ let diag: SocketDiag | undefined
 let lastFlow = 0
 const limits = { maxPending: settings.maxPending, maxSettled: settings.maxPending }
 const tableOf = (kind: FlowKind) => new FlowTable<Waiting>({ ...limits, ...FLOW_LIMITS[kind] }, () => ++lastFlow)
-const tables: Readonly<Record<FlowKind, FlowTable<Waiting>>> = {
+const tables: Readonly<Record<TableName, FlowTable<Waiting>>> = {
   tcp: tableOf('tcp'),
   udp: tableOf('udp'),
   echo: new FlowTable({ ...FLOW_LIMITS.echo, maxPending: MAX_ECHOES, maxSettled: 0 }, () => ++lastFlow),
+  incoming: new FlowTable({ ...FLOW_LIMITS.udp, maxPending: MAX_INCOMING, maxSettled: MAX_INCOMING }, () => ++lastFlow),
 }
 const queue = openQueue()
 if (queue !== undefined) serve(queue)
@@ -102,19 +107,31 @@ function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
     forget(packet)
     return decided(id, mark, 'drop')
   }
-  const decision = tables[opening.kind].decide(opening.key, { id, mark }, now)
+  const incoming = queued.hook === INPUT
+  const decision = tables[incoming ? 'incoming' : opening.kind].decide(opening.key, { id, mark }, now)
   if (decision.kind === 'verdict') return decided(id, mark, decision.verdict)
   if (decision.kind === 'wait' || packet === undefined) return undefined
   const { flow } = decision
-  const sockets = forwarded === undefined ? socketsOf(packet) : []
-  return { flow, kind: opening.kind, ...endsOf(packet), uid, forwarded, sockets, echo: packet.echo }
+  const sockets = forwarded !== undefined ? [] : incoming ? listenersOf(packet) : socketsOf(packet, uid)
+  return { flow, kind: opening.kind, incoming, ...endsOf(packet), uid, forwarded, sockets, echo: packet.echo }
 }
 
 /** On the spot, as long as the socket is there: it takes some microseconds. */
-function socketsOf({ protocol, source, destination, ports }: Packet): readonly LocalSocket[] {
+function socketsOf(packet: Packet, uid: number | undefined): readonly LocalSocket[] {
+  const { protocol, family, source, destination, ports, echo } = packet
+  if (echo !== undefined) return echoSockets(family, echo.identifier, uid)
   if (ports === undefined) return []
   try {
     return diag?.find(protocol, source, ports.source, destination, ports.destination) ?? []
+  } catch {
+    return []
+  }
+}
+
+/** Those that would take it. */
+function listenersOf({ protocol, destination, ports }: Packet): readonly LocalSocket[] {
+  try {
+    return diag?.findListening(protocol, destination, ports?.destination ?? 0) ?? []
   } catch {
     return []
   }

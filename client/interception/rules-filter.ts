@@ -17,7 +17,7 @@ const OTHER = `-m comment --comment ${OTHER_PROTOCOL}`
 const PROHIBITED = { 4: 'icmp-admin-prohibited', 6: 'icmp6-adm-prohibited' } as const
 
 /** What becomes of each mark. What has none is dropped. */
-export function filterRules({ directNetworks, openings = [] }: RuleOptions, family: IpFamily): TableRules {
+export function filterRules({ directNetworks, incoming, openings = [] }: RuleOptions, family: IpFamily): TableRules {
   return {
     table: 'filter',
     chains: [OUTPUT, FORWARD, INPUT, KEEP],
@@ -29,7 +29,9 @@ export function filterRules({ directNetworks, openings = [] }: RuleOptions, fami
     rules: [
       ...outputRules(family).map((rule) => `-A ${OUTPUT} ${rule}`),
       ...forwardRules(openings, family).map((rule) => `-A ${FORWARD} ${rule}`),
-      ...inputRules(rangesOf(directNetworks, family), openings, family).map((rule) => `-A ${INPUT} ${rule}`),
+      ...inputRules(rangesOf(directNetworks, family), openings, incoming === true, family).map(
+        (rule) => `-A ${INPUT} ${rule}`,
+      ),
       `-A ${KEEP} ${SAVE_MARK}`,
     ],
   }
@@ -72,12 +74,19 @@ function isReply(name: MarkName): string {
   return `-m conntrack --ctdir REPLY ${hasConnectionMark(name)}`
 }
 
-function inputRules(direct: readonly string[], openings: readonly Opening[], family: IpFamily): readonly string[] {
+function inputRules(
+  direct: readonly string[],
+  openings: readonly Opening[],
+  incoming: boolean,
+  family: IpFamily,
+): readonly string[] {
   return [
     '-i lo -j RETURN',
     // Of guests, on its way to the listener.
     `${hasMark('tunnel')} -g ${KEEP}`,
     ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
+    // Judged: let in.
+    ...(incoming ? [`${hasMark('direct')} -g ${KEEP}`] : []),
     ...exemptions(family, openings).into.map((match) => `${match} -j RETURN`),
     ...direct.map((range) => `-s ${range} -j RETURN`),
     // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.

@@ -1,16 +1,29 @@
 import type { IpFamily } from '../../shared/base/ip-address.ts'
 import { exemptions, guestExemptions, openTimes } from '../protection/exemptions.ts'
 import { GUEST_ADDRESSES } from './guest-address.ts'
-import { ANSWERS, hasMark, matchOwn, RESTORE_MARK, rangesOf, setMark, type TableRules } from './rule-text.ts'
+import {
+  ANSWERS,
+  hasConnectionMark,
+  hasMark,
+  matchOwn,
+  RESTORE_MARK,
+  rangesOf,
+  setMark,
+  type TableRules,
+} from './rule-text.ts'
 import type { RuleOptions } from './rules.ts'
 
 const JUDGE = 'SPN_JUDGE'
 const FORWARDED = 'SPN_FORWARDED'
 const GUARD = 'SPN_GUARD'
+const INCOMING = 'SPN_INCOMING'
 const DNS_PORT = 53
 
 /** Not to whole networks: what programs announce to their neighbours stays here. */
 const UNICAST = '-m addrtype --dst-type UNICAST'
+
+/** To an address of this computer, and not to all neighbours. */
+const TO_HERE = '-m addrtype --dst-type LOCAL'
 
 const ECHO_REQUEST = { 4: '-p icmp --icmp-type 8', 6: '-p icmpv6 --icmpv6-type 128' } as const
 
@@ -21,15 +34,17 @@ const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
 export function judgeRules(options: RuleOptions, family: IpFamily): TableRules {
   return {
     table: 'mangle',
-    chains: [JUDGE, FORWARDED, GUARD],
+    chains: [JUDGE, FORWARDED, GUARD, INCOMING],
     jumps: [
       { hook: 'OUTPUT', chain: JUDGE },
       { hook: 'PREROUTING', chain: FORWARDED },
       { hook: 'POSTROUTING', chain: GUARD },
+      { hook: 'INPUT', chain: INCOMING },
     ],
     rules: [
       ...localRules(options, family).map((rule) => `-A ${JUDGE} ${rule}`),
       ...forwardedRules(options, family).map((rule) => `-A ${FORWARDED} ${rule}`),
+      ...incomingRules(options, family).map((rule) => `-A ${INCOMING} ${rule}`),
       // A socket that is bound to a device keeps its packets there, redirected or not.
       `-A ${GUARD} ${hasMark('tunnel')} ! -o lo -j DROP`,
     ],
@@ -84,6 +99,28 @@ function forwardedRules(options: RuleOptions, family: IpFamily): readonly string
     ...openTimes(openings).flatMap((time) => [`${time} ${setMark('opened')}`, `${hasMark('opened')} -j RETURN`]),
     ...guestExemptions(family, openings).map((match) => `${match} ${setMark('exempt')}`),
     ...newFlowRules(options, family),
+  ]
+}
+
+/** So many that come in are asked about in a second, and at once: whoever floods this computer shall not fill the queue. */
+const INCOMING_RATE = '-m limit --limit 200/second --limit-burst 400'
+
+/** What strangers begin. Answers to what was let out, and what has a rule of its own, is not asked about. */
+function incomingRules(
+  { queueNum, incoming, directNetworks, openings = [] }: RuleOptions,
+  family: IpFamily,
+): readonly string[] {
+  if (incoming !== true) return []
+  return [
+    '-i lo -j RETURN',
+    `${hasMark('tunnel')} -j RETURN`,
+    setMark('none'),
+    ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
+    ...exemptions(family, openings).into.map((match) => `${match} -j RETURN`),
+    ...rangesOf(directNetworks, family).map((range) => `-s ${range} -j RETURN`),
+    ...['-p tcp --syn', '-p udp'].map(
+      (what) => `${what} ${TO_HERE} -m conntrack --ctstate NEW ${INCOMING_RATE} -j NFQUEUE --queue-num ${queueNum}`,
+    ),
   ]
 }
 

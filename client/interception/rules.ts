@@ -22,6 +22,8 @@ export interface RuleOptions {
    * networks. Undefined: they are like everything else.
    */
   readonly directResolvers?: readonly IpRange[] | undefined
+  /** What comes in is asked about, but for direct networks. Default: it is dropped. */
+  readonly incoming?: boolean
   /** What is open for a while. */
   readonly openings?: readonly Opening[]
 }
@@ -38,7 +40,8 @@ export interface RuleOptions {
  *                 nat    SPN_GUESTS     as SPN_REDIRECT
  *     FORWARD     filter SPN_FORWARD    as SPN_OUTPUT
  *     POSTROUTING mangle SPN_GUARD      tunnelled packets may only leave by the loopback interface
- *     INPUT       filter SPN_INPUT      replies, loopback, discovery, direct networks, tunnelled flows of guests; no more
+ *     INPUT       mangle SPN_INCOMING   as SPN_JUDGE, for what comes in, if it is asked about
+ *                 filter SPN_INPUT      replies, loopback, discovery, direct networks, tunnelled flows of guests; no more
  *
  * A packet accepted by the queue goes on at the next hook, not the next rule: what acts on a verdict is in a later
  * table than the queue.

@@ -91,6 +91,8 @@ export interface SocketDiag {
     destination: Uint8Array,
     destinationPort: number,
   ): LocalSocket[]
+  /** The sockets that take what comes in there; of UDP several, where programs share a port. @throws an error with a `code` */
+  findListening(protocol: number, address: Uint8Array, port: number): LocalSocket[]
   /** For TCP those that are connected or about to be, for UDP all. @throws an error with a `code` */
   list(protocol: number): ListedSocket[]
   /**

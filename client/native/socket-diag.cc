@@ -20,6 +20,7 @@ constexpr size_t kReceiveBytes = 64 * 1024;
 constexpr int kAnswerTimeoutMs = 1000;
 
 constexpr uint32_t kAllStates = 0xffffffff;
+constexpr uint32_t kListening = 1u << TCP_LISTEN;
 // Those of a TCP connection that a program has, or is opening.
 constexpr uint32_t kConnected =
     1 << TCP_ESTABLISHED | 1 << TCP_SYN_SENT | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT;
@@ -153,6 +154,7 @@ Napi::Function SocketDiag::define(Napi::Env env) {
   return DefineClass(env, "SocketDiag",
                      {
                          InstanceMethod<&SocketDiag::find>("find"),
+                         InstanceMethod<&SocketDiag::findListening>("findListening"),
                          InstanceMethod<&SocketDiag::list>("list"),
                          InstanceMethod<&SocketDiag::destroy>("destroy"),
                          InstanceMethod<&SocketDiag::close>("close"),
@@ -242,6 +244,32 @@ Napi::Value SocketDiag::find(const Napi::CallbackInfo& info) {
   if (result < 0 && result != -ENOENT) {
     errnoError(env, -result, "a socket could not be found").ThrowAsJavaScriptException();
     return env.Undefined();
+  }
+  return sockets.value();
+}
+
+// findListening(protocol, address, port): the sockets that take what comes in there; for UDP see find.
+Napi::Value SocketDiag::findListening(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto protocol = static_cast<uint8_t>(info[0].ToNumber().Uint32Value());
+  const End at = endArgument(info, 1);
+  if (at.length == 0) {
+    Napi::TypeError::New(env, "findListening needs a protocol and an endpoint").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  SocketArray sockets(env, false);
+  for (const uint8_t family : {AF_INET, AF_INET6}) {
+    if (family == AF_INET && at.length == 16) continue;
+    inet_diag_req_v2 request = requestFor(family, protocol, protocol == IPPROTO_TCP ? kListening : kAllStates);
+    request.id.idiag_sport = at.port;
+    writeRequest(request_, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request, ++sequence_);
+    const int result = ask(request_, true, [&](const Found& found) {
+      if (found.maySend(at)) sockets.add(found);
+    });
+    if (result < 0 && family == AF_INET) {
+      errnoError(env, -result, "a socket could not be found").ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
   }
   return sockets.value();
 }

@@ -17,6 +17,7 @@ class SocketDiag : public Napi::ObjectWrap<SocketDiag> {
 
  private:
   Napi::Value find(const Napi::CallbackInfo& info);
+  Napi::Value findListening(const Napi::CallbackInfo& info);
   Napi::Value list(const Napi::CallbackInfo& info);
   Napi::Value destroy(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

@@ -19,6 +19,8 @@ export interface PathRequest {
   readonly avoid: ReadonlySet<string>
   /** Other destinations follow, of either family: an exit that serves both is better, wherever it is. */
   readonly bothFamilies?: boolean
+  /** Only an exit that sends requests for an echo will do. */
+  readonly echo?: boolean
 }
 
 /**
@@ -30,7 +32,7 @@ export function choosePath(request: PathRequest, random: Random): MapHub[] {
   const { home, wish } = request
   if (wish.hops < 1 || wish.hops > MAX_HOPS) throw new RangeError('a path has 1 to 4 hops')
   if (wish.hops === 1) {
-    if (!mayExit(home, request.target)) throw new Fault('path-no-exit', { hops: 1 })
+    if (!mayExit(home, request.target) || !canEcho(home, request)) throw new Fault('path-no-exit', { hops: 1 })
     return [home]
   }
   const exit = chooseExit(request, random)
@@ -53,6 +55,11 @@ export function mayExit({ roles, exitPolicy }: MapHub, target: StreamPurpose): b
   return servesFamily(roles, target.address) && policyAllows(exitPolicy, target.address, target.port)
 }
 
+/** If that is what it is for. */
+function canEcho({ roles }: MapHub, { echo }: PathRequest): boolean {
+  return echo !== true || roles.echo === true
+}
+
 /** Do two hubs belong together, so that they must not meet on a path? */
 export function areRelated(a: MapHub, b: MapHub): boolean {
   return (
@@ -60,8 +67,9 @@ export function areRelated(a: MapHub, b: MapHub): boolean {
   )
 }
 
-function chooseExit({ hubs, home, target, location, avoid, bothFamilies }: PathRequest, random: Random): MapHub {
-  const able = hubs.filter((hub) => mayExit(hub, target) && fits(hub, [home], avoid))
+function chooseExit(request: PathRequest, random: Random): MapHub {
+  const { hubs, home, target, location, avoid, bothFamilies } = request
+  const able = hubs.filter((hub) => mayExit(hub, target) && canEcho(hub, request) && fits(hub, [home], avoid))
   const better = bothFamilies === true ? able.filter(({ roles }) => roles.exit4 && roles.exit6) : []
   const exits = better.length > 0 ? better : able
   const chosen = chooseOne(location === undefined ? exits : nearest(exits, location), random)

@@ -64,16 +64,27 @@ export class GuardedFirewall implements Firewall {
   /** What an opening let out and does not let out any more, ends. */
   open(openings: readonly Opening[]): Promise<void> {
     return this.#inTurn(async () => {
-      const before = this.#options
-      this.#options = { ...before, openings }
-      try {
-        await this.#write()
-      } catch (error) {
-        this.#options = before
-        throw error
-      }
-      if ((before.openings ?? []).length > 0) endExemptConnections()
+      const { openings: before = [] } = this.#options
+      await this.#change({ openings })
+      if (before.length > 0) endExemptConnections()
     })
+  }
+
+  askIncoming(incoming: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      if ((this.#options.incoming ?? false) !== incoming) await this.#change({ incoming })
+    })
+  }
+
+  async #change(change: Partial<RuleOptions>): Promise<void> {
+    const before = this.#options
+    this.#options = { ...before, ...change }
+    try {
+      await this.#write()
+    } catch (error) {
+      this.#options = before
+      throw error
+    }
   }
 
   async remove({ keepRules }: { readonly keepRules: boolean }): Promise<void> {

@@ -55,6 +55,24 @@ export class RuleFinder<T> {
     return this.#first(flow)?.result
   }
 
+  /**
+   * What becomes of a name before anybody knows its addresses: the result of the first rule that fits all that could go
+   * there, or `open` if one before might let something through.
+   */
+  findForName(flow: LocatedFlow, letsThrough: (result: T) => boolean): T | 'open' | undefined {
+    const named = this.#entriesByName(flow.facts.name ?? '')
+    const others = this.#others.filter((entry) => this.#fits(entry, flow) || needsUnknown(entry.where, flow))
+    const isCertain = (entry: NameEntry<T> | OtherEntry<T>): boolean =>
+      entry.rule.protocols === undefined &&
+      entry.rule.ports === undefined &&
+      (!('where' in entry) || this.#fits(entry, flow))
+    for (const entry of [...named, ...others].sort((a, b) => a.at - b.at)) {
+      if (letsThrough(entry.result)) return 'open'
+      if (isCertain(entry)) return entry.result
+    }
+    return undefined
+  }
+
   /** Rules before the first that fits of which nobody can tell whether they do: the address or its place is not known. */
   undecided(flow: LocatedFlow): T[] {
     const end = this.#first(flow)?.at ?? Number.POSITIVE_INFINITY
@@ -106,6 +124,18 @@ export class RuleFinder<T> {
       if (dot < 0) return best
       rest = rest.slice(dot + 1)
     }
+  }
+
+  /** Whatever service they are for. */
+  #entriesByName(name: string): NameEntry<T>[] {
+    const entries: NameEntry<T>[] = []
+    for (let rest = name; rest !== ''; ) {
+      const isWhole = rest.length === name.length
+      entries.push(...(this.#byName.get(rest) ?? NONE).filter(({ below }) => below || isWhole))
+      const dot = rest.indexOf('.')
+      rest = dot < 0 ? '' : rest.slice(dot + 1)
+    }
+    return entries
   }
 
   #fits({ where, rule }: OtherEntry<T>, flow: LocatedFlow): boolean {

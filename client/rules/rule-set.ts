@@ -60,6 +60,8 @@ export class RuleSet {
   readonly ruleCount: number
   /** There are sections that only flows of certain programs, or of unknown ones, fall under. */
   readonly asksForApps: boolean
+  /** There are rules that let something in. */
+  readonly letsIn: boolean
   /** There are rules that look at names. */
   readonly asksForNames: boolean
   readonly #apps: WhoFinder<SectionFinder>
@@ -86,6 +88,8 @@ export class RuleSet {
     this.#locator = locator
     const rules = rulesOf(book)
     this.ruleCount = rules.length
+    const incoming = [global, ...(strict === undefined ? [] : [strict]), ...apps].map((section) => section.in)
+    this.letsIn = incoming.some((list) => [...list.rules, ...(list.default ? [list.default] : [])].some(letsThrough))
     this.asksForNames = rules.some(({ to }) => to.some(({ kind }) => NAMING.has(kind)))
     this.asksForApps = strict !== undefined || apps.some(({ who }) => who.interface === undefined)
   }
@@ -96,6 +100,21 @@ export class RuleSet {
     const own = this.#sectionOf(facts)?.[side]
     const global = this.#global[side]
     return own?.finder.find(flow) ?? global.finder.find(flow) ?? own?.otherwise ?? (global.otherwise as Judgement)
+  }
+
+  /**
+   * Why a question for a name is not answered: because whatever the app would do with the answer is blocked. Undefined if
+   * something might be let through, depending on addresses, ports or protocols. Those of the facts do not count.
+   */
+  refusalOfName(facts: FlowFacts): Judgement | undefined {
+    const flow = new FlowOnMap({ ...facts, address: undefined }, this.#locator)
+    const own = this.#sectionOf(facts)?.out
+    const fate =
+      own?.finder.findForName(flow, letsThrough) ??
+      this.#global.out.finder.findForName(flow, letsThrough) ??
+      own?.otherwise ??
+      (this.#global.out.otherwise as Judgement)
+    return fate === 'open' || letsThrough(fate) ? undefined : fate
   }
 
   /** Rules that come before the deciding one, and might fit if the address or its place were known. For explanations. */
@@ -117,6 +136,10 @@ export class RuleSet {
 /** What counts where there is no rules file. */
 export function noRules(locator: Locator): RuleSet {
   return new RuleSet(NO_RULES, { lists: new Map(), locator, userIds: new Map() })
+}
+
+function letsThrough({ verdict }: Decision): boolean {
+  return verdict === 'tunnel' || verdict === 'direct'
 }
 
 interface ListFinder {

@@ -4,7 +4,7 @@ import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../crypto/circuit-ke
 import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
 import type { Location } from '../geo/place.ts'
 import type { Value } from './canonical.ts'
-import { type HubRoles, MAX_LINK_ADDRESSES, MAX_TEXT_BYTES, readRoles, rolesValue } from './descriptor.ts'
+import { type HubRoles, MAX_LINK_ADDRESSES, MAX_ROLES, MAX_TEXT_BYTES, readRoles, rolesValue } from './descriptor.ts'
 import { type ExitPolicy, exitPolicyValue, MAX_EXIT_RULES, readExitRule } from './exit-policy.ts'
 import { type LinkAddress, linkAddressValue, readLinkAddress } from './link-address.ts'
 import { placeValue, readPlace } from './place-codec.ts'
@@ -115,7 +115,7 @@ function readHub(reader: ValueReader): MapHub | undefined {
   const linkAddresses = reader.list(MAX_LINK_ADDRESSES, readLinkAddress)
   const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
   const hub = {
-    roles: readRoles(reader.uint(0x0f)),
+    roles: readRoles(reader.uint(MAX_ROLES)),
     exitPolicy: reader.list(MAX_EXIT_RULES, readExitRule),
     operator: reader.text(MAX_TEXT_BYTES),
     family: reader.text(MAX_TEXT_BYTES),

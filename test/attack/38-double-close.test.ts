@@ -215,6 +215,7 @@ describe('a hub that drains', () => {
     const state = new HubState(folder)
     const identity = state.loadIdentity()
     const hub = new Hub(options, {
+      canEcho: () => false,
       ...{ network, identity, state, clock, wallClock: () => NOW_MS, random: seededRandom('hub'), log },
       ...{ http: directories.send, resolver: { resolve: () => Promise.resolve([]) } },
     })

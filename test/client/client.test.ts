@@ -44,6 +44,7 @@ const interception: Interception = {
     return opened.promise
   },
   open: () => Promise.resolve(),
+  askIncoming: () => Promise.resolve(),
   close: () => {
     steps.push('close')
     return Promise.resolve()

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { STUN_PORTS } from '../world/destinations.ts'
 import type { Host } from '../world/host.ts'
 import { describeWorld } from '../world/support.ts'
 import { Browser } from './support/browser.ts'
@@ -133,7 +134,15 @@ describeWorld(describe, 'programs that know nothing of the network', () => {
       const carried = of(app).filter(({ name, fault }) => name === tunnel && fault === undefined)
       expect([app, [...new Set(carried.map(({ path }) => path.length))]]).toEqual([app, [hops]])
     }
-    expect(of('*/curl').some(({ name, fault }) => name === block && fault === 'rule-blocked')).toBe(true)
+    const { ipv4, ipv6 } = lab.server('block').host
+    const refused = connections.filter(({ name, fault }) => name === block && fault === 'rule-blocked')
+    const told = refused.map(({ target, app }) => `${target} ${app?.path.split('/').at(-1)}`)
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ...[`${ipv4}:443 curl`, `[${ipv6}]:443 curl`, `${ipv4}/echo ping`, `${ipv6}/echo ping`],
+        ...[ipv4, `[${ipv6}]`].map((address) => expect.stringContaining(`${address}:${STUN_PORTS[0]}/udp python`)),
+      ]),
+    )
   })
 
   test('of all that, nothing but the home link and the direct server crossed the wire of the user', async () => {

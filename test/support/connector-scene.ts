@@ -45,7 +45,7 @@ export class ConnectorScene {
     const { hops = 3, seed = 'connector', targetAfterAnswer = false } = options
     this.network = network
     for (const [name, hub] of network.hubs) {
-      const roles = { home: true, relay: true, exit4: true, exit6: true }
+      const roles = { home: true, relay: true, exit4: true, exit6: true, echo: true } as const
       this.hubs.set(name, mapHubOf(hub.id, { circuitKey: network.pathHop(name).key, operator: name, roles }))
     }
     this.homes = [...network.hubs.keys()]

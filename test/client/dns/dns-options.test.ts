@@ -75,7 +75,7 @@ describe('the settings of the resolver', () => {
   })
 
   test('name certificates that can be read', () => {
-    const parts = { clock: systemClock, random: systemRandom, addressScope: () => [] }
+    const parts = { clock: systemClock, random: systemRandom, refuses: () => undefined, addressScope: () => [] }
     const connect = (): never => {
       throw new Error('nothing is asked here')
     }

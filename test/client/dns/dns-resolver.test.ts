@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { bodyOf } from '../../../client/dns/answer-body.ts'
 import { dnsOptionsSchema } from '../../../client/dns/dns-options.ts'
-import { type DnsAsker, type DnsCounts, DnsResolver, MAX_UNDER_WAY } from '../../../client/dns/dns-resolver.ts'
+import {
+  type DnsAsker,
+  type DnsCounts,
+  DnsResolver,
+  type DnsResolverParts,
+  MAX_UNDER_WAY,
+} from '../../../client/dns/dns-resolver.ts'
 import { type HostsTable, NO_HOSTS, parseHosts } from '../../../client/dns/hosts-file.ts'
 import { Fault } from '../../../shared/base/fault.ts'
 import { systemRandom } from '../../../shared/base/random.ts'
@@ -26,9 +32,12 @@ let upstream: (ask: DnsAsk) => Promise<Uint8Array>
 let local: ZoneServer
 let resolver: DnsResolver
 
-async function make(config: Parameters<typeof dnsOptionsSchema.parse>[0] = {}): Promise<DnsResolver> {
+async function make(
+  config: Parameters<typeof dnsOptionsSchema.parse>[0] = {},
+  refuses: NonNullable<DnsResolverParts['refuses']> = () => undefined,
+): Promise<DnsResolver> {
   return new DnsResolver(dnsOptionsSchema.parse(config), {
-    ...{ clock, random: systemRandom, hosts: () => hosts },
+    ...{ clock, random: systemRandom, hosts: () => hosts, refuses },
     upstreams: {
       ask: async (ask, isolation) => {
         asked.push(isolation)
@@ -66,6 +75,25 @@ describe('the resolver', () => {
     await ask('a.test')
     expect(asked).toHaveLength(2)
     expect(counts()).toEqual({ queries: 3, asked: 2, cached: 1 })
+  })
+
+  test('refuses what it is told to, unasked, with an answer or in silence; not what this computer knows itself', async () => {
+    hosts = parseHosts('10.0.0.1 a.here\n')
+    const asked4: unknown[] = []
+    resolver = await make({ zones: { 'corp.lan': ['127.0.0.1:1'] } }, (name, { app }, isLocal) => {
+      asked4.push([name, app, isLocal])
+      return name === 'silent.test' ? 'drop' : 'refuse'
+    })
+    expect(await ask('a.test')).toMatchObject({ rcode: 'REFUSED', data: [] })
+    expect(await ask('nas.corp.lan')).toMatchObject({ rcode: 'REFUSED' })
+    expect(await resolver.answer(queryOf('silent.test', 'A'), {}, 'udp')).toBeUndefined()
+    expect(await ask('a.here')).toMatchObject({ data: ['10.0.0.1'] })
+    expect(asked4).toEqual([
+      ['a.test', 'browser', false],
+      ['nas.corp.lan', 'browser', true],
+      ['silent.test', undefined, false],
+    ])
+    expect([asked, counts()]).toEqual([[], { queries: 4, refused: 3, local: 1 }])
   })
 
   test('asks once for all who wait for the same', async () => {

@@ -396,3 +396,45 @@ describe('a flow that is there when rules change', () => {
     expect(stillAllowed(before, after)).toBe(goesOn)
   })
 })
+
+describe('a question for a name', () => {
+  const SSH =
+    'apps:\n  - app: /usr/bin/ssh\n    rules: |\n      direct LAN\n      + .example.org TCP/22\n    default: block\n'
+  const asked = (name: string, more: Partial<FlowFacts> = {}): FlowFacts =>
+    flow(name, { protocol: 'udp', port: 0, ...more })
+
+  test.each<[string, readonly string[], string | undefined]>([
+    ['of a blocked name', ['- a.example'], 'block'],
+    ['of a dropped name', ['drop .example'], 'drop'],
+    ['of a name on a blocked list', ['- L:ads', '- b.example'], undefined],
+    ['of which one port is blocked', ['- a.example TCP/80'], undefined],
+    ['of which one protocol is blocked', ['- a.example UDP'], undefined],
+    ['of which one port is not blocked', ['+ a.example TCP/80', '- a.example'], undefined],
+    ['that may lead to an address that is not blocked', ['+ 93.0.0.0/8', '- a.example'], undefined],
+    ['that may lead to a country that is not blocked', ['+ C:AT', '- a.example'], undefined],
+    ['that leads to no local network', ['direct LAN', '- a.example'], 'block'],
+    ['behind a rule for another', ['+ b.example', '- *'], 'block'],
+    ['of a name below', ['- .example'], 'block'],
+    ['of a name like it', ['- a.*'], 'block'],
+    ['of a name that only may lead to what is blocked', ['- 93.0.0.0/8'], undefined],
+  ])('%s', (_, list, verdict) => {
+    expect(globalRules(...list).refusalOfName(asked('a.example'))?.verdict).toBe(verdict)
+  })
+
+  test('is judged by the rules of the app that asks, and by its default', () => {
+    const set = rules(SSH)
+    const ssh = by({ path: '/usr/bin/ssh', uid: 1000 })
+    expect(set.refusalOfName(asked('git.example.org', ssh))).toBeUndefined()
+    expect(set.refusalOfName(asked('a.example', ssh))?.rule.text).toBe('default: block')
+    expect(set.refusalOfName(asked('a.example', CURL))).toBeUndefined()
+  })
+
+  test('for a server of the local network is one for what is there', () => {
+    const ssh = by({ path: '/usr/bin/ssh', uid: 1000 })
+    expect(rules(SSH).refusalOfName(asked('nas.lan', { ...ssh, scope: 'private' }))).toBeUndefined()
+  })
+
+  test('of a listed name', () => {
+    expect(globalRules('- L:ads').refusalOfName(asked('ads.example'))?.verdict).toBe('block')
+  })
+})

@@ -244,7 +244,7 @@ describe('what a hub map says', () => {
     ['a hub without an address', { 8: hub({ 1: [] }) }],
     ['a hub with nine addresses', { 8: hub({ 1: new Array(9).fill([new Uint8Array(4), 1]) }) }],
     ['a hub with a short circuit key', { 8: hub({ 2: new Uint8Array(1215) }) }],
-    ['a hub with a role that does not exist', { 8: hub({ 3: 16 }) }],
+    ['a hub with a role that does not exist', { 8: hub({ 3: 32 }) }],
     ['a hub with a bad exit rule', { 8: hub({ 4: [[]] }) }],
     ['a hub with too long an operator', { 8: hub({ 5: new Uint8Array(129).fill(0x61) }) }],
     ['a hub with a family of control characters', { 8: hub({ 6: utf8('\u0007') }) }],
