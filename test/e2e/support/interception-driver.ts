@@ -107,6 +107,8 @@ function handle(flow: InterceptedFlow): void {
       return flow.refuse('drop')
     case DRIVER_PORTS.undecided:
       return
+    case DRIVER_PORTS.direct:
+      return flow.direct()
     case DRIVER_PORTS.relay:
       return relay(flow)
     case DRIVER_PORTS.slow:
