@@ -5,6 +5,7 @@ import { normalizeIp } from '../../shared/base/ip-address.ts'
 import { PROTOCOL_UDP } from '../interception/packet.ts'
 import { type LocalSocket, loadNative, type NativeAddon, type SocketDiag } from '../native/native.ts'
 import { type App, type AppQuery, type FindApp, unknownApp } from './app.ts'
+import { NearHolders } from './near-holders.ts'
 import { type Holder, packSockets, type SearchReport } from './search-messages.ts'
 
 /** Nobody waits longer to learn whose a connection is; then it is unknown. */
@@ -27,20 +28,21 @@ export interface AppFinderParts {
  * another program, a port that several programs share, or a path in other mounts.
  *
  * The kernel is asked on the spot which socket it is (some µs). A socket that is known already is only looked at again
- * (some 10 µs); all else is done in a thread.
+ * (some 10 µs), and a new one of a process that had one lately is found on the spot too; all else is done in a thread.
  */
 export class AppFinder {
   readonly #native: NativeAddon
   readonly #parts: AppFinderParts
   readonly #worker: Worker
   readonly #diag: SocketDiag
+  readonly #near: NearHolders
   /** By inode, in the order of use. */
   readonly #cached = new Map<number, Holder>()
   /** By inode, in the order of time. */
   readonly #searches = new Map<number, Search>()
   /** For the oldest one. */
   #timer: NodeJS.Timeout | undefined
-  #unsent: LocalSocket[] = []
+  #wanted: LocalSocket[] = []
   #isOver = false
 
   /** @throws Fault addon-missing; an error with a `code` if the kernel cannot be asked for sockets */
@@ -48,6 +50,7 @@ export class AppFinder {
     this.#native = loadNative()
     this.#parts = parts
     this.#diag = new this.#native.SocketDiag()
+    this.#near = new NearHolders(this.#native)
     this.#worker = new Worker(new URL('./search-worker.ts', import.meta.url))
     this.#worker.on('message', (report: SearchReport) => this.#handleReport(report))
     this.#worker.on('error', (error) => this.#fail(new Fault('internal', { part: 'apps' }, error)))
@@ -113,10 +116,10 @@ export class AppFinder {
     if (running !== undefined) return running.result
     if (this.#searches.size >= MAX_SEARCHES) return Promise.resolve(undefined)
     const { promise, resolve } = Promise.withResolvers<App | undefined>()
-    this.#searches.set(socket.inode, { result: promise, resolve, until: systemClock.now() + MAX_FIND_MS })
+    this.#searches.set(socket.inode, { socket, result: promise, resolve, until: systemClock.now() + MAX_FIND_MS })
     this.#timer ??= setTimeout(() => this.#giveUpLate(), MAX_FIND_MS)
-    if (this.#unsent.length === 0) queueMicrotask(() => this.#send())
-    this.#unsent.push(socket)
+    if (this.#wanted.length === 0) setImmediate(() => this.#begin())
+    this.#wanted.push(socket)
     return promise
   }
 
@@ -132,26 +135,38 @@ export class AppFinder {
     }
   }
 
-  /** What one turn brought together goes in one message. */
-  #send(): void {
-    const order = packSockets(this.#unsent)
-    this.#unsent = []
+  /** What one turn brought together is looked for together. */
+  #begin(): void {
+    const wanted = this.#wanted
+    this.#wanted = []
+    if (this.#isOver) return
+    const near = this.#near.find(wanted)
+    for (const [inode, holder] of near) {
+      this.#remember(inode, holder)
+      this.#settle(inode, holder.program.app)
+    }
+    const others = wanted.filter(({ inode }) => !near.has(inode))
+    if (others.length === 0) return
+    const order = packSockets(others)
     this.#worker.postMessage(order, [order.buffer])
   }
 
   #handleReport({ found }: SearchReport): void {
     for (const [inode, holder] of found) {
       // Without a mark it could not be seen whether it is still the same.
-      if (holder !== undefined && holder.program.mark !== '') this.#remember(inode, holder)
-      this.#settle(inode, holder?.program.app)
+      const isLasting = holder !== undefined && holder.program.mark !== ''
+      if (isLasting) this.#remember(inode, holder)
+      const search = this.#settle(inode, holder?.program.app)
+      if (isLasting && search !== undefined) this.#near.remember(search.socket, holder)
     }
   }
 
-  #settle(inode: number, app: App | undefined): void {
+  #settle(inode: number, app: App | undefined): Search | undefined {
     const search = this.#searches.get(inode)
-    if (search === undefined) return
+    if (search === undefined) return undefined
     this.#searches.delete(inode)
     search.resolve(app)
+    return search
   }
 
   #remember(inode: number, holder: Holder): void {
@@ -174,10 +189,12 @@ export class AppFinder {
     this.#diag.close()
     for (const inode of [...this.#searches.keys()]) this.#settle(inode, undefined)
     this.#cached.clear()
+    this.#near.clear()
   }
 }
 
 interface Search {
+  readonly socket: LocalSocket
   readonly result: Promise<App | undefined>
   readonly resolve: (app: App | undefined) => void
   readonly until: number

@@ -1,5 +1,12 @@
+import type { WantedSocket } from './search-messages.ts'
+
 /** So many processes are looked at first. */
 export const MAX_PIDS = 16
+
+/** Who made a socket, and where. */
+export function placeOf({ uid, cgroup }: WantedSocket): string {
+  return `${uid} ${cgroup}`
+}
 
 /**
  * Processes that had a socket lately, by who made the socket and where: the next one is most likely theirs too. The last

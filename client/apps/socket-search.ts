@@ -1,6 +1,6 @@
 import type { ProcessTexts, SocketHolder } from '../native/native.ts'
 import { identify, userIds } from './app-identity.ts'
-import { RememberedPids } from './remembered-pids.ts'
+import { placeOf, RememberedPids } from './remembered-pids.ts'
 import type { Holder, Program, WantedSocket } from './search-messages.ts'
 
 /** What the search asks the system. */
@@ -193,10 +193,6 @@ export class SocketSearch {
  */
 function mayHave({ status }: ProcessTexts, uid: number): boolean {
   return uid === 0 || userIds(status).includes(uid)
-}
-
-function placeOf({ uid, cgroup }: WantedSocket): string {
-  return `${uid} ${cgroup}`
 }
 
 function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {

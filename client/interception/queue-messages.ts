@@ -1,6 +1,6 @@
 import type { LocalSocket } from '../native/native.ts'
-import type { Verdict } from './marks.ts'
 import type { FlowKind } from './opening.ts'
+import type { PackedFlows } from './packed-flows.ts'
 import type { EchoRequest } from './packet.ts'
 
 /** What the queue's thread is started with. */
@@ -10,7 +10,7 @@ export interface QueueSettings {
   readonly maxPending: number
 }
 
-/** A flow that waits for a decision. Plain data, since it goes from one thread to another. */
+/** A flow that waits for a decision. Data alone, since it goes from one thread to another. */
 export interface QueuedFlow {
   /** Number of the flow, never used again. */
   readonly flow: number
@@ -33,11 +33,10 @@ export type QueueReport =
   | { readonly kind: 'ready' }
   /** The queue could not be opened; `code` is a fault's or an errno. The thread ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-  | { readonly kind: 'flows'; readonly flows: readonly QueuedFlow[] }
+  /** Those that are plain, and the others. */
+  | { readonly kind: 'flows'; readonly plain: PackedFlows; readonly others: readonly QueuedFlow[] }
   /** These flows waited too long and are dropped. */
   | { readonly kind: 'expired'; readonly flows: readonly number[] }
 
 /** To the queue's thread. */
-export type QueueOrder =
-  | { readonly kind: 'settle'; readonly flows: readonly (readonly [flow: number, verdict: Verdict])[] }
-  | { readonly kind: 'close' }
+export type QueueOrder = { readonly kind: 'settle'; readonly decided: PackedFlows } | { readonly kind: 'close' }

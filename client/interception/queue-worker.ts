@@ -12,6 +12,7 @@ import { FlowTable } from './flow-table.ts'
 import { isMarked, markFor, type Verdict } from './marks.ts'
 import { FLOW_LIMITS, type FlowKind, openingOf, type TableName } from './opening.ts'
 import { OutsideInterfaces } from './outside-interfaces.ts'
+import { isPlain, packFlows, unpackDecided } from './packed-flows.ts'
 import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
@@ -59,7 +60,7 @@ function serve(open: NfQueue): void {
   const ticking = setInterval(() => expire(open), TICK_MS)
   port?.on('message', (order: QueueOrder) => {
     if (order.kind === 'settle') {
-      for (const [flow, verdict] of order.flows) settle(flow, verdict)
+      for (const [flow, verdict] of unpackDecided(order.decided)) settle(flow, verdict)
       return open.flush()
     }
     clearInterval(ticking)
@@ -91,7 +92,8 @@ function openQueue(): NfQueue | undefined {
 function onPackets(packets: readonly QueuedPacket[]): void {
   const now = systemClock.now()
   const asked = packets.flatMap((packet) => handle(packet, now) ?? [])
-  if (asked.length > 0) report({ kind: 'flows', flows: asked })
+  if (asked.length === 0) return
+  report({ kind: 'flows', plain: packFlows(asked.filter(isPlain)), others: asked.filter((flow) => !isPlain(flow)) })
 }
 
 /** Gives the flow that has to be asked about, if there is one. */

@@ -7,11 +7,13 @@
 #include "connection-flush.h"
 #include "exec-watch.h"
 #include "foreign-address.h"
+#include "near-processes.h"
 #include "netlink-queue.h"
 #include "original-flow.h"
 #include "process-search.h"
 #include "service-notify.h"
 #include "socket-diag.h"
+#include "thread-priority.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("NfQueue", spn::NfQueue::define(env));
@@ -22,7 +24,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("SocketDiag", spn::SocketDiag::define(env));
   exports.Set("findOpenSockets", Napi::Function::New(env, spn::findOpenSockets, "findOpenSockets"));
   exports.Set("hasOpenSocket", Napi::Function::New(env, spn::hasOpenSocket, "hasOpenSocket"));
+  exports.Set("NearProcesses", spn::NearProcesses::define(env));
   exports.Set("ExecWatch", spn::ExecWatch::define(env));
+  exports.Set("hurryThread", Napi::Function::New(env, spn::hurryThread, "hurryThread"));
   exports.Set("forgetFlow", Napi::Function::New(env, spn::forgetFlow, "forgetFlow"));
   exports.Set("sendPacket", Napi::Function::New(env, spn::sendPacket, "sendPacket"));
   exports.Set("bindForeign", Napi::Function::New(env, spn::bindForeign, "bindForeign"));

@@ -41,6 +41,11 @@ export interface NativeAddon {
    * the rules too. @throws an error with a `code`
    */
   forgetConnections(mark: number, mask: number): void
+  /**
+   * How soon the scheduler runs the calling thread: its nice value, and how long it runs at a time (0: as it is).
+   * @throws an error whose `code` is EPERM (no CAP_SYS_NICE) or another errno
+   */
+  hurryThread(nice: number, sliceMicroseconds: number): void
   /** Sends a datagram to a unix socket, which may have an abstract name (`@name`). @throws an error with a `code` */
   notifyService(socket: string, message: string): void
   readonly SocketDiag: new () => SocketDiag
@@ -52,6 +57,7 @@ export interface NativeAddon {
   findOpenSockets(pid: number, inodes: Uint32Array, knownMark?: string): SocketHolder | undefined
   /** Does this process still have the socket open, as the same program as when its mark was read? */
   hasOpenSocket(pid: number, inode: number, descriptor: number, mark: string): boolean
+  readonly NearProcesses: new () => NearProcesses
   /** @throws an error whose `code` is EPERM (no CAP_NET_ADMIN), EPROTONOSUPPORT (not in this network namespace) or another */
   readonly ExecWatch: new (options: {
     readonly maxPrograms: number
@@ -117,6 +123,19 @@ export interface SocketHolder {
   /** Another one for every program that the process becomes. */
   readonly mark?: string
   readonly texts?: ProcessTexts
+}
+
+/**
+ * A few processes that had sockets lately, looked at within microseconds: only where such a process would have its next
+ * socket. What is not found here may be theirs all the same.
+ */
+export interface NearProcesses {
+  /** This process, as the program with this mark, has a socket as this descriptor. The oldest process goes. */
+  remember(pid: number, mark: string, descriptor: number): void
+  /** Of these sockets those that such a process has open, while it has its mark: inode, pid and descriptor of each. */
+  find(inodes: Uint32Array): readonly number[]
+  /** Forgets them all. */
+  close(): void
 }
 
 /** Of /proc/PID. What is no UTF-8 holds U+FFFD. */

@@ -98,11 +98,13 @@ std::vector<ProcessHandle::OpenSocket> ProcessHandle::openSockets(const std::uno
   return open;
 }
 
-bool ProcessHandle::hasOpen(const OpenSocket& socket) const {
+uint32_t ProcessHandle::socketAt(uint32_t descriptor) const {
   char path[32];
-  std::snprintf(path, sizeof path, "fd/%u", socket.descriptor);
-  return inodeOf(directory_, path) == socket.inode;
+  std::snprintf(path, sizeof path, "fd/%u", descriptor);
+  return inodeOf(directory_, path);
 }
+
+bool ProcessHandle::hasOpen(const OpenSocket& socket) const { return socketAt(socket.descriptor) == socket.inode; }
 
 bool ProcessHandle::readMark(ProcessTexts& into) const {
   into.exe = readLink("exe");

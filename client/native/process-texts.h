@@ -43,6 +43,8 @@ class ProcessHandle {
   };
   // Those of the sockets that the process has open.
   std::vector<OpenSocket> openSockets(const std::unordered_set<uint32_t>& wanted) const;
+  // The inode of the socket that it has open as this descriptor; 0 if there is none.
+  uint32_t socketAt(uint32_t descriptor) const;
   bool hasOpen(const OpenSocket& socket) const;
 
   // Fills `startTime`, `mark`, `exe` and `commandLine`. False if the process is gone or may not be looked at.

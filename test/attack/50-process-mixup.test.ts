@@ -58,6 +58,20 @@ describeLab('whose connection it is', () => {
     await program.kill()
   })
 
+  test('what a process opens after it became another program is that program’s, though it was known as the first', async () => {
+    const program = await lab.start(honest)
+    for (let i = 0; i < 3; i++) {
+      const { local } = await program.open({ kind: 'tcp', remote: server })
+      expect((await lab.find(flow(local)))?.path).toBe(honest)
+    }
+    await program.tell({ op: 'become', args: lab.args(evil) })
+    for (let i = 0; i < 3; i++) {
+      const { local } = await program.open({ kind: 'tcp', remote: server })
+      expect((await lab.find(flow(local)))?.path).toBe(evil)
+    }
+    await program.kill()
+  })
+
   test('a process that ended right after it sent is nobody', async () => {
     const living = await lab.start(honest)
     await living.open({ kind: 'udp', local: [LOOPBACK, 0] })

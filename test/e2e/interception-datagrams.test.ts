@@ -7,7 +7,15 @@ import { ADDRESSES, CLIENT_DEVICE, whyNoHosts } from './support/two-hosts.ts'
 const { client: HERE, server: SERVER, other: OTHER, direct: DIRECT } = ADDRESSES
 const FAMILIES = [4, 6] as const
 const APP = { gid: APP_GID }
-const { answer: ANSWER, relay: RELAY, slow: SLOW, stranger: STRANGER, once: ONCE, late: LATE } = DRIVER_PORTS
+const {
+  answer: ANSWER,
+  relay: RELAY,
+  slow: SLOW,
+  stranger: STRANGER,
+  once: ONCE,
+  late: LATE,
+  direct: DIRECT_PORT,
+} = DRIVER_PORTS
 
 const impossible = whyNoHosts()
 const describeHosts = impossible === undefined ? describe : describe.skip
@@ -19,6 +27,9 @@ describeHosts('intercepted datagrams', () => {
 
   beforeAll(async () => {
     await lab.start()
+    for (const family of FAMILIES) {
+      await lab.command(lab.server, { op: 'listen', host: SERVER[family], port: DIRECT_PORT })
+    }
     const { client: started, first } = await lab.intercept()
     expect(first).toEqual({ started: true })
     client = started
@@ -124,16 +135,23 @@ describeHosts('intercepted datagrams', () => {
     expect(asked(from)).toHaveLength(3)
   })
 
-  test('of a flow that is known cost no packet in user space, and neither does a connection', async () => {
-    const before = await lab.queued()
-    const peers = Array.from({ length: 200 }, (_, i) => ({ host: SERVER[4], port: ANSWER, afterMs: i === 1 ? 200 : 0 }))
-    const { heard } = await lab.talk(peers, { timeoutMs: 1_000 })
-    expect(heard.length).toBeGreaterThan(100)
-    expect(await lab.queued()).toBe(before + 1)
-    const text = 'x'.repeat(300_000)
-    expect((await lab.tcp(SERVER[4], RELAY, { text })).text).toBe(`hello ${text}`)
-    expect(await lab.queued()).toBe(before + 2)
-  })
+  test.each(FAMILIES.flatMap((family) => (['tunnelled', 'direct'] as const).map((way) => [way, family] as const)))(
+    'of a flow that is known cost no packet in user space, and neither does a connection: %s, IPv%i',
+    async (way, family) => {
+      const host = SERVER[family]
+      const before = await lab.queued()
+      const port = way === 'direct' ? DIRECT_PORT : ANSWER
+      const peers = Array.from({ length: 200 }, (_, i) => ({ host, port, afterMs: i === 1 ? 200 : 0 }))
+      const { heard } = await lab.talk(peers, { timeoutMs: 1_000 })
+      expect(heard.length).toBeGreaterThan(100)
+      // The first one, and none of those behind it.
+      expect(await lab.queued()).toBe(before + 1)
+      const text = 'x'.repeat(300_000)
+      const { text: echoed } = await lab.tcp(host, way === 'direct' ? DIRECT_PORT : RELAY, { text })
+      expect(echoed).toBe(`hello ${text}`)
+      expect(await lab.queued()).toBe(before + 2)
+    },
+  )
 
   test.each(FAMILIES)('by IPv%i from a socket that is bound to the device do not leave', async (family) => {
     const from = client.messages.length
@@ -163,10 +181,9 @@ describeHosts('intercepted datagrams', () => {
     'over IPv%i that are judged direct go out as they are, and are asked about once',
     async (family) => {
       const from = client.messages.length
-      await lab.command(lab.server, { op: 'listen', host: SERVER[family], port: DRIVER_PORTS.direct })
-      const peer = { host: SERVER[family], port: DRIVER_PORTS.direct, text: 'out' }
+      const peer = { host: SERVER[family], port: DIRECT_PORT, text: 'out' }
       const { heard } = await lab.talk([peer, { ...peer, afterMs: 200 }])
-      expect(heard).toEqual([1, 2].map(() => ({ from: SERVER[family], port: DRIVER_PORTS.direct, text: 'out' })))
+      expect(heard).toEqual([1, 2].map(() => ({ from: SERVER[family], port: DIRECT_PORT, text: 'out' })))
       expect(asked(from)).toHaveLength(1)
     },
   )

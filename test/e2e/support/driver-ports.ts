@@ -13,7 +13,7 @@ export const DRIVER_PORTS = {
   once: 8088,
   /** Of datagrams: answered after LATE_MS. */
   late: 8089,
-  /** Of datagrams: they go out as they are. */
+  /** It goes out as it is, as datagrams do. */
   direct: 8090,
 } as const
 

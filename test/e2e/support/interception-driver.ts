@@ -126,6 +126,9 @@ function handle(flow: InterceptedFlow): void {
       return flow.refuse('drop')
     case DRIVER_PORTS.undecided:
       return
+    case DRIVER_PORTS.direct:
+      flow.direct()
+      return
     case DRIVER_PORTS.relay:
       return relay(flow)
     case DRIVER_PORTS.slow:
