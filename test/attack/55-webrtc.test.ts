@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { viewWire } from '../demo/checks.ts'
 import { type Description, PeerPage } from '../e2e/support/peer-page.ts'
 import { stunMapping, WAYS, type Way } from '../e2e/support/user-programs.ts'
 import { capture } from '../world/capture.ts'
@@ -7,8 +6,8 @@ import { STUN_PORTS, serveStun } from '../world/destinations.ts'
 import { SpnWorld } from '../world/spn-world.ts'
 import { describeWorld } from '../world/support.ts'
 import { routerInterface } from '../world/wires.ts'
+import { straysOf } from './support/strays.ts'
 
-const LINK_PORT = 443
 /** The user's own network, behind a router that translates addresses, as homes have it. */
 const PRIVATE = { 4: '192.168.7.', 6: 'fd00:7::' } as const
 const OPEN = ['--disable-features=WebRtcHideLocalIpsWithMdns']
@@ -90,12 +89,7 @@ async function leaked(during: () => Promise<unknown>): Promise<readonly string[]
   await user.mustRun('ip', ['address', 'add', ...mark])
   const packets = await wire.stop()
   await user.mustRun('ip', ['address', 'delete', ...mark])
-  const { other } = viewWire(packets, {
-    homeAddresses: spn.hubs.flatMap(({ host }) => [host.ipv4, host.ipv6]),
-    linkPort: LINK_PORT,
-    directoryAddresses: [spn.directory.ipv4, spn.directory.ipv6],
-  })
-  return other
+  return straysOf(spn, packets)
 }
 
 describeWorld(describe, 'a browser that tells others its addresses (row 55)', () => {

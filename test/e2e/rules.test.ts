@@ -101,19 +101,19 @@ describe('spn rules check', () => {
 
 describe('spn rules explain', () => {
   test.each([
-    [['/usr/bin/curl', 'x.ads.example:443'], 'block: - L:ads (rules.yaml:65), the first rule for all that fits'],
-    [['?', '192.0.2.5:80'], 'block: - L:ads (rules.yaml:65), the first rule for all that fits'],
+    [['/usr/bin/curl', 'x.ads.example:443'], 'block: - L:ads (rules.yaml:66), the first rule for all that fits'],
+    [['?', '192.0.2.5:80'], 'block: - L:ads (rules.yaml:66), the first rule for all that fits'],
     [
       ['/usr/bin/ssh', '192.168.1.1:22'],
-      'direct: direct LAN (rules.yaml:34), the first rule of its own section that fits',
+      'direct: direct LAN (rules.yaml:35), the first rule of its own section that fits',
     ],
     [
       ['interface:docker0', 'a.example:25'],
-      'block: - * TCP/25 (rules.yaml:55), the first rule of its own section that fits',
+      'block: - * TCP/25 (rules.yaml:56), the first rule of its own section that fits',
     ],
     [
       ['/usr/bin/transmission-daemon', '93.0.0.1:51413', '--incoming'],
-      'direct: + * TCP/51413 (rules.yaml:46), the first rule of its own section that fits',
+      'direct: + * TCP/51413 (rules.yaml:47), the first rule of its own section that fits',
     ],
     [
       ['/usr/sbin/sshd', '93.0.0.1:22', '--incoming'],

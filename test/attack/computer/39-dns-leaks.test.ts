@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { viewWire } from '../../demo/checks.ts'
 import { capture } from '../../world/capture.ts'
 import type { IpPart } from '../../world/packet.ts'
 import { SpnWorld } from '../../world/spn-world.ts'
 import { describeWorld } from '../../world/support.ts'
+import { straysOf } from '../support/strays.ts'
 
 const NAME = 'paris.test'
-const LINK_PORT = 443
 /** What the routers of the world never carry: nobody answers there but the client. */
 const NOWHERE = { 4: '192.0.2.53', 6: '2001:db8:ffff::53' } as const
 /** Of the C library: one second for a name server, once. */
@@ -60,13 +59,7 @@ let routerLinkLocal = ''
 async function leaked(during: () => Promise<unknown>): Promise<readonly string[]> {
   const wire = await capture(spn.world, spn.user)
   await during()
-  const packets = await wire.stop()
-  const { other } = viewWire(packets, {
-    homeAddresses: spn.hubs.flatMap(({ host }) => [host.ipv4, host.ipv6]),
-    linkPort: LINK_PORT,
-    directoryAddresses: [spn.directory.ipv4, spn.directory.ipv6],
-  })
-  return other
+  return straysOf(spn, await wire.stop())
 }
 
 describeWorld(describe, 'questions for names (row 39)', () => {

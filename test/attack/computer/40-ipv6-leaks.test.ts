@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { formatIp } from '../../../shared/base/ip-address.ts'
-import { viewWire } from '../../demo/checks.ts'
 import { capture } from '../../world/capture.ts'
 import { serveEcho, serveHttp } from '../../world/destinations.ts'
 import type { Packet } from '../../world/packet.ts'
@@ -8,9 +7,9 @@ import { SpnWorld, type SpnWorldOptions } from '../../world/spn-world.ts'
 import { describeWorld } from '../../world/support.ts'
 import { routerInterface } from '../../world/wires.ts'
 import { addressesIn, advertise, believeRouters } from '../support/router-advertisement.ts'
+import { straysOf } from '../support/strays.ts'
 
 const WORLD: SpnWorldOptions = { hubs: ['berlin', 'london', 'newYork'], destinations: ['paris'], userCity: 'warsaw' }
-const LINK_PORT = 443
 const ECHO_PORT = 7
 /** Networks that routers announce in mid-session. */
 const FIRST = '2001:db8:7701::/64'
@@ -54,16 +53,11 @@ async function crossed(during: () => Promise<unknown>): Promise<Packet[]> {
 
 /** What may not: all but the link home, the directory and discovery, where nobody may be told of Paris. */
 function strays(packets: readonly Packet[]): string[] {
-  const { other } = viewWire(packets, {
-    homeAddresses: spn.hubs.flatMap(({ host }) => [host.ipv4, host.ipv6]),
-    linkPort: LINK_PORT,
-    directoryAddresses: [spn.directory.ipv4, spn.directory.ipv6],
-  })
   const paris = spn.destination('paris').ipv6
   const asked = packets.flatMap(({ ip }) =>
     ip?.protocol === ICMPV6 && ip.payload[0] === SOLICITATION ? [formatIp(ip.payload.subarray(8, 24))] : [],
   )
-  return [...other, ...asked.filter((neighbour) => neighbour === paris)]
+  return [...straysOf(spn, packets), ...asked.filter((neighbour) => neighbour === paris)]
 }
 
 /** TCP, UDP, pings and raw packets to Paris, from each of these addresses, also bound to the device. */

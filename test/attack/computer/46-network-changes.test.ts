@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { viewWire } from '../../demo/checks.ts'
 import { capture } from '../../world/capture.ts'
 import { serveHttp } from '../../world/destinations.ts'
 import type { HostProcess } from '../../world/host-process.ts'
 import { SpnWorld } from '../../world/spn-world.ts'
 import { describeWorld } from '../../world/support.ts'
+import { straysOf } from '../support/strays.ts'
 
 /** The promise: so long after a change connections go through again. */
 const BACK_MS = 5_000
@@ -104,12 +104,7 @@ describeWorld(describe, 'a computer whose network changes (row 46)', () => {
       await takeOldAddress()
       const { home } = (await spn.ask('status')) as { home: { city: string } }
       expect(home).toBeDefined()
-      const view = viewWire(await wire.stop(), {
-        homeAddresses: spn.hubs.flatMap(({ host }) => [host.ipv4, host.ipv6]),
-        linkPort: 443,
-        directoryAddresses: [spn.directory.ipv4, spn.directory.ipv6],
-      })
-      expect(view.other).toEqual([])
+      expect(straysOf(spn, await wire.stop())).toEqual([])
     },
     90_000,
   )
