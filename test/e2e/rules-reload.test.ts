@@ -21,8 +21,9 @@ const PROGRAM = fileURLToPath(new URL('support/stream-program.py', import.meta.u
 const ADDRESS_PORT = 1234
 const SECONDS = 12
 const BYTES = 16_000_000
-/** Then a transfer takes eight seconds, and is in its middle when the rules change. */
-const CURL_LIMIT = ['--limit-rate', '2M', '--max-time', '40']
+/** Then a transfer takes eight seconds, and is in its middle when the rules change; those that are to be cut would go on. */
+const CURL_LIMIT = ['--limit-rate', '2M', '--max-time', '100']
+const ENDLESS_BYTES = 1_000_000_000
 /** curl's exit status: the connection was reset. */
 const CURL_RESET = 56
 
@@ -60,7 +61,7 @@ describeWorld(describe, 'rules that change while programs transfer as fast as th
     await spn.startClient()
 
     const bulk = CITIES.map((city) =>
-      spn.user.spawn('curl', ['-sS', '-o', '/dev/null', dataUrl(spn.destination(city).ipv4, 1_000_000_000)]),
+      spn.user.spawn('curl', ['-sS', '-o', '/dev/null', dataUrl(spn.destination(city).ipv4, ENDLESS_BYTES)]),
     )
     const running = [...CITIES.flatMap((city) => FAMILIES.map((family) => transfer(city, family)))]
     const streaming = FAMILIES.map((family) => {
@@ -80,9 +81,10 @@ describeWorld(describe, 'rules that change while programs transfer as fast as th
 
   async function transfer(city: keyof typeof DESTINATIONS, family: (typeof FAMILIES)[number]): Promise<void> {
     const host = spn.destination(city)[family]
-    const fetch = `curl -sS ${CURL_LIMIT.join(' ')} '${dataUrl(host)}'`
+    const bytes = DESTINATIONS[city][1] === 'block' ? ENDLESS_BYTES : BYTES
+    const fetch = `curl -sS ${CURL_LIMIT.join(' ')} '${dataUrl(host, bytes)}'`
     const script = `{ ${fetch}; echo $? >&2; } | sha256sum`
-    const { stdout, stderr } = await spn.user.run('sh', ['-c', script], { timeoutMs: 60_000 })
+    const { stdout, stderr } = await spn.user.run('sh', ['-c', script], { timeoutMs: 120_000 })
     transfers.set(`${city} ${family}`, { code: Number(stderr.trim().split('\n').at(-1)), sum: stdout.trim() })
   }
 
