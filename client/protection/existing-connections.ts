@@ -34,7 +34,7 @@ export function endExistingConnections(direct: readonly IpRange[]): void {
  * @throws Fault addon-missing, internal
  */
 export function endExemptConnections(): void {
-  forget(['none', 'exempt', 'opened'])
+  forget(['none', 'exempt'])
 }
 
 /**

@@ -25,6 +25,9 @@ describeHosts('traffic of guests behind this computer', () => {
   beforeAll(async () => {
     await lab.start()
     guest = lab.addGuest()
+    for (const family of FAMILIES) {
+      await lab.command(guest, { op: 'listen', host: GUEST[family], port: PORT_OF_GUEST })
+    }
   })
   afterEach(() => lab.cleanUp())
   afterAll(() => lab.close())
@@ -174,12 +177,6 @@ describeHosts('traffic of guests behind this computer', () => {
     expect(left).toEqual([])
   }
 
-  async function listenAsGuest(): Promise<void> {
-    for (const family of FAMILIES) {
-      await lab.command(guest, { op: 'listen', host: GUEST[family], port: PORT_OF_GUEST })
-    }
-  }
-
   async function open(seconds: number, portal?: readonly string[]): Promise<number> {
     const from = client.messages.length
     client.send({ open: seconds, portal })
@@ -188,7 +185,6 @@ describeHosts('traffic of guests behind this computer', () => {
 
   test('goes out and comes in as it is during a pause, and no packet more after it', async () => {
     await intercept()
-    await listenAsGuest()
     await open(600)
     await expectOpen()
     const held = await holdAll()

@@ -20,6 +20,8 @@ const STRANGER = 12_345
 const ANSWER_MS = 10_000
 const SILENCE_MS = 400
 const PAUSE_SECONDS = 8
+/** With it the kernel tracks connections before and after the client, too. */
+const ITS_RULE = '-m conntrack --ctstate ESTABLISHED -m mark --mark 7 -j ACCEPT'
 const HOOKS = {
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
   nat: ['PREROUTING', 'OUTPUT', 'POSTROUTING'],
@@ -55,7 +57,7 @@ describeHosts('the protection', () => {
     for (const program of ['iptables', 'ip6tables']) {
       for (const [table, hooks] of Object.entries(HOOKS)) {
         for (const hook of hooks) {
-          await lab.hosts.run('client', program, ['-t', table, '-A', hook, ...'-m mark --mark 7 -j ACCEPT'.split(' ')])
+          await lab.hosts.run('client', program, ['-t', table, '-A', hook, ...ITS_RULE.split(' ')])
         }
       }
     }
