@@ -293,11 +293,12 @@ describe('loading', () => {
   test('over leftovers replaces every jump in the same step, and takes chains out that are not used any more', () => {
     const text = loadText(rulesOf(OPTIONS, 4), findPresent(LEFTOVERS))
     const mangle = text.slice(text.indexOf('*mangle')).split('\n')
-    expect(mangle.slice(0, 10)).toEqual([
+    expect(mangle.slice(0, 11)).toEqual([
       '*mangle',
       ':SPN_JUDGE - [0:0]',
       ':SPN_FORWARDED - [0:0]',
       ':SPN_GUARD - [0:0]',
+      ':SPN_INCOMING - [0:0]',
       '-D OUTPUT -j SPN_JUDGE',
       '-D OUTPUT -m comment --comment old -j SPN_OLD',
       '-D OUTPUT -j SPN_JUDGE',
