@@ -1,4 +1,4 @@
-import type { IpAddress } from '../shared/base/ip-address.ts'
+import { type IpAddress, sameIp } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App } from './apps/app.ts'
 import { type AssociationSink, type Datagrams, peerOf } from './association.ts'
@@ -38,6 +38,8 @@ interface Peer {
 export class JudgedAssociation implements Datagrams {
   readonly #parts: JudgedAssociationParts
   readonly #peers = new Map<string, Peer>()
+  /** The one that was sent to last, who is mostly sent to again. */
+  #last: { readonly address: IpAddress; readonly port: number; readonly datagrams: Datagrams } | undefined
   #open: { readonly wish: RuleWish; readonly datagrams: Datagrams }[] = []
 
   constructor(parts: JudgedAssociationParts) {
@@ -45,17 +47,26 @@ export class JudgedAssociation implements Datagrams {
   }
 
   send(to: IpAddress | string, port: number, bytes: Uint8Array): boolean {
+    const last = this.#last
+    if (typeof to !== 'string' && last?.port === port && sameIp(last.address, to)) {
+      return last.datagrams.send(to, port, bytes)
+    }
     const target = peerOf(to, port)
     if (target === undefined) return false
     const key = describeTarget(target)
     const peer = this.#peers.get(key) ?? this.#begin(key, target)
-    if (peer.datagrams !== undefined) return peer.datagrams.send(to, port, bytes)
+    const { datagrams } = peer
+    if (datagrams !== undefined) {
+      if (target.kind === 'ip') this.#last = { address: target.address, port, datagrams }
+      return datagrams.send(to, port, bytes)
+    }
     if (peer.waiting === undefined || peer.waiting.length >= MAX_WAITING) return false
     peer.waiting.push(bytes)
     return true
   }
 
   close(): void {
+    this.#last = undefined
     for (const { unwatch } of this.#peers.values()) unwatch()
     this.#peers.clear()
     for (const { datagrams } of this.#open) datagrams.close()
@@ -67,6 +78,7 @@ export class JudgedAssociation implements Datagrams {
       if (this.#peers.size < MAX_PEERS) break
       unwatch()
       this.#peers.delete(oldest)
+      this.#last = undefined
     }
     const peer: Peer = { target, waiting: [], datagrams: undefined, unwatch: () => {} }
     this.#peers.set(key, peer)

@@ -13,7 +13,7 @@ export interface UdpEnd {
 export interface UdpSocketSink {
   /** The socket is there, at this port. */
   bound?(port: number): void
-  /** Yours to keep. */
+  /** The bytes are yours to keep, the address is to be read only. */
   received(bytes: Uint8Array, address: IpAddress, port: number): void
   /** The system gives no socket, or took it away. Nothing comes behind this. */
   failed(error: Error): void
@@ -36,8 +36,11 @@ export class UdpSocket {
   constructor(family: IpFamily, sink: UdpSocketSink, place: string | GivenSocket = family === 4 ? '0.0.0.0' : '::') {
     const lookup: dgram.SocketOptions['lookup'] = (address, _options, done) => done(null, address, family)
     this.#socket = dgram.createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6, lookup })
+    let heard: { text: string; ip: IpAddress | undefined } = { text: '', ip: undefined }
     this.#socket.on('message', (bytes: Uint8Array, { address, port }: RemoteInfo) => {
-      const ip = parseIp(address)
+      // Mostly the same one sends again.
+      const ip = address === heard.text ? heard.ip : parseIp(address)
+      if (address !== heard.text) heard = { text: address, ip }
       if (ip !== undefined && !this.#closed) sink.received(bytes, ip, port)
     })
     this.#socket.on('error', (error) => {

@@ -15,8 +15,17 @@ const TELL_EVERY = 32
 /** What has not come by then is taken for lost. */
 const LOST_AFTER_MS = 50
 
-export async function benchUdp({ seconds }: { readonly seconds: number }): Promise<void> {
-  const network = new LoopbackNetwork({ hubs: 4, hops: 3, socks: { host: '127.0.0.1', port: 0 }, logLevel: 'info' })
+/** @param nodeFlags for client and hubs, such as those for a profile */
+export async function benchUdp({
+  seconds,
+  nodeFlags = [],
+}: {
+  readonly seconds: number
+  readonly nodeFlags?: readonly string[]
+}): Promise<void> {
+  const network = new LoopbackNetwork({
+    ...{ hubs: 4, hops: 3, socks: { host: '127.0.0.1', port: 0 }, logLevel: 'info', nodeFlags },
+  })
   let [arrived, sent, lost] = [0, 0, 0]
   const server = await UdpServer.open('127.0.0.1', (bytes) => {
     server.seen.length = 0
@@ -29,13 +38,14 @@ export async function benchUdp({ seconds }: { readonly seconds: number }): Promi
     app.send('127.0.0.1', server.port, 'ready?') // the exit sends little to a server that never answered
     await app.datagram(0)
     const payload = new Uint8Array(SIZE)
+    const { port } = server
     const run = async (ms: number): Promise<void> => {
       const until = performance.now() + ms
       let [progress, before] = [performance.now(), arrived]
       while (performance.now() < until) {
         app.received.length = 0
         while (sent - arrived - lost < UNDER_WAY) {
-          app.send('127.0.0.1', server.port, payload)
+          app.send('127.0.0.1', port, payload)
           sent++
         }
         await new Promise((resolve) => setImmediate(resolve))
@@ -49,11 +59,13 @@ export async function benchUdp({ seconds }: { readonly seconds: number }): Promi
     }
     await run(1000)
     const [startArrived, startSent, startCpu, start] = [arrived, sent, cpuOf(ready), performance.now()]
+    const startOwnCpu = ownCpu()
     await run(seconds * 1000)
     const took = (performance.now() - start) / 1000
     const count = arrived - startArrived
     report('udp.pps_200', count / took, '1/s')
     report('udp.cpu_us_200', ((cpuOf(ready) - startCpu) / count) * 1e6, 'us')
+    report('udp.load_cpu_us_200', ((ownCpu() - startOwnCpu) / count) * 1e6, 'us')
     report('udp.lost_pct_200', Math.max(0, 1 - count / (sent - startSent)) * 100, '%')
     app.close()
   } finally {
@@ -62,8 +74,14 @@ export async function benchUdp({ seconds }: { readonly seconds: number }): Promi
   }
 }
 
+/** Of app and server. */
+function ownCpu(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
 function cpuOf({ client, hubs }: LoopbackReady): number {
   return [client, ...hubs].reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
 }
 
-if (import.meta.main) await benchUdp({ seconds: 4 })
+if (import.meta.main) await benchUdp({ seconds: 4, nodeFlags: process.argv.slice(2) })
