@@ -35,7 +35,9 @@ describe('the rules', () => {
   /** What gets a mark with which a packet may leave, without asking. */
   function passes(family: 4 | 6, openings: readonly Opening[] = []): string[] {
     const rules = rulesOf({ ...OPTIONS, openings }, family).flatMap((table) => table.rules)
-    const marks = [MARKS.exempt, MARKS.own, MARKS.direct, MARKS.opened].map((mark) => `--set-xmark 0x${mark.toString(16)}/0xff00`)
+    const marks = [MARKS.exempt, MARKS.own, MARKS.direct, MARKS.opened].map(
+      (mark) => `--set-xmark 0x${mark.toString(16)}/0xff00`,
+    )
     return rules.flatMap((rule) => {
       const mark = marks.find((one) => rule.endsWith(one))
       return mark === undefined ? [] : [rule.replace(/^-A \S+ /, '').replace(` -j MARK ${mark}`, '')]
