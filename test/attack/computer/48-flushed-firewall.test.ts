@@ -10,6 +10,7 @@ import { ADDRESSES, whyNoHosts } from '../../e2e/support/two-hosts.ts'
 
 const { server: SERVER } = ADDRESSES
 const FLUSHES = 20
+const LAST_FLUSHES = 4
 /** The promise: so long after somebody changed the rules they are back. */
 const BACK_MS = 1_000
 /**
@@ -113,6 +114,17 @@ describeHosts('a firewall that somebody else changes (row 48)', () => {
     expect(sent).toEqual([])
     await lab.end(client)
     expect((await lab.hosts.run('client', 'nft', ['list', 'tables'])).stdout).not.toContain('spn_guard')
+  })
+
+  test('is closed behind a client that ends just when it was flushed, and leaves the computer blocked', async () => {
+    for (let i = 0; i < LAST_FLUSHES; i++) {
+      const { client } = await lab.intercept()
+      const sent = await sentWhile(async () => {
+        await lab.hosts.run('client', 'nft', ['flush', 'ruleset'])
+        await lab.end(client, { keep: true })
+      })
+      expect(sent).toEqual([])
+    }
   })
 
   test('lets nothing out either where its guard was killed, which is back at once', async () => {
