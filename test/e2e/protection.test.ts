@@ -26,7 +26,7 @@ const HOOKS = {
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
   nat: ['PREROUTING', 'OUTPUT', 'POSTROUTING'],
   raw: ['OUTPUT'],
-  mangle: ['PREROUTING', 'OUTPUT', 'POSTROUTING'],
+  mangle: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
 } as const
 
 const impossible = whyNoHosts()
