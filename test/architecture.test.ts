@@ -263,6 +263,7 @@ const EDGES: readonly Edge[] = [
       'client/control/daemon-pid.ts': 'ends the daemon',
       'client/interception/own-traffic.ts': 'looks whether this process is in the group that is not intercepted',
       'client/main.ts': 'reads its arguments and the platform',
+      'client/protection/nft-child.ts': 'ends the guard with all its programs',
       'deploy/geo-table.ts': 'reads its arguments',
       'deploy/run.mjs': 'is a program',
       'deploy/setup/addon.mjs': 'is a program',

@@ -82,6 +82,18 @@ export function savedRules(family: IpFamily): Promise<string> {
   return callFirewall(PROGRAMS[family].save, [], '')
 }
 
+/** How one family's rules are loaded without us: what `program` reads where they are in force, and where nothing of them is left. */
+export type RulesWill = readonly { readonly program: string; readonly over: string; readonly anew: string }[]
+
+/** @param saved what `savedRules` prints of each family while the rules are in force */
+export function rulesWill(options: RuleOptions, saved: readonly string[]): RulesWill {
+  return FAMILIES.map((family, i) => {
+    const rules = rulesOf(options, family)
+    const over = loadText(rules, findPresent(saved[i] ?? ''))
+    return { program: PROGRAMS[family].restore, over, anew: loadText(rules, new Map()) }
+  })
+}
+
 /** Is this the older kind of iptables, which keeps its rules elsewhere than nftables? @throws Fault as `hasRules` */
 export async function isLegacy(): Promise<boolean> {
   return (await callFirewall(PROGRAMS[4].save, ['--version'], '')).includes('legacy')

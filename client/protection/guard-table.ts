@@ -1,10 +1,11 @@
 import type { Fault } from '../../shared/base/fault.ts'
 import { asFault } from '../../shared/base/fault.ts'
+import type { RulesWill } from '../interception/firewall.ts'
 import { GUARD_TABLE } from './guard-text.ts'
 import { NftShell } from './nft-child.ts'
 
-/** What an earlier daemon owned is gone a moment after it: its program has to notice first. */
-const ATTEMPTS = 10
+/** What an earlier daemon owned is gone a while after it: its program has to notice, and loads the rules before. */
+const ATTEMPTS = 50
 const RETRY_MS = 200
 
 export interface GuardTableParts {
@@ -17,6 +18,7 @@ export class GuardTable {
   readonly #text: string
   readonly #parts: GuardTableParts
   #shell: NftShell | undefined
+  #will: RulesWill = []
   #closed = false
 
   /** @param text see `guardText` */
@@ -42,6 +44,12 @@ export class GuardTable {
     }
   }
 
+  /** What is loaded when this process is killed, before the guard goes. */
+  leave(will: RulesWill): void {
+    this.#will = will
+    this.#shell?.leave(will)
+  }
+
   /** Takes it away. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
@@ -63,6 +71,7 @@ export class GuardTable {
       throw error
     }
     if (this.#closed) return shell.close()
+    shell.leave(this.#will)
     this.#shell = shell
   }
 }

@@ -1,7 +1,7 @@
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpFamily } from '../../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../../shared/base/log.ts'
-import { isLegacy, loadRules, removeRules, savedRules } from '../interception/firewall.ts'
+import { isLegacy, loadRules, removeRules, rulesWill, savedRules } from '../interception/firewall.ts'
 import type { Firewall } from '../interception/interception.ts'
 import { type RuleOptions, rulesOf } from '../interception/rules.ts'
 import type { Opening } from './exemptions.ts'
@@ -23,7 +23,7 @@ type Prints = readonly (readonly TablePrint[])[]
  *
  *     load: rules → guard → end what began before → watch        remove: watch → guard → rules
  *
- * The guard ends with this process, the rules do not.
+ * The guard ends with this process, the rules do not: if it is killed, they are loaded once more before the guard goes.
  */
 export class GuardedFirewall implements Firewall {
   #options: RuleOptions
@@ -48,6 +48,8 @@ export class GuardedFirewall implements Firewall {
   async load(): Promise<void> {
     await this.#write()
     await this.#guard.stand()
+    // The guard of a daemon that was killed may have loaded its rules over ours before it went.
+    if (!(await this.#intact())) await this.#write()
     this.#endExisting()
     this.#watch = new RuleWatch(!(await isLegacy()), {
       intact: () => this.#inTurn(() => this.#intact()),
@@ -112,17 +114,23 @@ export class GuardedFirewall implements Firewall {
   async #write(): Promise<void> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       await loadRules(this.#options)
-      this.#expected = await this.#prints()
+      const saved = await this.#saved()
+      this.#expected = this.#prints(saved)
+      this.#guard.leave(rulesWill(this.#options, saved))
       if (this.#expected.every((print, i) => isWhole(print, this.#rules(i)))) return
     }
   }
 
   async #intact(): Promise<boolean> {
-    return JSON.stringify(await this.#prints()) === JSON.stringify(this.#expected)
+    return JSON.stringify(this.#prints(await this.#saved())) === JSON.stringify(this.#expected)
   }
 
-  #prints(): Promise<Prints> {
-    return Promise.all(FAMILIES.map(async (family, i) => rulePrint(await savedRules(family), this.#rules(i))))
+  #saved(): Promise<string[]> {
+    return Promise.all(FAMILIES.map(savedRules))
+  }
+
+  #prints(saved: readonly string[]): Prints {
+    return saved.map((text, i) => rulePrint(text, this.#rules(i)))
   }
 
   #rules(i: number) {

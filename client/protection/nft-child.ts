@@ -1,14 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { Fault } from '../../shared/base/fault.ts'
+import type { RulesWill } from '../interception/firewall.ts'
 import { FIREWALL_ENVIRONMENT } from '../interception/firewall-program.ts'
 
 /** No command of ours takes this long. */
 const ANSWER_TIMEOUT_MS = 5_000
 const MAX_MESSAGE_CHARS = 200
+/** Exit status of a shell that does not find a program. */
+const NO_PROGRAM = 127
 
-/** Both end when this process ends, however it ends: their input ends with it. */
-const SHELL = ['nft', '-i']
+const HOLDER = ['sh', fileURLToPath(new URL('guard-holder.sh', import.meta.url))]
+/** Ends when this process ends, however it ends: its input ends with it. */
 const MONITOR = ['sh', '-c', 'command -v nft >/dev/null || exit 127; nft monitor & read -r _; kill $!']
 
 /**
@@ -35,14 +39,14 @@ export function monitorTables(onChange: () => void, onEnd: () => void): { close(
   return { close: () => void child.stdin?.end('\n') }
 }
 
-/** A `nft` that keeps its socket to the kernel open, and with it the tables that it owns. */
+/** A `nft` that keeps its socket to the kernel open, and with it the tables that it owns: see `guard-holder.sh`. */
 export class NftShell {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
 
   /** @param onEnd it has ended, whoever ended it */
   constructor(onEnd: () => void) {
-    this.#child = startChild(SHELL)
+    this.#child = startChild(HOLDER)
     this.#ended = new Promise((resolve) => {
       this.#child.once('error', () => resolve())
       this.#child.once('close', () => resolve())
@@ -65,7 +69,7 @@ export class NftShell {
       })
       stderr?.setEncoding('utf8').once('data', resolve)
       this.#child.once('error', (error) => resolve('code' in error ? String(error.code) : error.message))
-      this.#child.once('close', () => resolve('it ended'))
+      this.#child.once('close', (code) => resolve(code === NO_PROGRAM ? 'ENOENT' : 'it ended'))
       AbortSignal.timeout(ANSWER_TIMEOUT_MS).addEventListener('abort', () => resolve('no answer'))
       stdin?.write(`${line}\n${list}\n`)
     })
@@ -74,12 +78,22 @@ export class NftShell {
     if (message !== undefined) throw nftFault(message)
   }
 
+  /** What is loaded when this process is killed. */
+  leave(will: RulesWill): void {
+    for (const { program, over, anew } of will) {
+      const texts = [over, anew].map((text) => text.replaceAll('\n', '\\n'))
+      this.#child.stdin?.write(`${['will', program, ...texts].join('\t')}\n`)
+    }
+  }
+
   /** Ends it, and with it its tables. Idempotent. */
   async close(): Promise<void> {
-    this.#child.stdin?.end()
+    this.#child.stdin?.end('bye\n')
     const timer = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
     await Promise.race([this.#ended, once(timer, 'abort')])
-    this.#child.kill('SIGKILL')
+    const { pid } = this.#child
+    if (pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null)
+      process.kill(-pid, 'SIGKILL')
   }
 }
 

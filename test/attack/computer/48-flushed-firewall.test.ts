@@ -127,6 +127,22 @@ describeHosts('a firewall that somebody else changes (row 48)', () => {
     }
   })
 
+  test.each([...INTRUDERS.slice(0, 6), ['nobody', 'true']])(
+    'lets nothing out where the client is killed with kill -9 just when it was changed, and is whole again: %s',
+    async (_who, shell) => {
+      const { client } = await lab.intercept()
+      const before = await rulesBy(['iptables-save', 'ip6tables-save'])
+      const sent = await sentWhile(async () => {
+        await lab.hosts.run('client', 'sh', ['-c', shell])
+        await client.kill()
+        await lab.guardGone()
+      })
+      expect(sent).toEqual([])
+      const after = await rulesBy(['iptables-save', 'ip6tables-save'])
+      expect(after).toEqual(before)
+    },
+  )
+
   test('lets nothing out either where its guard was killed, which is back at once', async () => {
     const { client } = await lab.intercept()
     const pids = await lab.hosts.run('client', 'sh', ['-c', 'pgrep --ns $$ --nslist net -x nft -a'])

@@ -33,6 +33,8 @@ interface TcpOptions {
   readonly timeoutMs?: number
 }
 
+const GUARD_ENDS_MS = 60_000
+
 type UdpOptions = Omit<TcpOptions, 'text'>
 
 /** For whom a datagram is. */
@@ -149,9 +151,17 @@ export class InterceptionLab {
     await client.ended()
   }
 
+  /** The guard of a client that was killed loads the rules once more before it goes. */
+  async guardGone(): Promise<void> {
+    const stands = async () => (await this.hosts.run('client', 'nft', ['list', 'tables'])).stdout.includes('spn_guard')
+    const giveUpAt = performance.now() + GUARD_ENDS_MS
+    while (await stands()) if (performance.now() > giveUpAt) throw new Error('the guard did not end')
+  }
+
   /** Ends whatever clients still run and removes their rules, after a test that may have failed. */
   async cleanUp(): Promise<void> {
     for (const client of this.#clients.splice(0)) await client.kill()
+    await this.guardGone()
     if ((await this.rules()).some((rule) => rule.includes('SPN_'))) await this.intercept({ remove: true })
     for (const client of this.#clients.splice(0)) await client.kill()
   }
