@@ -47,6 +47,14 @@ describe('the units of systemd', () => {
     expect([status, `${stdout}${stderr}`.split('\n').filter((line) => line.includes('spn'))]).toEqual([0, []])
   })
 
+  test('close the computer before programs run, and do not open it for a shutdown or rescue mode', () => {
+    const text = unitText('spn-block.service')
+    expect(text).toMatch(/^DefaultDependencies=no$/m)
+    expect(text).toMatch(/^Before=.*\bsysinit\.target\b/m)
+    expect(text).not.toMatch(/^(Conflicts|PartOf|BindsTo)=/m)
+    expect(text).toMatch(/^IgnoreOnIsolate=yes$/m)
+  })
+
   test('run the daemon with one right, and kill it when it is stuck', () => {
     expect(unitText('spn.service')).toMatch(/^AmbientCapabilities=CAP_NET_ADMIN$/m)
     expect(unitText('spn.service')).toMatch(/^CapabilityBoundingSet=CAP_NET_ADMIN$/m)
