@@ -151,6 +151,20 @@ describeHosts('the service', () => {
     expect(await lab.udp(SERVER[4], DRIVER_PORTS.relay)).toMatchObject({ text: 'datagram' })
   })
 
+  test.each([
+    ['is not JSON', () => '{ "intercept": {}, '],
+    ['makes no rules', (whole: string) => JSON.stringify({ ...JSON.parse(whole), intercept: { direct: ['::/0'] } })],
+  ])('is closed from the boot on where the configuration %s, and says what is wrong', async (_what, broken) => {
+    const whole = readFileSync(config, 'utf8')
+    writeFileSync(config, broken(whole))
+    const { code, stderr } = await run('spn-block.service', 'ExecStart')
+    writeFileSync(config, whole)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('the configuration is not valid')])
+    await expectCutOff()
+    expect((await run('spn-block.service', 'ExecStop')).code).toBe(0)
+    expect(await lab.udp(SERVER[4], DRIVER_PORTS.relay)).toMatchObject({ text: 'datagram' })
+  })
+
   test('tells systemd that it is ready, lives and ends', async () => {
     const socket = join(folder, 'notify')
     const receiver = new LineProcess(
