@@ -102,7 +102,7 @@ describeHosts('interception', () => {
     const jumps = during.flatMap((rule, i) =>
       /^-A (OUTPUT|INPUT|FORWARD|PREROUTING|POSTROUTING) -j SPN_/.test(rule) ? [i] : [],
     )
-    expect(jumps).toHaveLength(18)
+    expect(jumps).toHaveLength(20)
     for (const i of jumps) {
       const hook = during[i]?.split(' ')[1]
       expect(during[i - 1]).not.toMatch(`-A ${hook} `)
