@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { systemClock } from '../shared/base/clock.ts'
 import { parseCommandLine } from '../shared/base/command-line.ts'
-import { asFault, Fault } from '../shared/base/fault.ts'
+import { asFault, Fault, isFault } from '../shared/base/fault.ts'
 import { createLog, faultFields, type Log } from '../shared/base/log.ts'
 import { readOptions } from '../shared/base/options.ts'
 import { type Running, runProgram } from '../shared/base/program.ts'
@@ -29,7 +29,7 @@ spn resume                           ends a pause before its time
 spn portal --minutes N ADDRESS|NAME  opens web pages there for so long, to log in to a network
 spn off                              takes the firewall rules away that a killed daemon left behind; not while one runs
 spn off --really                     ends the daemon first, also one that is stuck
-spn block                            loads the blocking rules without a daemon
+spn block                            loads the blocking rules without a daemon; also where the configuration is broken
 ${RULES_USAGE}`
 
 const [command = '', ...args] = process.argv.slice(2)
@@ -64,10 +64,10 @@ await runProgram('spn', async () => {
   if (flags === undefined) throw new Fault('options-invalid', { mistakes: USAGE })
   const to = command === 'portal' ? (args.pop() ?? '') : ''
   const values = parseCommandLine(args, { ...flags, required: ['config', ...(flags.required ?? [])] })
+  if (command === 'block') return block(values.config as string)
   const options = readOptions(clientOptionsSchema, values.config as string)
   if (command === 'run') return run(options, values['keep-rules'] === 'yes')
   if (command === 'off') return off(options, values.really === 'yes')
-  if (command === 'block') return block(options)
   const ask = (more: object): Promise<unknown> =>
     askDaemon(
       clientFiles(options.stateDir).controlSocket,
@@ -130,7 +130,7 @@ async function interceptionOf(options: ClientOptions, log: Log): Promise<ClientP
     })
 }
 
-function rulesFor({ intercept }: ClientOptions): RuleOptions {
+function rulesFor({ intercept }: Pick<ClientOptions, 'intercept'>): RuleOptions {
   if (intercept === null)
     throw new Fault('options-invalid', { mistakes: 'intercept: expected to be set for this command' })
   const { queue: queueNum, port: redirectPort, own, direct: directNetworks } = intercept
@@ -145,12 +145,27 @@ async function off(options: ClientOptions, really: boolean): Promise<undefined> 
   return undefined
 }
 
-async function block(options: ClientOptions): Promise<undefined> {
+async function block(config: string): Promise<undefined> {
+  const options = await orBlocked(() => readOptions(clientOptionsSchema, config))
   const rules = rulesFor(options)
-  await checkNoDaemon(options, false)
-  const { block: load } = await import('./protection/rule-commands.ts')
-  await load(rules)
+  await orBlocked(async () => {
+    await checkNoDaemon(options, false)
+    const { block: load } = await import('./protection/rule-commands.ts')
+    await load(rules)
+  })
   return undefined
+}
+
+/** What fails blocks all the more: at the boot a mistake in a file must not mean an open computer. */
+async function orBlocked<T>(run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (isFault(error, 'daemon-running')) throw error
+    const { block: load } = await import('./protection/rule-commands.ts')
+    await load(rulesFor({ intercept: clientOptionsSchema.shape.intercept.parse({}) }))
+    throw error
+  }
 }
 
 async function checkNoDaemon({ stateDir }: ClientOptions, end: boolean): Promise<void> {

@@ -56,10 +56,16 @@ export class FlowTable<P> {
     return this.#pending.size
   }
 
+  /** The decision about the flow with this key, as long as it holds. */
+  verdictOn(key: string, now: number): Verdict | undefined {
+    const settled = this.#settled.get(key)
+    return settled !== undefined && settled.until > now ? settled.verdict : undefined
+  }
+
   /** About a packet of the flow with this key. */
   decide(key: string, packet: P, now: number): Decision {
-    const settled = this.#settled.get(key)
-    if (settled !== undefined && settled.until > now) return { kind: 'verdict', verdict: settled.verdict }
+    const verdict = this.verdictOn(key, now)
+    if (verdict !== undefined) return { kind: 'verdict', verdict }
     const pending = this.#pending.get(key)
     if (pending !== undefined) {
       if (pending.packets.length > this.#limits.maxRepetitions) return { kind: 'verdict', verdict: 'drop' }

@@ -21,7 +21,10 @@ export const MARKS = {
   unreachable: 0x600,
   /** Let through by a rule alone (a direct network, neighbour discovery): packet by packet, never for a connection. */
   exempt: 0x700,
-  /** In the queue only: of a flow of datagrams that is older than the rules, so that it could not be redirected. */
+  /**
+   * In the queue only: the kernel remembers the flow from before, so that it could not be redirected. Datagrams that are
+   * older than the rules, and a TCP connection that begins as another one did.
+   */
   stale: 0x800,
   /** Of guests: everything may pass for a while. */
   opened: 0x900,

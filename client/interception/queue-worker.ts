@@ -13,7 +13,7 @@ import { isMarked, markFor, type Verdict } from './marks.ts'
 import { FLOW_LIMITS, type FlowKind, openingOf, type TableName } from './opening.ts'
 import { OutsideInterfaces } from './outside-interfaces.ts'
 import { isPlain, packFlows, unpackDecided } from './packed-flows.ts'
-import { type Packet, PROTOCOL_UDP, parsePacket } from './packet.ts'
+import { type Packet, parsePacket } from './packet.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
 /** Whole packets of the usual size: of a request for an echo all is needed, of others an IPv6 header and some more. */
@@ -106,8 +106,9 @@ function handle(queued: QueuedPacket, now: number): QueuedFlow | undefined {
   const opening = openingOf(packet)
   if (typeof opening === 'string') return decided(id, mark, opening)
   if (isMarked('stale', mark)) {
-    forget(packet)
-    return decided(id, mark, 'drop')
+    const repeated = opening.kind === 'tcp' ? tables.tcp.verdictOn(opening.key, now) : undefined
+    if (repeated === undefined) forget(packet)
+    return decided(id, mark, repeated ?? 'drop')
   }
   const incoming = queued.hook === INPUT
   const decision = tables[incoming ? 'incoming' : opening.kind].decide(opening.key, { id, mark }, now)
@@ -152,12 +153,12 @@ function endsOf({ source, destination, ports }: Packet): Pick<QueuedFlow, 'sourc
   }
 }
 
-/** The flow can not be redirected any more. Forgotten, it is new with its next datagram. */
+/** The flow can not be redirected any more. Forgotten, it is new with its next packet. */
 function forget(packet: Packet | undefined): void {
   if (packet?.ports === undefined) return
-  const { source, destination, ports } = packet
+  const { protocol, source, destination, ports } = packet
   try {
-    loadNative().forgetFlow(PROTOCOL_UDP, source, ports.source, destination, ports.destination)
+    loadNative().forgetFlow(protocol, source, ports.source, destination, ports.destination)
   } catch {
     // It is forgotten already, or will be asked for again.
   }

@@ -45,10 +45,26 @@ export function judgeRules(options: RuleOptions, family: IpFamily): TableRules {
       ...localRules(options, family).map((rule) => `-A ${JUDGE} ${rule}`),
       ...forwardedRules(options, family).map((rule) => `-A ${FORWARDED} ${rule}`),
       ...incomingRules(options, family).map((rule) => `-A ${INCOMING} ${rule}`),
-      // A socket that is bound to a device keeps its packets there, redirected or not.
-      `-A ${GUARD} ${hasMark('tunnel')} ! -o lo -j DROP`,
+      ...leavingRules(options, family).map((rule) => `-A ${GUARD} ${rule}`),
     ],
   }
+}
+
+/**
+ * The same as the chain of the filter says, once more where packets really leave: a translation by others leads what was
+ * for this computer elsewhere, which the hook before does not see.
+ */
+function leavingRules({ directNetworks, openings = [] }: RuleOptions, family: IpFamily): readonly string[] {
+  return [
+    '-o lo -j RETURN',
+    // A socket that is bound to a device keeps its packets there, redirected or not.
+    `${hasMark('tunnel')} -j DROP`,
+    ...(['own', 'direct', 'exempt', 'opened'] as const).map((name) => `${hasMark(name)} -j RETURN`),
+    ...ANSWERS.map((match) => `${match} -j RETURN`),
+    ...rangesOf(directNetworks, family).map((range) => `-d ${range} -j RETURN`),
+    ...openTimes(openings).map((time) => `${time} -j RETURN`),
+    '-j DROP',
+  ]
 }
 
 /** What programs of this computer send. */
@@ -67,6 +83,9 @@ function localRules(options: RuleOptions, family: IpFamily): readonly string[] {
     `${matchOwn(options.own)} ${setMark('own')}`,
     `${hasMark('own')} -j RETURN`,
     RESTORE_MARK,
+    // A new connection from a port whose last one the kernel still remembers: of whoever has the port now.
+    `-p tcp --syn -m conntrack --ctdir ORIGINAL ${hasMark('direct')} ${setMark('stale')}`,
+    `-p tcp --syn ${hasMark('stale')} ${toQueue(options.queueNum)}`,
     `${hasMark('direct')} -j RETURN`,
     `${hasMark('tunnel')} -j RETURN`,
     // What the kernel sends for a connection of ours whose socket is closed belongs to no socket any more.

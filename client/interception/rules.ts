@@ -39,7 +39,7 @@ export interface RuleOptions {
  *     PREROUTING  mangle SPN_FORWARDED  as SPN_JUDGE, for guests
  *                 nat    SPN_GUESTS     as SPN_REDIRECT
  *     FORWARD     filter SPN_FORWARD    as SPN_OUTPUT
- *     POSTROUTING mangle SPN_GUARD      tunnelled packets may only leave by the loopback interface
+ *     POSTROUTING mangle SPN_GUARD      the same for where a packet really goes: a tunnelled one to loopback alone
  *     INPUT       mangle SPN_INCOMING   as SPN_JUDGE, for what comes in, if it is asked about
  *                 filter SPN_INPUT      replies, loopback, discovery, direct networks, tunnelled flows of guests; no more
  *

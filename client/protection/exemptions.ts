@@ -19,6 +19,7 @@ export interface Exemptions {
 /** TCP ports on which a captive portal answers. */
 const PORTAL_PORTS = [80, 443] as const
 const DNS_PORT = 53
+const MS_PER_SECOND = 1_000
 
 /** What passes by a rule alone, made from the promise of a client that runs; direct networks are in the rules. */
 export function exemptions(family: IpFamily, openings: readonly Opening[]): Exemptions {
@@ -72,7 +73,8 @@ function openingMatches(opening: Opening, family: IpFamily): Exemptions {
 }
 
 function timeMatch({ untilMs }: Opening): string {
-  return `-m time --datestop ${utc(untilMs)}`
+  // The second that is named is the last open one, to its end.
+  return `-m time --datestop ${utc(untilMs - MS_PER_SECOND)}`
 }
 
 /** As iptables wants it: whole seconds, rounded down. */

@@ -1,4 +1,4 @@
-import type { Fault } from '../../shared/base/fault.ts'
+import { Fault } from '../../shared/base/fault.ts'
 import type { IpFamily } from '../../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../../shared/base/log.ts'
 import { isLegacy, loadRules, removeRules, rulesWill, savedRules } from '../interception/firewall.ts'
@@ -53,7 +53,7 @@ export class GuardedFirewall implements Firewall {
     this.#endExisting()
     this.#watch = new RuleWatch(!(await isLegacy()), {
       intact: () => this.#inTurn(() => this.#intact()),
-      restore: () => this.#inTurn(() => this.#write()),
+      restore: () => this.#inTurn(() => this.#restore()),
       onRestored: () => {
         this.#failure = undefined
         this.#log.warn('somebody changed the firewall: the rules are back')
@@ -61,6 +61,7 @@ export class GuardedFirewall implements Firewall {
       onFailure: (fault) => this.#warnOnce(fault),
     })
     this.#watch.start()
+    if (!this.#stand) this.#watch.look()
   }
 
   /** What an opening let out and does not let out any more, ends. */
@@ -111,14 +112,28 @@ export class GuardedFirewall implements Firewall {
     return done
   }
 
+  /** Whoever changes them all the time can win for now; then nothing is expected, and the watch goes on trying. */
   async #write(): Promise<void> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       await loadRules(this.#options)
       const saved = await this.#saved()
-      this.#expected = this.#prints(saved)
       this.#guard.leave(rulesWill(this.#options, saved))
-      if (this.#expected.every((print, i) => isWhole(print, this.#rules(i)))) return
+      const prints = this.#prints(saved)
+      if (!prints.every((print, i) => isWhole(print, this.#rules(i)))) continue
+      this.#expected = prints
+      return
     }
+    this.#expected = []
+    this.#watch?.look()
+  }
+
+  async #restore(): Promise<void> {
+    await this.#write()
+    if (!this.#stand) throw new Fault('firewall-failed', { message: 'somebody changes the rules all the time' })
+  }
+
+  get #stand(): boolean {
+    return this.#expected.length > 0
   }
 
   async #intact(): Promise<boolean> {

@@ -7,7 +7,9 @@ import { describeHosts } from './support/describe-hosts.ts'
 
 const { server: SERVER, other: OTHER } = ADDRESSES
 const FAMILIES = [4, 6] as const
-const { answer: ANSWER, relay: RELAY, slow: SLOW } = DRIVER_PORTS
+const { answer: ANSWER, direct: DIRECT, relay: RELAY, slow: SLOW } = DRIVER_PORTS
+/** By then a program has said a second time that it wants to connect. */
+const TWICE_MS = 1_500
 
 describeHosts('row 56: flows that look alike', whyNoHosts(), () => {
   const lab = new InterceptionLab()
@@ -74,6 +76,29 @@ describeHosts('row 56: flows that look alike', whyNoHosts(), () => {
     async (family) => {
       const outcome = await lab.python(RESET, [SERVER[family], `${RELAY}`, '41030'])
       expect(outcome).toBe('hello \nhello again\n')
+    },
+  )
+
+  test.each(FAMILIES)(
+    'that begin like a direct one without an answer are judged themselves (IPv%i)',
+    async (family) => {
+      const firewall = family === 4 ? 'iptables' : 'ip6tables'
+      const silence = ['INPUT', '-p', 'tcp', '--dport', `${DIRECT}`, '-j', 'DROP']
+      await lab.hosts.run('server', firewall, ['-A', ...silence])
+      const from = client.messages.length
+      const attempts = async (): Promise<string[]> => {
+        const left: string[] = []
+        for (let i = 0; i < 2; i++) {
+          const options = { localPort: 41_040, timeoutMs: TWICE_MS }
+          left.push(...(await lab.leaving(() => lab.tcp(SERVER[family], DIRECT, options))))
+        }
+        return left
+      }
+      const left = await attempts()
+      await lab.hosts.run('server', firewall, ['-D', ...silence])
+      // The first one is repeated without a question. Of the second one the first packet is lost: it belongs to the first.
+      expect(left).toHaveLength(3)
+      expect(client.messages.slice(from).filter(({ flow }) => flow !== undefined)).toHaveLength(2)
     },
   )
 })

@@ -47,6 +47,14 @@ describe('the units of systemd', () => {
     expect([status, `${stdout}${stderr}`.split('\n').filter((line) => line.includes('spn'))]).toEqual([0, []])
   })
 
+  test('close the computer before programs run, and do not open it for a shutdown or rescue mode', () => {
+    const text = unitText('spn-block.service')
+    expect(text).toMatch(/^DefaultDependencies=no$/m)
+    expect(text).toMatch(/^Before=.*\bsysinit\.target\b/m)
+    expect(text).not.toMatch(/^(Conflicts|PartOf|BindsTo)=/m)
+    expect(text).toMatch(/^IgnoreOnIsolate=yes$/m)
+  })
+
   test('run the daemon with one right, and kill it when it is stuck', () => {
     expect(unitText('spn.service')).toMatch(/^AmbientCapabilities=CAP_NET_ADMIN$/m)
     expect(unitText('spn.service')).toMatch(/^CapabilityBoundingSet=CAP_NET_ADMIN$/m)
@@ -140,6 +148,20 @@ describeHosts('the service', () => {
     }
     expect((await run('spn-block.service', 'ExecStop')).code).toBe(0)
     expect(await lab.rules()).toEqual([])
+    expect(await lab.udp(SERVER[4], DRIVER_PORTS.relay)).toMatchObject({ text: 'datagram' })
+  })
+
+  test.each([
+    ['is not JSON', () => '{ "intercept": {}, '],
+    ['makes no rules', (whole: string) => JSON.stringify({ ...JSON.parse(whole), intercept: { direct: ['::/0'] } })],
+  ])('is closed from the boot on where the configuration %s, and says what is wrong', async (_what, broken) => {
+    const whole = readFileSync(config, 'utf8')
+    writeFileSync(config, broken(whole))
+    const { code, stderr } = await run('spn-block.service', 'ExecStart')
+    writeFileSync(config, whole)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('the configuration is not valid')])
+    await expectCutOff()
+    expect((await run('spn-block.service', 'ExecStop')).code).toBe(0)
     expect(await lab.udp(SERVER[4], DRIVER_PORTS.relay)).toMatchObject({ text: 'datagram' })
   })
 

@@ -3,8 +3,10 @@ import { DRIVER_PORTS } from '../../e2e/support/driver-ports.ts'
 import { InterceptionLab } from '../../e2e/support/interception-lab.ts'
 import { ADDRESSES, CLIENT_DEVICE, whyNoHosts } from '../../e2e/support/two-hosts.ts'
 
-const { server: SERVER, other: OTHER } = ADDRESSES
+const { client: HERE, server: SERVER, other: OTHER, direct: DIRECT } = ADDRESSES
 const FAMILIES = [4, 6] as const
+/** Of this computer, and led elsewhere by somebody. */
+const PORT = 9_999
 
 const impossible = whyNoHosts()
 const describeHosts = impossible === undefined ? describe : describe.skip
@@ -69,6 +71,49 @@ describeHosts('a network that hands out', () => {
     } finally {
       await ip(commands.map((command) => command.replace(' add ', ' delete ').replace(' nodad', '')))
     }
+    await lab.end(client)
+  })
+})
+
+describeHosts('a computer whose own port is led elsewhere, by a rule of others (row 41)', () => {
+  const lab = new InterceptionLab()
+
+  beforeAll(() => lab.start())
+  afterEach(() => lab.cleanUp())
+  afterAll(() => lab.close())
+
+  /** Sends to the own port while it leads there, and gives what left. */
+  async function sentTo(target: Readonly<Record<4 | 6, string>>): Promise<string[]> {
+    const translation = (family: 4 | 6, protocol: string) => {
+      const to = family === 4 ? target[4] : `[${target[6]}]`
+      const match = ['-d', HERE[family], '-p', protocol, '--dport', `${PORT}`]
+      return ['OUTPUT', ...match, '-j', 'DNAT', '--to-destination', `${to}:${DRIVER_PORTS.relay}`]
+    }
+    const all = FAMILIES.flatMap((family) => ['tcp', 'udp'].map((protocol) => [family, protocol] as const))
+    const change = async (how: '-A' | '-D'): Promise<void> => {
+      for (const [family, protocol] of all) {
+        const program = family === 4 ? 'iptables' : 'ip6tables'
+        await lab.hosts.run('client', program, ['-w', '-t', 'nat', how, ...translation(family, protocol)])
+      }
+    }
+    await change('-A')
+    const sent = await lab.sentByClient(async () => {
+      for (const family of FAMILIES) {
+        await lab.tcp(HERE[family], PORT, { timeoutMs: 300 })
+        await lab.udp(HERE[family], PORT, { timeoutMs: 300 })
+      }
+    })
+    await change('-D')
+    return sent
+  }
+
+  test('lets nothing out by it, but to direct networks and in a pause', async () => {
+    const { client } = await lab.intercept()
+    expect(await sentTo(OTHER)).toEqual([])
+    expect(await sentTo(DIRECT)).not.toEqual([])
+    client.send({ open: 60 })
+    await client.next((message) => message.opened !== undefined)
+    expect(await sentTo(OTHER)).not.toEqual([])
     await lab.end(client)
   })
 })

@@ -44,6 +44,8 @@ describe('the rules for IPv4', () => {
       '-m owner --gid-owner 7117 -j MARK --set-xmark 0x500/0xff00', // the client's own, by the sending socket
       '-m mark --mark 0x500/0xff00 -j RETURN',
       `-j ${RESTORE}`, // judged before
+      '-p tcp --syn -m conntrack --ctdir ORIGINAL -m mark --mark 0x100/0xff00 -j MARK --set-xmark 0x800/0xff00',
+      '-p tcp --syn -m mark --mark 0x800/0xff00 -m conntrack ! --ctstate INVALID -j NFQUEUE --queue-num 17', // a new one
       '-m mark --mark 0x100/0xff00 -j RETURN',
       '-m mark --mark 0x400/0xff00 -j RETURN',
       '-p tcp --tcp-flags SYN NONE -m mark --mark 0x500/0xff00 -j RETURN', // the rest of an own connection
@@ -133,7 +135,14 @@ describe('the rules for IPv4', () => {
       '-p tcp -m mark --mark 0x400/0xff00 -j DNAT --to-destination 192.0.0.8:7170',
       '-p udp -m mark --mark 0x400/0xff00 -j DNAT --to-destination 192.0.0.8:7170',
     ])
-    expect(texts.SPN_GUARD).toEqual(['-m mark --mark 0x400/0xff00 ! -o lo -j DROP'])
+    expect(texts.SPN_GUARD).toEqual([
+      '-o lo -j RETURN',
+      '-m mark --mark 0x400/0xff00 -j DROP',
+      ...[0x500, 0x100, 0x700, 0x900].map((mark) => `-m mark --mark 0x${mark.toString(16)}/0xff00 -j RETURN`),
+      ...ANSWERS,
+      '-d 198.19.0.0/24 -j RETURN',
+      '-j DROP',
+    ])
   })
 })
 
@@ -214,7 +223,11 @@ describe('the rules for IPv6', () => {
       '-p icmpv6 -j DROP',
       '-m comment --comment other-protocol -j REJECT --reject-with icmp6-adm-prohibited',
     ])
-    for (const chain of ['SPN_KEEP', 'SPN_REDIRECT', 'SPN_GUARD', 'SPN_UNTRACKED']) {
+    expect(difference('SPN_GUARD')).toEqual({
+      more: ['-d 2001:db8:d::/64 -j RETURN'],
+      less: ['-d 198.19.0.0/24 -j RETURN'],
+    })
+    for (const chain of ['SPN_KEEP', 'SPN_REDIRECT', 'SPN_UNTRACKED']) {
       expect(difference(chain)).toEqual({ more: [], less: [] })
     }
   })

@@ -56,7 +56,7 @@ describe('the rules', () => {
   })
 
   test('of a pause let everything out and in, until its end', () => {
-    const time = '-m time --datestop 2026-11-23T15:00:59'
+    const time = '-m time --datestop 2026-11-23T15:00:58'
     for (const family of [4, 6] as const) {
       const { out, into } = exemptions(family, [{ kind: 'everything', untilMs: UNTIL }])
       expect([out.at(-1), into.at(-1)]).toEqual([time, time])
@@ -65,7 +65,7 @@ describe('the rules', () => {
   })
 
   test('of a pause let guests out and in, and keep nothing of it that would pass after its end', () => {
-    const time = '-m time --datestop 2026-11-23T15:00:59'
+    const time = '-m time --datestop 2026-11-23T15:00:58'
     const pause = [{ kind: 'everything', untilMs: UNTIL }] as const
     const rulesWith = (openings: readonly Opening[]) =>
       rulesOf({ ...OPTIONS, openings }, 4).flatMap(({ rules }) => rules)
@@ -81,7 +81,7 @@ describe('the rules', () => {
   test('of a portal let out web pages of its addresses and questions to the resolvers, and nothing in', () => {
     const addresses = ['203.0.113.7', '2001:db8::7'].map((text) => parseIp(text)!)
     const opening: Opening = { kind: 'portal', untilMs: UNTIL, addresses, resolvers: [parseIp('192.0.2.53')!] }
-    const time = '-m time --datestop 2026-11-23T15:00:59'
+    const time = '-m time --datestop 2026-11-23T15:00:58'
     const more = (family: 4 | 6) => exemptions(family, [opening]).out.slice(exemptions(family, []).out.length)
     expect(more(4)).toEqual([
       `-d 203.0.113.7 -p tcp --dport 80 ${time}`,
