@@ -85,23 +85,27 @@ export class FlowJudge {
   /** @param cut called when the rules no longer allow it in the same way. Returns what ends the watch. */
   watch(flow: JudgedFlow, asked: AskedFlow, cut: () => void): () => void {
     const watched: Watched = { flow, cut }
+    const rules = this.#parts.rules()
     this.#watched.add(watched)
-    // The next rules may be about apps, even if those of now are not.
+    // The next rules may be about apps, even if those of now are not. They may be here before the app is known.
     void asked.app.then((app) => {
+      if (!this.#watched.has(watched)) return
       watched.flow = { facts: this.#factsOf(asked, app), judgement: watched.flow.judgement }
+      if (this.#parts.rules() !== rules) this.#judgeAgain(watched)
     })
     return () => void this.#watched.delete(watched)
   }
 
   /** Cuts what the new rules do not let through in the same way. */
   rulesChanged(): void {
-    const rules = this.#parts.rules()
-    for (const watched of [...this.#watched]) {
-      const { facts, judgement: before } = watched.flow
-      const after = rules.judge(facts)
-      if (stillAllowed(before, after)) watched.flow = { facts, judgement: after }
-      else watched.cut()
-    }
+    for (const watched of [...this.#watched]) this.#judgeAgain(watched)
+  }
+
+  #judgeAgain(watched: Watched): void {
+    const { facts, judgement: before } = watched.flow
+    const after = this.#parts.rules().judge(facts)
+    if (stillAllowed(before, after)) watched.flow = { facts, judgement: after }
+    else watched.cut()
   }
 
   #judged(asked: AskedFlow, app: App | undefined): JudgedFlow {
