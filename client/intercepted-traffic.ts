@@ -28,14 +28,14 @@ export interface InterceptedTrafficParts {
   readonly resolver: Pick<DnsResolver, 'answer'>
 }
 
-/** Destinations of one socket that are watched for new rules; the oldest goes on unwatched when it is one more. */
+/** Destinations of one socket that are watched for new rules; the oldest is judged again when it is one more. */
 export const MAX_WATCHED = 1_024
 
 /** A UDP socket of a program, over one circuit. */
 interface OpenSocket {
   readonly forget: (destination: FlowEndpoint) => void
-  /** By destination: what ends the watch. */
-  readonly watched: Map<string, () => void>
+  /** By destination: what ends the watch. With `cut` what goes there is judged again. */
+  readonly watched: Map<string, (cut: boolean) => void>
 }
 
 /** What becomes of all that is intercepted: judged by rules, and brought to circuits, or past them, or nowhere. */
@@ -147,25 +147,22 @@ export class InterceptedTraffic {
     const { watched, forget } = socket
     const { target } = asked
     const to = formatEndpoint(target.address, target.port)
-    watched.get(to)?.()
-    watched.delete(to)
-    for (const [oldest, unwatch] of watched) {
+    watched.get(to)?.(false)
+    for (const end of watched.values()) {
       if (watched.size < MAX_WATCHED) break
-      unwatch()
-      watched.delete(oldest)
+      end(true)
     }
-    watched.set(
-      to,
-      this.#parts.judged.judge.watch(judged, asked, () => {
-        watched.get(to)?.()
-        watched.delete(to)
-        forget(target)
-      }),
-    )
+    if (this.#sockets.get(key) !== socket) return
+    const unwatch = this.#parts.judged.judge.watch(judged, asked, () => watched.get(to)?.(true))
+    watched.set(to, (cut) => {
+      unwatch()
+      watched.delete(to)
+      if (cut) forget(target)
+    })
   }
 
   #forget(key: string): void {
-    for (const unwatch of this.#sockets.get(key)?.watched.values() ?? []) unwatch()
+    for (const end of this.#sockets.get(key)?.watched.values() ?? []) end(false)
     this.#sockets.delete(key)
   }
 
