@@ -3,6 +3,7 @@ import { formatEndpoint, formatIp } from '../shared/base/ip-address.ts'
 import type { App, FindApp } from './apps/app.ts'
 import { type Connector, describeTarget } from './connector.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
+import { guestKey } from './dns-asker.ts'
 import type { AskedFlow, JudgedFlow } from './flow-judge.ts'
 import { tunnelDatagrams } from './intercepted-datagrams.ts'
 import { EchoTunnels } from './intercepted-echoes.ts'
@@ -54,9 +55,10 @@ export class InterceptedTraffic {
   }
 
   takeDatagrams(flow: InterceptedDatagrams): void {
-    const { destination, uid, forwarded } = flow
+    const { source, destination, uid, forwarded } = flow
     const app = this.#appOf(flow, PROTOCOL_UDP)
-    const asked: AskedFlow = { protocol: 'udp', target: { kind: 'ip', ...destination }, app, uid, forwarded }
+    const guest = guestKey(forwarded, source.address)
+    const asked: AskedFlow = { protocol: 'udp', target: { kind: 'ip', ...destination }, app, uid, forwarded, guest }
     this.#parts.judged.judge.judge(asked, (judged) => {
       if (this.#isTunnelled(judged, asked, flow)) this.#tunnelDatagrams(flow, asked, judged)
     })
@@ -69,7 +71,8 @@ export class InterceptedTraffic {
       { ...request, source: { address: request.source, port: 0 }, destination: { address, port: 0 } },
       PROTOCOL_ICMP,
     )
-    const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded }
+    const guest = guestKey(forwarded, request.source)
+    const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded, guest }
     this.#parts.judged.judge.judge(asked, (judged) => {
       if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
     })
@@ -93,7 +96,7 @@ export class InterceptedTraffic {
   async answerName(asked: DnsAsked): Promise<Uint8Array> {
     const { transport, query, uid, forwarded, source } = asked
     const app = await this.#appOf(asked, transport === 'udp' ? PROTOCOL_UDP : PROTOCOL_TCP)
-    const guest = forwarded === undefined ? undefined : `guest ${formatIp(source.address)}`
+    const guest = guestKey(forwarded, source.address)
     const answer = await this.#parts.resolver.answer(
       query,
       { app: guest ?? app?.key, uid, owner: app, forwarded },

@@ -17,11 +17,15 @@ import { NameMemory, type RememberedName } from './name-memory.ts'
 import { siteOf } from './site.ts'
 import type { UpstreamRace } from './upstream-race.ts'
 
-/** Who asks, as far as that is known. */
-export interface DnsAsker {
-  /** What tells one program from another: the path of its file, for example. */
+/** Whom an answer is for, as far as that is known. */
+export interface NameOwner {
+  /** What tells one program, or one guest, from another. */
   readonly app?: string | undefined
   readonly uid?: number | undefined
+}
+
+/** Who asks, as far as that is known. */
+export interface DnsAsker extends NameOwner {
   /** The program itself. */
   readonly owner?: App | undefined
   /** It is of a guest behind this interface. */
@@ -129,7 +133,7 @@ export class DnsResolver {
   }
 
   /** Which name this asker, or else anybody, was given this address for. */
-  nameFor(asker: DnsAsker, address: IpAddress): RememberedName | undefined {
+  nameFor(asker: NameOwner, address: IpAddress): RememberedName | undefined {
     return this.#memory.nameFor(appKey(asker), address, this.#parts.clock.now())
   }
 
@@ -227,7 +231,7 @@ function emptyCounts(): DnsCounts {
 }
 
 /** Programs that are not known are taken apart by their user; all of unknown users together count as one. */
-function appKey({ app, uid }: DnsAsker): string {
+function appKey({ app, uid }: NameOwner): string {
   if (app !== undefined) return `app ${app}`
   return uid === undefined ? 'unknown' : `uid ${uid}`
 }

@@ -4,7 +4,7 @@ import { DatagramFlows } from '../../client/interception/datagram-flows.ts'
 import type { FlowEndpoint, SeenFlow } from '../../client/interception/interception-api.ts'
 import { JudgedConnector } from '../../client/judged-connector.ts'
 import { RuleSet } from '../../client/rules/rule-set.ts'
-import { formatEndpoint } from '../../shared/base/ip-address.ts'
+import { formatEndpoint, formatIp } from '../../shared/base/ip-address.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
 import { ConnectorScene } from '../support/connector-scene.ts'
 import { ip } from '../support/geo-fixtures.ts'
@@ -29,20 +29,33 @@ let flows: DatagramFlows
 /** What the kernel knows, by the port at which datagrams of the flow reach the listener. */
 let known: Map<number, Pick<SeenFlow, 'source' | 'destination'>>
 let log: string[]
+/** Names that addresses were given for, by whom they were given to. */
+let names: Map<string | undefined, string>
 
 beforeEach(() => {
   const onConnect = ({ circuit }: ExitRecord): void => circuit().connected(10)
   scene = new ConnectorScene(new MemoryNetwork(['a', 'b', 'c', 'd', 'e'], { onConnect }), { hops: 3 })
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
-    ...{ rules: () => current, extraPublic: () => [], nameOf: () => undefined, aliasesOf: () => [] },
+    ...{
+      rules: () => current,
+      extraPublic: () => [],
+      nameOf: ({ app }) => names.get(app) ?? names.get(undefined),
+      aliasesOf: () => [],
+    },
   })
   traffic = new InterceptedTraffic({
     ...{ judged, connector: scene.connector },
     findApp: () => Promise.resolve(undefined),
-    resolver: { answer: () => Promise.resolve(undefined) },
+    resolver: {
+      answer: async (_, { app }) => {
+        names.set(app, 'guest.example')
+        return Uint8Array.of(1)
+      },
+    },
   })
   known = new Map()
+  names = new Map()
   log = []
   flows = new DatagramFlows(MAX_WATCHED + 10, {
     identify: ({ peerPort }) => known.get(peerPort),
@@ -147,5 +160,31 @@ describe('a UDP socket of a program', () => {
     await scene.settle()
     send(A, 'judged')
     expect(log.filter((line) => line === `judge ${A_NAME}`)).toHaveLength(2)
+  })
+})
+
+describe('a guest', () => {
+  const ADDRESS = ip('10.0.3.7')
+  const seen = (address: Uint8Array, port: number) => ({
+    ...{ source: { address, port: 5 }, destination: { ...A, port } },
+    ...{ uid: undefined, forwarded: { interface: 'guests0' }, sockets: [] },
+  })
+
+  test('is judged by the names that it was given itself, whatever it does with the address', async () => {
+    change('global:\n  rules: |\n    drop guest.example\n    - other.example')
+    names.set(undefined, 'other.example')
+    await traffic.answerName({ ...seen(ADDRESS, 53), transport: 'udp', query: Uint8Array.of(1) })
+    for (const address of [ADDRESS, ip('10.0.3.8')]) {
+      const flow = seen(address, 443)
+      const refuse = (how: string) => void log.push(`${formatIp(address)} ${how}`)
+      const rest = { refuse, admit: () => {}, direct: () => new TestDirectFlow() }
+      traffic.takeFlow({ ...flow, ...rest })
+      traffic.takeDatagrams({ ...flow, ...rest })
+      const ends = { source: address, destination: A.address }
+      const request = { identifier: 1, sequence: 1, bytes: Uint8Array.of(1), answer: () => {} }
+      traffic.takeEcho({ ...flow, ...ends, ...request, ...rest })
+    }
+    await scene.settle()
+    expect(log.sort()).toEqual([...Array(3).fill('10.0.3.7 drop'), ...Array(3).fill('10.0.3.8 reset')])
   })
 })

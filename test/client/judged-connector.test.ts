@@ -37,7 +37,7 @@ beforeEach(() => {
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
     ...{ rules: () => current, extraPublic: () => extraPublic },
-    nameOf: (owner, uid) => (uid === 1000 ? names.get(owner?.key ?? '') : undefined),
+    nameOf: ({ app: owner, uid }) => (uid === 1000 ? names.get(owner ?? '') : undefined),
     aliasesOf: () => [],
   })
 })
