@@ -238,6 +238,7 @@ export class Client {
 
   #networkChanged(): void {
     this.#parts.log.info('the network changed, or this computer was asleep')
+    this.#dns.resolver.forgetAnswers()
     this.#homeLink.renew()
     if (this.#homeLink.home === undefined) this.#maps.refresh()
   }

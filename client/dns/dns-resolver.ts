@@ -122,8 +122,8 @@ export class DnsResolver {
       refusal === undefined
         ? await this.#find(query, local, app)
         : fresh(failureBody(query.ask.question, DNS_RCODES.refused))
-    const { addresses, aliases, ttlS = 0 } = body
-    this.#memory.remember(app, addresses, { name, aliases }, ttlS, this.#parts.clock.now())
+    const { addresses, aliases } = body
+    this.#memory.remember(app, addresses, { name, aliases }, this.#cache.lifeOf(body), this.#parts.clock.now())
     return answerQuery(query, body, {
       transport,
       ageS: isStale ? this.#options.mostTtlSeconds : ageS,
@@ -143,10 +143,9 @@ export class DnsResolver {
     return { ...this.counts, cachedNow: size, cachedBytes: bytes, upstreams: this.#parts.upstreams.views() }
   }
 
-  /** What one network answered may be wrong in the next. */
-  forget(): void {
+  /** What servers of one network answered may be wrong in the next. Programs keep addresses, so that these keep names. */
+  forgetAnswers(): void {
     this.#cache.clear()
-    this.#memory.clear()
   }
 
   /** To be called about once a second. */

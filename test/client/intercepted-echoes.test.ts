@@ -1,5 +1,10 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { type EchoCircuitSink, EchoTunnels, MAX_ECHO_CIRCUITS, MAX_UNANSWERED } from '../../client/intercepted-echoes.ts'
+import {
+  type EchoCircuitSink,
+  EchoTunnels,
+  MAX_ECHO_CIRCUITS,
+  MAX_UNANSWERED,
+} from '../../client/intercepted-echoes.ts'
 import { utf8 } from '../../shared/base/bytes.ts'
 import { formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import { isPublicIp } from '../../shared/base/ip-scope.ts'
