@@ -1,6 +1,5 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import type { IpAddress } from '../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
@@ -9,7 +8,7 @@ import { DirectoryClient, type HttpSend } from '../shared/map/directory-client.t
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
-import { type App, type FindApp, unknownApp } from './apps/app.ts'
+import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
 import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
@@ -17,8 +16,8 @@ import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
 import { DaemonPid } from './control/daemon-pid.ts'
+import type { DnsResolver } from './dns/dns-resolver.ts'
 import { DnsService } from './dns/dns-service.ts'
-import type { RememberedName } from './dns/name-memory.ts'
 import { askerOf } from './dns-asker.ts'
 import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
@@ -89,9 +88,8 @@ export class Client {
     const networkId = network.id
     const map = (): HubMap => this.#maps.map
     const findApp = parts.apps?.find ?? unknownApp
-    const nameFor = (app: App | undefined, uid: number | undefined, address: IpAddress): RememberedName | undefined =>
-      this.#dns.resolver.nameFor({ app: app?.key, uid }, address)
-    const nameOf: JudgedConnectorParts['nameOf'] = (...who) => nameFor(...who)?.name
+    const nameFor: DnsResolver['nameFor'] = (...whose) => this.#dns.resolver.nameFor(...whose)
+    const nameOf: JudgedConnectorParts['nameOf'] = (...whose) => nameFor(...whose)?.name
     this.#homeLink = new HomeLink({
       ...{ networkId, clock, random, map, transport: options.transport, log: log.part('home') },
       homes: new HomeStore(files.stateDir),
@@ -133,7 +131,7 @@ export class Client {
     const standing = noRules(locator)
     this.#judged = new JudgedConnector({
       ...{ connector: this.#connector, connections: this.#connections, nameOf },
-      aliasesOf: (...who) => nameFor(...who)?.aliases ?? [],
+      aliasesOf: (...whose) => nameFor(...whose)?.aliases ?? [],
       rules: () => this.#rulesFile?.rules ?? standing,
       extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
     })
@@ -240,6 +238,7 @@ export class Client {
 
   #networkChanged(): void {
     this.#parts.log.info('the network changed, or this computer was asleep')
+    this.#dns.resolver.forgetAnswers()
     this.#homeLink.renew()
     if (this.#homeLink.home === undefined) this.#maps.refresh()
   }

@@ -15,6 +15,7 @@ import type { HubMap } from '../shared/map/signed-map.ts'
 import type { App } from './apps/app.ts'
 import { Association, type AssociationSink, type Datagrams } from './association.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
+import type { NameOwner } from './dns/dns-resolver.ts'
 import { Echo, type EchoSink } from './echo.ts'
 import type { Home, HomeLink } from './home-link.ts'
 import { choosePath } from './navigator/choose-path.ts'
@@ -30,8 +31,8 @@ export interface ConnectorParts {
   readonly homeLink: HomeLink
   readonly locator: Locator
   readonly connections: ConnectionList
-  /** The name that this app, or this user, was given the address for. */
-  readonly nameOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => string | undefined
+  /** The name that this app was given the address for; if none, that anybody was. */
+  readonly nameOf: (owner: NameOwner, address: IpAddress) => string | undefined
   /** @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
   /** Resolves when the time of the network was asked for again, or cannot be. */
@@ -177,7 +178,7 @@ export class Connector implements TunnelOpener {
     const tunnel = new PendingTunnel()
     const id = connections.add(request.by, describe(request))
     void request.app?.then((found) => {
-      const name = request.near.kind === 'ip' ? nameOf(found, undefined, request.near.address) : undefined
+      const name = request.near.kind === 'ip' ? nameOf({ app: found?.key }, request.near.address) : undefined
       connections.setApp(id, found, name)
     })
     void this.#open(request, id, sink, tunnel)

@@ -1,8 +1,13 @@
-import { endpointOf, type IpAddress } from '../shared/base/ip-address.ts'
+import { endpointOf, formatIp, type IpAddress } from '../shared/base/ip-address.ts'
 import type { FindApp } from './apps/app.ts'
 import type { DnsSender } from './dns/dns-listener.ts'
 import type { DnsAsker } from './dns/dns-resolver.ts'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
+
+/** What tells a guest from others, by his address: his programs are not of this computer. Undefined for its own. */
+export function guestKey(forwarded: DnsAsker['forwarded'], address: IpAddress): string | undefined {
+  return forwarded === undefined ? undefined : `guest ${formatIp(address)}`
+}
 
 /** Which app asks the resolver at this address and port. */
 export async function askerOf(

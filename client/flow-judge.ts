@@ -1,6 +1,7 @@
 import type { IpAddress, IpRange } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App } from './apps/app.ts'
+import type { NameOwner } from './dns/dns-resolver.ts'
 import {
   type AppFacts,
   type Direction,
@@ -18,10 +19,10 @@ export interface FlowJudgeParts {
   readonly rules: () => RuleSet
   /** Addresses that the network takes for public although they are not. */
   readonly extraPublic: () => readonly IpRange[]
-  /** The name that this app, or this user, was given the address for. */
-  readonly nameOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => string | undefined
+  /** The name that this app, user or guest was given the address for; if none, that anybody was. */
+  readonly nameOf: (owner: NameOwner, address: IpAddress) => string | undefined
   /** What that name is an alias for. */
-  readonly aliasesOf: (app: App | undefined, uid: number | undefined, address: IpAddress) => readonly string[]
+  readonly aliasesOf: (owner: NameOwner, address: IpAddress) => readonly string[]
 }
 
 /** A flow that begins. */
@@ -36,6 +37,8 @@ export interface AskedFlow {
   readonly incoming?: boolean
   /** It is of a guest behind this interface. */
   readonly forwarded?: { readonly interface: string } | undefined
+  /** What tells that guest from others. */
+  readonly guest?: string | undefined
 }
 
 /** A flow and what becomes of it. */
@@ -85,23 +88,27 @@ export class FlowJudge {
   /** @param cut called when the rules no longer allow it in the same way. Returns what ends the watch. */
   watch(flow: JudgedFlow, asked: AskedFlow, cut: () => void): () => void {
     const watched: Watched = { flow, cut }
+    const rules = this.#parts.rules()
     this.#watched.add(watched)
-    // The next rules may be about apps, even if those of now are not.
+    // The next rules may be about apps, even if those of now are not. They may be here before the app is known.
     void asked.app.then((app) => {
+      if (!this.#watched.has(watched)) return
       watched.flow = { facts: this.#factsOf(asked, app), judgement: watched.flow.judgement }
+      if (this.#parts.rules() !== rules) this.#judgeAgain(watched)
     })
     return () => void this.#watched.delete(watched)
   }
 
   /** Cuts what the new rules do not let through in the same way. */
   rulesChanged(): void {
-    const rules = this.#parts.rules()
-    for (const watched of [...this.#watched]) {
-      const { facts, judgement: before } = watched.flow
-      const after = rules.judge(facts)
-      if (stillAllowed(before, after)) watched.flow = { facts, judgement: after }
-      else watched.cut()
-    }
+    for (const watched of [...this.#watched]) this.#judgeAgain(watched)
+  }
+
+  #judgeAgain(watched: Watched): void {
+    const { facts, judgement: before } = watched.flow
+    const after = this.#parts.rules().judge(facts)
+    if (stillAllowed(before, after)) watched.flow = { facts, judgement: after }
+    else watched.cut()
   }
 
   #judged(asked: AskedFlow, app: App | undefined): JudgedFlow {
@@ -109,7 +116,9 @@ export class FlowJudge {
     return { facts, judgement: this.#parts.rules().judge(facts) }
   }
 
-  #factsOf({ protocol, target, uid, incoming, forwarded }: AskedFlow, found: App | undefined): FlowFacts {
+  #factsOf(asked: AskedFlow, found: App | undefined): FlowFacts {
+    const { protocol, target, uid, incoming, forwarded } = asked
+    const owner = nameOwner(asked, found)
     const app: AppFacts | undefined = found ?? (uid === undefined ? undefined : { uid })
     const address = target.kind === 'ip' ? target.address : undefined
     return {
@@ -118,12 +127,17 @@ export class FlowJudge {
       ...(target.kind === 'name'
         ? { name: plainName(target.name), nameGiven: true }
         : {
-            name: this.#parts.nameOf(found, uid, target.address),
-            aliases: this.#parts.aliasesOf(found, uid, target.address),
+            name: this.#parts.nameOf(owner, target.address),
+            aliases: this.#parts.aliasesOf(owner, target.address),
           }),
       scope: flowScope(address, this.#parts.extraPublic()),
     }
   }
+}
+
+/** Whose names count for this flow. */
+export function nameOwner({ uid, guest }: AskedFlow, app: App | undefined): NameOwner {
+  return { app: guest ?? app?.key, uid }
 }
 
 function directionOf(incoming: AskedFlow['incoming'], forwarded: AskedFlow['forwarded']): Direction {

@@ -26,10 +26,12 @@ export interface EchoRoutes {
 
 /** Pings that run at the same time; the oldest ends for one more. */
 export const MAX_ECHO_CIRCUITS = 64
+/** Requests of one ping without an answer; the oldest is given up for one more. Interception gives them up in time, too. */
+export const MAX_UNANSWERED = 64
 
 interface Ping {
   circuit: EchoCircuit | undefined
-  /** Requests without an answer, by their sequence number. Interception bounds how many wait. */
+  /** Requests without an answer, by their sequence number, the oldest first. */
   readonly waiting: Map<number, InterceptedEcho>
 }
 
@@ -49,7 +51,8 @@ export class EchoTunnels {
     if (!this.#routes.isPublic(destination)) return request.refuse('reset')
     const key = `${formatIp(source)} ${formatIp(destination)} ${identifier}`
     const ping = this.#pings.get(key) ?? this.#open(key, destination, app)
-    ping.waiting.get(sequence)?.refuse('drop')
+    giveUp(ping, sequence)
+    if (ping.waiting.size >= MAX_UNANSWERED) giveUp(ping, ping.waiting.keys().next().value as number)
     ping.waiting.set(sequence, request)
     ping.circuit?.send(sequence, bytes)
   }
@@ -80,4 +83,9 @@ export class EchoTunnels {
     this.#pings.delete(key)
     for (const request of ping?.waiting.values() ?? []) request.refuse('unreachable')
   }
+}
+
+function giveUp({ waiting }: Ping, sequence: number): void {
+  waiting.get(sequence)?.refuse('drop')
+  waiting.delete(sequence)
 }

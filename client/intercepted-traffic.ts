@@ -3,6 +3,7 @@ import { formatEndpoint, formatIp } from '../shared/base/ip-address.ts'
 import type { App, FindApp } from './apps/app.ts'
 import { type Connector, describeTarget } from './connector.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
+import { guestKey } from './dns-asker.ts'
 import type { AskedFlow, JudgedFlow } from './flow-judge.ts'
 import { tunnelDatagrams } from './intercepted-datagrams.ts'
 import { EchoTunnels } from './intercepted-echoes.ts'
@@ -28,14 +29,14 @@ export interface InterceptedTrafficParts {
   readonly resolver: Pick<DnsResolver, 'answer'>
 }
 
-/** Destinations of one socket that are watched for new rules; the oldest goes on unwatched when it is one more. */
+/** Destinations of one socket that are watched for new rules; the oldest is judged again when it is one more. */
 export const MAX_WATCHED = 1_024
 
 /** A UDP socket of a program, over one circuit. */
 interface OpenSocket {
   readonly forget: (destination: FlowEndpoint) => void
-  /** By destination: what ends the watch. */
-  readonly watched: Map<string, () => void>
+  /** By destination: what ends the watch. With `cut` what goes there is judged again. */
+  readonly watched: Map<string, (cut: boolean) => void>
 }
 
 /** What becomes of all that is intercepted: judged by rules, and brought to circuits, or past them, or nowhere. */
@@ -54,9 +55,10 @@ export class InterceptedTraffic {
   }
 
   takeDatagrams(flow: InterceptedDatagrams): void {
-    const { destination, uid, forwarded } = flow
+    const { source, destination, uid, forwarded } = flow
     const app = this.#appOf(flow, PROTOCOL_UDP)
-    const asked: AskedFlow = { protocol: 'udp', target: { kind: 'ip', ...destination }, app, uid, forwarded }
+    const guest = guestKey(forwarded, source.address)
+    const asked: AskedFlow = { protocol: 'udp', target: { kind: 'ip', ...destination }, app, uid, forwarded, guest }
     this.#parts.judged.judge.judge(asked, (judged) => {
       if (this.#isTunnelled(judged, asked, flow)) this.#tunnelDatagrams(flow, asked, judged)
     })
@@ -69,7 +71,8 @@ export class InterceptedTraffic {
       { ...request, source: { address: request.source, port: 0 }, destination: { address, port: 0 } },
       PROTOCOL_ICMP,
     )
-    const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded }
+    const guest = guestKey(forwarded, request.source)
+    const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded, guest }
     this.#parts.judged.judge.judge(asked, (judged) => {
       if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
     })
@@ -93,7 +96,7 @@ export class InterceptedTraffic {
   async answerName(asked: DnsAsked): Promise<Uint8Array> {
     const { transport, query, uid, forwarded, source } = asked
     const app = await this.#appOf(asked, transport === 'udp' ? PROTOCOL_UDP : PROTOCOL_TCP)
-    const guest = forwarded === undefined ? undefined : `guest ${formatIp(source.address)}`
+    const guest = guestKey(forwarded, source.address)
     const answer = await this.#parts.resolver.answer(
       query,
       { app: guest ?? app?.key, uid, owner: app, forwarded },
@@ -147,25 +150,22 @@ export class InterceptedTraffic {
     const { watched, forget } = socket
     const { target } = asked
     const to = formatEndpoint(target.address, target.port)
-    watched.get(to)?.()
-    watched.delete(to)
-    for (const [oldest, unwatch] of watched) {
+    watched.get(to)?.(false)
+    for (const end of watched.values()) {
       if (watched.size < MAX_WATCHED) break
-      unwatch()
-      watched.delete(oldest)
+      end(true)
     }
-    watched.set(
-      to,
-      this.#parts.judged.judge.watch(judged, asked, () => {
-        watched.get(to)?.()
-        watched.delete(to)
-        forget(target)
-      }),
-    )
+    if (this.#sockets.get(key) !== socket) return
+    const unwatch = this.#parts.judged.judge.watch(judged, asked, () => watched.get(to)?.(true))
+    watched.set(to, (cut) => {
+      unwatch()
+      watched.delete(to)
+      if (cut) forget(target)
+    })
   }
 
   #forget(key: string): void {
-    for (const unwatch of this.#sockets.get(key)?.watched.values() ?? []) unwatch()
+    for (const end of this.#sockets.get(key)?.watched.values() ?? []) end(false)
     this.#sockets.delete(key)
   }
 

@@ -33,7 +33,8 @@ interface Peer {
 
 /**
  * One UDP socket of an app, each of whose peers is judged with the first datagram to it. Peers whose rules ask for the same
- * path share a port at an exit. When new rules forbid one of them, the whole socket begins anew, with other ports.
+ * path share a port at an exit. When new rules forbid one of them, the whole socket begins anew, with other ports; a peer
+ * that was refused before is judged again with the next datagram to it.
  */
 export class JudgedAssociation implements Datagrams {
   readonly #parts: JudgedAssociationParts
@@ -84,16 +85,17 @@ export class JudgedAssociation implements Datagrams {
     this.#peers.set(key, peer)
     const asked: AskedFlow = { protocol: 'udp', target, app: this.#parts.app }
     this.#parts.judge.judge(asked, (flow) => {
-      if (this.#peers.get(key) === peer) this.#decide(peer, flow, asked)
+      if (this.#peers.get(key) === peer) this.#decide(key, peer, flow, asked)
     })
     return peer
   }
 
-  #decide(peer: Peer, flow: JudgedFlow, asked: AskedFlow): void {
+  #decide(key: string, peer: Peer, flow: JudgedFlow, asked: AskedFlow): void {
     const { target, waiting = [] } = peer
     const { judgement } = flow
     peer.waiting = undefined
-    peer.unwatch = this.#parts.judge.watch(flow, asked, () => this.close())
+    const isTunnelled = judgement.verdict === 'tunnel'
+    peer.unwatch = this.#parts.judge.watch(flow, asked, () => (isTunnelled ? this.close() : this.#forget(key, peer)))
     if (judgement.verdict !== 'tunnel') {
       const code = ruleFault(judgement.verdict)
       this.#parts.refused(asked, code)
@@ -104,6 +106,11 @@ export class JudgedAssociation implements Datagrams {
     peer.datagrams = datagrams
     const to = target.kind === 'ip' ? target.address : target.name
     for (const bytes of waiting) datagrams.send(to, target.port, bytes)
+  }
+
+  #forget(key: string, peer: Peer): void {
+    peer.unwatch()
+    if (this.#peers.get(key) === peer) this.#peers.delete(key)
   }
 
   #with(wish: RuleWish): Datagrams {

@@ -7,7 +7,8 @@ import type { ConnectionList, ConnectionView } from './connection-list.ts'
 import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
 import { DirectFlows } from './direct-flows.ts'
 import type { DnsAsker, NameRefusal } from './dns/dns-resolver.ts'
-import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow } from './flow-judge.ts'
+import { guestKey } from './dns-asker.ts'
+import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow, nameOwner } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
 import { JudgedAssociation } from './judged-association.ts'
@@ -52,8 +53,9 @@ export class JudgedConnector implements TunnelOpener {
   }
 
   takeFlow(flow: InterceptedFlow, app: Promise<App | undefined>): void {
-    const { destination, uid, forwarded } = flow
-    const asked: AskedFlow = { protocol: 'tcp', target: { kind: 'ip', ...destination }, app, uid, forwarded }
+    const { source, destination, uid, forwarded } = flow
+    const guest = guestKey(forwarded, source.address)
+    const asked: AskedFlow = { protocol: 'tcp', target: { kind: 'ip', ...destination }, app, uid, forwarded, guest }
     this.judge.judge(asked, (judged) => {
       if (judged.judgement.verdict === 'direct') return this.direct.add(judged, asked, flow.direct())
       tunnelFlow(flow, { open: (_, by, sink) => this.#open(judged, asked, by, sink) }, app)
@@ -108,12 +110,14 @@ export class JudgedConnector implements TunnelOpener {
   }
 
   /** For the list of connections: one that is none. */
-  listRefused(code: FaultCode, { target, app, uid }: AskedFlow, text: string, by: ConnectionView['by']): void {
+  listRefused(code: FaultCode, asked: AskedFlow, text: string, by: ConnectionView['by']): void {
+    const { target, app } = asked
     const { connections, nameOf } = this.#parts
     const id = connections.add(by, text)
     connections.end(id, code)
     void app.then((found) => {
-      connections.setApp(id, found, target.kind === 'ip' ? nameOf(found, uid, target.address) : undefined)
+      const name = target.kind === 'ip' ? nameOf(nameOwner(asked, found), target.address) : undefined
+      connections.setApp(id, found, name)
     })
   }
 }

@@ -27,8 +27,8 @@ export class ExitAssociation implements ExitSink {
   readonly #parts: AssociationParts
   readonly #peers: UdpPeers
   readonly #sockets = new Map<IpFamily, UdpSocket>()
-  /** What names stand for as long as the association lives: its peers stay who they are. */
-  readonly #names = new Map<string, Promise<IpAddress | FaultCode>>()
+  /** What names stand for as long as the association lives: its peers stay who they are. A promise while that is asked. */
+  readonly #names = new Map<string, IpAddress | Promise<IpAddress | FaultCode>>()
   #waitingForNames = 0
   #lane: PacketLane | undefined
   #lateBefore = 0
@@ -96,6 +96,7 @@ export class ExitAssociation implements ExitSink {
   #sendToName(peer: Target & { kind: 'name' }, bytes: Uint8Array): void {
     const name = peer.name.toLowerCase()
     const known = this.#names.get(name)
+    if (known instanceof Uint8Array) return this.#send(peer, known, bytes)
     const isFull = this.#waitingForNames >= MAX_WAITING_FOR_NAMES || (!known && this.#names.size >= MAX_NAMES)
     if (isFull) return this.#count('congested')
     const found = known ?? this.#resolve(name, peer.port)
@@ -104,6 +105,7 @@ export class ExitAssociation implements ExitSink {
     void found.then((address) => {
       this.#waitingForNames--
       if (this.#over) return
+      if (typeof address !== 'string') this.#names.set(name, address)
       if (typeof address === 'string') this.#refuse(peer, address)
       else this.#send(peer, address, bytes)
     })

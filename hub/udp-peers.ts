@@ -51,11 +51,7 @@ export class UdpPeers {
   /** Where the datagram goes, or why it does not: `unanswered` is no fault of the peer's, and the client is not told. */
   admit(address: IpAddress, port: number, bytes: number, now: number): Peer | FaultCode | 'unanswered' {
     const peer = this.#peer(address, port, now)
-    const facts = this.#facts()
-    if (peer.facts !== facts) {
-      peer.facts = facts
-      peer.refusal = datagramRefusal(facts, address, port)
-    }
+    this.#checkAgain(peer)
     if (peer.refusal !== undefined) return peer.refusal
     if (peer.answered) return peer
     const cost = bytes + HEADER_BYTES
@@ -70,7 +66,16 @@ export class UdpPeers {
     const peer = this.#known.get(keyOf(address, port))
     if (peer === undefined) return datagramRefusal(this.#facts(), address, port) === undefined
     peer.answered = true
+    this.#checkAgain(peer)
     return peer.refusal === undefined
+  }
+
+  /** If the facts are others than those by which it was judged. */
+  #checkAgain(peer: Known): void {
+    const facts = this.#facts()
+    if (peer.facts === facts) return
+    peer.facts = facts
+    peer.refusal = datagramRefusal(facts, peer.address, peer.port)
   }
 
   /** The peer, as the last of those that were used. */

@@ -21,7 +21,11 @@ const CONTAINERS: readonly (readonly [RegExp, string])[] = [
   [/^lxc\.payload\.([\w.-]+)$/, 'lxc'],
 ]
 /** The folder in front of a bare id. */
-const CONTAINER_FOLDERS: Readonly<Record<string, string>> = { docker: 'docker', default: 'containerd', lxc: 'lxc' }
+const CONTAINER_FOLDERS: ReadonlyMap<string, string> = new Map([
+  ['docker', 'docker'],
+  ['default', 'containerd'],
+  ['lxc', 'lxc'],
+])
 
 const UNIT = /\.(service|scope)$/
 /** Those of the user's service manager and of logins hold everything that a user runs. */
@@ -54,7 +58,7 @@ function containerOf(part: string, folder: string | undefined): string | undefin
     const id = pattern.exec(part)?.[1]
     if (id !== undefined) return `${engine}:${id}`
   }
-  const engine = folder === undefined ? undefined : CONTAINER_FOLDERS[folder]
+  const engine = folder === undefined ? undefined : CONTAINER_FOLDERS.get(folder)
   if (engine === 'lxc') return /^[\w.-]+$/.test(part) ? `lxc:${part}` : undefined
   return engine !== undefined && new RegExp(`^${CONTAINER_ID}$`).test(part) ? `${engine}:${part}` : undefined
 }

@@ -28,7 +28,9 @@ export function explain(rules: RuleSet, facts: FlowFacts): Explanation {
   if (verdict === 'tunnel' && facts.scope !== 'public')
     notes.push(`the network carries public addresses only, and this one is ${facts.scope}: it is refused`)
   if (isQuestionForNames(facts))
-    notes.push('where the client intercepts, its own resolver answers questions for names, whatever the rules say')
+    notes.push(
+      'where the client intercepts, its own resolver answers questions for names, or refuses those that rules forbid',
+    )
   const unmet = verdict === 'tunnel' ? unhonourable(wish) : []
   if (unmet.length > 0) notes.push(`this version can not choose such a path (${unmet.join(', ')}): it is blocked`)
   return { verdict, wish, rule: rule.text, place: rule.place, layer, why, notes }

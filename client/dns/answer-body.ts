@@ -23,6 +23,12 @@ export interface AnswerBody {
 
 /** What is taken over of the flags of name servers: not that they checked signatures, which nobody here has seen. */
 const KEPT_FLAGS = DNS_FLAGS.response | 0x0f
+/** Where the numbers of records stand in the header. */
+const COUNTS = [
+  ['answer', 6],
+  ['authority', 8],
+  ['additional', 10],
+] as const
 /** SOA: minimum TTL, the last field (RFC 2308, section 4). */
 const SOA_LEAST_BYTES = 22
 
@@ -38,11 +44,11 @@ export function bodyOf(response: Uint8Array, message: DnsMessage): AnswerBody {
   const view = new DataView(bytes.buffer)
   view.setUint16(0, 0)
   view.setUint16(2, message.flags & KEPT_FLAGS)
-  view.setUint16(10, records.filter(({ section }) => section === 'additional').length)
+  for (const [section, at] of COUNTS) view.setUint16(at, records.filter((record) => record.section === section).length)
   return {
     bytes,
     ttlsAt: records.map(({ ttlAt }) => ttlAt),
-    addresses: addressesIn(bytes, message),
+    addresses: addressesIn(bytes, { ...message, records }),
     aliases: ownersBesides(message.questions[0]?.name, records),
     rcode: message.rcode,
     isAbsence,

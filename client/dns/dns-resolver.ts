@@ -17,11 +17,15 @@ import { NameMemory, type RememberedName } from './name-memory.ts'
 import { siteOf } from './site.ts'
 import type { UpstreamRace } from './upstream-race.ts'
 
-/** Who asks, as far as that is known. */
-export interface DnsAsker {
-  /** What tells one program from another: the path of its file, for example. */
+/** Whom an answer is for, as far as that is known. */
+export interface NameOwner {
+  /** What tells one program, or one guest, from another. */
   readonly app?: string | undefined
   readonly uid?: number | undefined
+}
+
+/** Who asks, as far as that is known. */
+export interface DnsAsker extends NameOwner {
   /** The program itself. */
   readonly owner?: App | undefined
   /** It is of a guest behind this interface. */
@@ -118,8 +122,8 @@ export class DnsResolver {
       refusal === undefined
         ? await this.#find(query, local, app)
         : fresh(failureBody(query.ask.question, DNS_RCODES.refused))
-    const { addresses, aliases, ttlS = 0 } = body
-    this.#memory.remember(app, addresses, { name, aliases }, ttlS, this.#parts.clock.now())
+    const { addresses, aliases } = body
+    this.#memory.remember(app, addresses, { name, aliases }, this.#cache.lifeOf(body), this.#parts.clock.now())
     return answerQuery(query, body, {
       transport,
       ageS: isStale ? this.#options.mostTtlSeconds : ageS,
@@ -129,7 +133,7 @@ export class DnsResolver {
   }
 
   /** Which name this asker, or else anybody, was given this address for. */
-  nameFor(asker: DnsAsker, address: IpAddress): RememberedName | undefined {
+  nameFor(asker: NameOwner, address: IpAddress): RememberedName | undefined {
     return this.#memory.nameFor(appKey(asker), address, this.#parts.clock.now())
   }
 
@@ -139,10 +143,9 @@ export class DnsResolver {
     return { ...this.counts, cachedNow: size, cachedBytes: bytes, upstreams: this.#parts.upstreams.views() }
   }
 
-  /** What one network answered may be wrong in the next. */
-  forget(): void {
+  /** What servers of one network answered may be wrong in the next. Programs keep addresses, so that these keep names. */
+  forgetAnswers(): void {
     this.#cache.clear()
-    this.#memory.clear()
   }
 
   /** To be called about once a second. */
@@ -227,7 +230,7 @@ function emptyCounts(): DnsCounts {
 }
 
 /** Programs that are not known are taken apart by their user; all of unknown users together count as one. */
-function appKey({ app, uid }: DnsAsker): string {
+function appKey({ app, uid }: NameOwner): string {
   if (app !== undefined) return `app ${app}`
   return uid === undefined ? 'unknown' : `uid ${uid}`
 }

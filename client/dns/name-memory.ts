@@ -68,11 +68,6 @@ export class NameMemory {
     const other = valid(this.#anyone, key, now)
     return other && { name: other.name, aliases: other.aliases, isGuess: true }
   }
-
-  clear(): void {
-    this.#apps.clear()
-    this.#anyone.clear()
-  }
 }
 
 /** Puts it behind all others; the first makes room. */

@@ -2,11 +2,12 @@ import { concatBytes } from '../../shared/base/bytes.ts'
 import type { MonotonicClock } from '../../shared/base/clock.ts'
 import { asFault, Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
-import { leadsInside } from '../../shared/dns/answer-guard.ts'
+import { leadsInside, leadsToItself } from '../../shared/dns/answer-guard.ts'
 import { DNS_HEADER_BYTES, DNS_RCODES } from '../../shared/dns/dns-codes.ts'
 import { type DnsMessage, readMessage } from '../../shared/dns/dns-message.ts'
 import type { DnsAsk } from '../../shared/dns/dns-query.ts'
 import { type AnswerBody, bodyOf } from './answer-body.ts'
+import { emptyBody } from './local-body.ts'
 import type { Upstream } from './upstream.ts'
 import { UpstreamChoice } from './upstream-choice.ts'
 
@@ -140,10 +141,11 @@ export class UpstreamRace {
   /** @throws Fault encoding-invalid */
   #read(response: Uint8Array): AnswerBody {
     const message = readMessage(response)
-    if (message === undefined) throw new Fault('encoding-invalid')
-    return leadsInside(response, message, this.#parts.addressScope())
-      ? withoutRecords(response, message)
-      : bodyOf(response, message)
+    const question = message?.questions[0]
+    if (message === undefined || question === undefined) throw new Fault('encoding-invalid')
+    if (leadsInside(response, message, this.#parts.addressScope())) return withoutRecords(response, message)
+    // A filter says so that nobody shall go there.
+    return leadsToItself(response, message) ? emptyBody(question, DNS_RCODES.noError) : bodyOf(response, message)
   }
 }
 

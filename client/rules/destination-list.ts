@@ -85,8 +85,8 @@ const USUAL_CHARS = 200
 
 function nameOf(entry: string): string | undefined {
   if (entry.length <= USUAL_CHARS && USUAL_NAME.test(entry)) return entry
-  const name = plainName(entry.startsWith('.') ? entry.slice(1) : entry)
-  return isHostName(name) ? name : undefined
+  const name = entry.startsWith('.') ? entry.slice(1) : entry
+  return isHostName(name) ? plainName(name) : undefined
 }
 
 function insteadOf(entry: string): string {

@@ -63,11 +63,12 @@ export function readRules(text: string, file: string): ReadRules {
 type Tell = (line: number, text: string) => void
 
 const QUOTES = 'a text that begins with * or & needs quotes; write "*"'
+const SEVERAL = 'another document begins behind a line --- or ...; write one, what is behind would not be read'
 const TOO_DEEP = 'lists are nested too deeply; a list of rules is one level deep'
 
 /** Undefined if it is no YAML, or has what could make a short text large or strange. */
 function parseYaml(text: string, lineCounter: LineCounter, tell: Tell): Document | undefined {
-  const options = { lineCounter, prettyErrors: false, merge: false, stringKeys: true, logLevel: 'silent' } as const
+  const options = { lineCounter, prettyErrors: false, merge: false, stringKeys: true } as const
   const told = new Set<string>()
   const tellAt = (offset: number, message: string): void => {
     const { line } = lineCounter.linePos(offset)
@@ -95,6 +96,7 @@ function parseYaml(text: string, lineCounter: LineCounter, tell: Tell): Document
 
 function yamlMistake(message: string): string {
   if (/alias|anchor/i.test(message)) return QUOTES
+  if (/multiple documents/.test(message)) return SEVERAL
   return /call stack/.test(message) ? TOO_DEEP : `this is no YAML: ${message}`
 }
 

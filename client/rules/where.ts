@@ -84,7 +84,7 @@ function parseNames(text: string): Where | Mistaken {
   const name = below ? plain.slice(1) : plain
   if (!below && /^[a-z]{2}$/.test(name))
     return { mistake: `"${text}" is no whole name; write C:${name.toUpperCase()} for a country` }
-  if (isHostName(name)) return { kind: 'name', name, below }
+  if (isHostName(below ? text.slice(1) : text)) return { kind: 'name', name, below }
   // A name with stars in it is one if it is one without them.
   const bare = plain.replaceAll('*', 'a')
   if (plain.includes('*') && !below && isHostName(bare.startsWith('.') ? bare.slice(1) : bare)) {

@@ -7,6 +7,8 @@ export const DNS_TYPES = {
   hinfo: 13,
   aaaa: 28,
   opt: 41,
+  svcb: 64,
+  https: 65,
   ixfr: 251,
   axfr: 252,
   mailb: 253,

@@ -1,4 +1,5 @@
-import { CLASS_IN, DNS_FLAGS, DNS_HEADER_BYTES, DNS_TYPES, OPCODE_QUERY } from './dns-codes.ts'
+import { DNS_FLAGS, DNS_HEADER_BYTES, DNS_TYPES, OPCODE_QUERY } from './dns-codes.ts'
+import { serviceHints } from './service-hints.ts'
 
 /** Lower case, without the last dot; the root is empty. Bytes that are not plain stand as `\ddd`, dots in labels too. */
 export type DnsName = string
@@ -147,11 +148,16 @@ export function answersQuestion(message: DnsMessage, { name, type, class: class_
   return message.questions.length === 1 && first?.name === name && first.type === type && first.class === class_
 }
 
-/** Data of the records of addresses in the answer: 4 or 16 bytes each. Views into `bytes`. */
+/**
+ * Addresses in the answer, 4 or 16 bytes each: of records of addresses and of services. Of any class, which not every
+ * program looks at. Views into `bytes`.
+ */
 export function addressesIn(bytes: Uint8Array, message: DnsMessage): Uint8Array[] {
-  return message.records.flatMap(({ section, type, class: class_, dataAt, end }) => {
+  return message.records.flatMap(({ section, type, dataAt, end }) => {
+    if (section !== 'answer') return []
+    const data = bytes.subarray(dataAt, end)
+    if (type === DNS_TYPES.svcb || type === DNS_TYPES.https) return serviceHints(data)
     const wanted = type === DNS_TYPES.a ? 4 : type === DNS_TYPES.aaaa ? 16 : 0
-    const fits = section === 'answer' && class_ === CLASS_IN && end - dataAt === wanted
-    return wanted > 0 && fits ? [bytes.subarray(dataAt, end)] : []
+    return wanted > 0 && data.length === wanted ? [data] : []
   })
 }

@@ -12,10 +12,14 @@ import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { type Log, silentLog } from '../../shared/base/log.ts'
 import { systemRandom } from '../../shared/base/random.ts'
+import { askNameServers } from '../../shared/dns/plain-query.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
+import { freePort } from '../net/free-port.ts'
+import { askFor } from '../support/dns-questions.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { networkWith } from '../support/map-fixtures.ts'
 import { until } from '../support/until.ts'
+import { ZoneServer } from '../support/zone-server.ts'
 
 const { network } = networkWith(1, 1)
 
@@ -58,12 +62,12 @@ function takeInterception({ onFailure }: InterceptionParts): Interception {
 
 const log: Log = { ...silentLog, warn: (message) => void warnings.push(message), part: () => silentLog }
 
-function client({ intercepts = true, url = 'http://192.0.2.1' } = {}): Client {
-  const options = clientOptionsSchema.parse({ networkFile: 'n', stateDir: folder, socks: null })
+function client({ intercepts = true, url = 'http://192.0.2.1', dns = {}, wallClock = Date.now } = {}): Client {
+  const options = clientOptionsSchema.parse({ networkFile: 'n', stateDir: folder, socks: null, dns })
   return new Client(options, {
     network: { ...network, directories: network.directories.map((one) => ({ ...one, url })) },
     files: clientFiles(folder),
-    ...{ locator: NOWHERE, clock: systemClock, wallClock: Date.now, random: systemRandom, log },
+    ...{ locator: NOWHERE, clock: systemClock, wallClock, random: systemRandom, log },
     directHttp: () => Promise.reject(new Fault('directory-unreachable')),
     apps: undefined,
     intercept: intercepts ? takeInterception : undefined,
@@ -98,6 +102,33 @@ describe('a client that is closed', () => {
     expect(steps).toEqual(['start', 'close'])
     end.resolve()
     await closing
+  })
+})
+
+describe('a client on another network', () => {
+  test('asks the servers of its zones anew', async () => {
+    const server = new ZoneServer({ 'nas.corp.test': [{ type: 'A', data: '10.0.0.9', ttl: 600 }] })
+    const zones = { 'corp.test': [`127.0.0.1:${await server.startPlain()}`] }
+    const port = await freePort('127.0.0.1')
+    let asleepMs = 0
+    const one = client({
+      intercepts: false,
+      dns: { listen: `127.0.0.1:${port}`, zones },
+      wallClock: () => Date.now() + asleepMs,
+    })
+    const resolver = { ip: Uint8Array.of(127, 0, 0, 1), port }
+    const ask = () => askNameServers([resolver], askFor('nas.corp.test'), systemRandom, new AbortController().signal)
+    try {
+      await one.start()
+      await ask()
+      await ask()
+      expect(server.asked).toHaveLength(1)
+      asleepMs = 60_000
+      while (server.asked.length === 1) await ask()
+    } finally {
+      await one.close()
+      await server.close()
+    }
   })
 })
 

@@ -1,5 +1,10 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { type EchoCircuitSink, EchoTunnels, MAX_ECHO_CIRCUITS } from '../../client/intercepted-echoes.ts'
+import {
+  type EchoCircuitSink,
+  EchoTunnels,
+  MAX_ECHO_CIRCUITS,
+  MAX_UNANSWERED,
+} from '../../client/intercepted-echoes.ts'
 import { utf8 } from '../../shared/base/bytes.ts'
 import { formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import { isPublicIp } from '../../shared/base/ip-scope.ts'
@@ -55,6 +60,17 @@ describe('a ping', () => {
       'answer 7/2 b',
       'answer 7/1 a',
     ])
+  })
+
+  test('that nobody answers waits with its last requests only', () => {
+    for (let sequence = 0; sequence < MAX_UNANSWERED; sequence++) ping(sequence)
+    expect(log.filter((line) => line.startsWith('drop'))).toEqual([])
+    ping(MAX_UNANSWERED)
+    ping(1)
+    ping(MAX_UNANSWERED + 1)
+    expect(log.filter((line) => line.startsWith('drop'))).toEqual(['drop 7/0', 'drop 7/1', 'drop 7/2'])
+    sinks[0]?.reply(2, utf8('late'))
+    expect(log.filter((line) => line.startsWith('answer'))).toEqual([])
   })
 
   test('of another program, or to another place, has another circuit', () => {

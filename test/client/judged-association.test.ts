@@ -107,6 +107,23 @@ describe('a UDP socket that an app asked a proxy for', () => {
     expect([left().flat(), errors]).toEqual([['1', '3'], ['rule-blocked']])
   })
 
+  test('goes on when rules change that let the same peers through, and are asked again about the others', async () => {
+    change(NO_35)
+    const datagrams = open()
+    datagrams.send(FREE, 1, Buffer.from('1'))
+    datagrams.send(BLOCKED, 1, Buffer.from('2'))
+    await scene.settle()
+    change(NO_35.replace(/"$/, ' UDP"'))
+    datagrams.send(BLOCKED, 1, Buffer.from('3'))
+    await scene.settle()
+    expect([scene.connector.circuitCount, left(), errors]).toEqual([1, [['1']], ['rule-blocked', 'rule-blocked']])
+    change('')
+    datagrams.send(BLOCKED, 1, Buffer.from('4'))
+    datagrams.send(FREE, 1, Buffer.from('5'))
+    await scene.settle()
+    expect([scene.connector.circuitCount, left()]).toEqual([1, [['1', '4', '5']]])
+  })
+
   test('remembers so many peers and no more', async () => {
     change('global: { default: block }')
     const datagrams = open()

@@ -37,7 +37,7 @@ beforeEach(() => {
   judged = new JudgedConnector({
     ...{ connector: scene.connector, connections: scene.connections },
     ...{ rules: () => current, extraPublic: () => extraPublic },
-    nameOf: (owner, uid) => (uid === 1000 ? names.get(owner?.key ?? '') : undefined),
+    nameOf: ({ app: owner, uid }) => (uid === 1000 ? names.get(owner ?? '') : undefined),
     aliasesOf: () => [],
   })
 })
@@ -195,6 +195,22 @@ describe('whose a connection is', () => {
     change('apps:\n  - { app: /usr/bin/curl, default: tunnel }\nglobal: { default: block }')
     await scene.settle()
     expect([mine?.closed, other?.closed]).toEqual([false, true])
+  })
+
+  test('counts when it is found only after the first rule about apps came', async () => {
+    current = rules('')
+    const { promise, resolve } = Promise.withResolvers<App>()
+    const [tunnelled, past] = [scene.open(WEB, judged, promise), flow()]
+    await scene.settle()
+    current = rules('global: { default: direct }')
+    judged.takeFlow(past.flow, promise)
+    expect(past.verdicts).toEqual(['direct'])
+    change('apps:\n  - { app: /usr/bin/curl, rules: "- *" }\nglobal: { rules: "+ 93.184.216.34", default: direct }')
+    await scene.settle()
+    expect([tunnelled.closed, past.past.ended]).toEqual([false, 0])
+    resolve(CURL)
+    await scene.settle()
+    expect([tunnelled.closed, past.past.ended]).toEqual([true, 1])
   })
 })
 

@@ -115,6 +115,19 @@ describe('an association at an exit', () => {
     expect(own.packets[0]).toMatchObject({ peer: peerAt('127.0.0.2', server.port) })
   })
 
+  test('loses nothing of what comes at once for a name that it knows', async () => {
+    const server = await echo()
+    const scene = exit()
+    scene.resolve = () => Promise.resolve([parseIp('127.0.0.1')!])
+    const own = association(scene)
+    const peer = { kind: 'name', name: 'server.test', port: server.port } as const
+    own.send(peer, 'first')
+    await until(() => own.texts.length === 1)
+    for (let i = 0; i < 100; i++) own.send(peer, `${i}`)
+    await until(() => own.texts.length === 101)
+    expect(scene.metrics.packets.entries.get('congested')).toBeUndefined()
+  })
+
   test('asks again for a name that could not be found', async () => {
     const server = await echo()
     const scene = exit()

@@ -16,6 +16,8 @@ const ZONE: Zone = {
   'inside.test': [{ type: 'A', data: '192.168.1.1' }],
   'mapped.test': [{ type: 'AAAA', data: '::ffff:10.0.0.1' }],
   'nowhere.test': [{ type: 'A', data: '0.0.0.0' }],
+  'hinted.test': [{ type: 'UNKNOWN_65', data: Buffer.from('0001000004000409090909', 'hex') }],
+  'misled.test': [{ type: 'UNKNOWN_65', data: Buffer.from('00010000040008090909090a000001', 'hex') }],
   'extra.test': [{ type: 'A', data: '127.5.5.5' }],
   'long.test': Array.from({ length: 30 }, (_, i) => ({ type: 'TXT', data: [`${i}${'x'.repeat(200)}`] })),
 }
@@ -84,6 +86,8 @@ describe('an exit asked for names', () => {
   test.each([
     ['an address of a private network', queryOf('inside.test'), 'REFUSED'],
     ['one in IPv6 form', queryOf('mapped.test', 'AAAA'), 'REFUSED'],
+    ['the address of a service', queryOf('hinted.test', 'UNKNOWN_65'), 'NOERROR'],
+    ['one of a private network', queryOf('misled.test', 'UNKNOWN_65'), 'REFUSED'],
     ['the unspecified address, by which filters answer', queryOf('nowhere.test'), 'NOERROR'],
     ['an address that a test network declares as public', queryOf('extra.test'), 'NOERROR'],
   ])('passes on what may be known: %s', async (_, query, rcode) => {

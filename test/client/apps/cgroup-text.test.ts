@@ -37,6 +37,7 @@ describe('the path of a control group', () => {
       `/kubepods.slice/pod1.slice/cri-containerd-${ID}.scope`,
       { unit: `cri-containerd-${ID}.scope`, container: `containerd:${ID}` },
     ],
+    [`/constructor/${ID}`, {}],
     [`/default/${ID}`, { container: `containerd:${ID}` }],
     ['/lxc.payload.web-1/init.scope', { container: 'lxc:web-1' }],
     ['/lxc/web-1/init.scope', { container: 'lxc:web-1' }],

@@ -4,7 +4,8 @@ import { parseFlow } from '../../../client/commands/flow-text.ts'
 import { noRules } from '../../../client/rules/rule-set.ts'
 import { NOWHERE } from '../../../shared/geo/locator.ts'
 
-const NOTE = 'note: where the client intercepts, its own resolver answers questions for names, whatever the rules say'
+const NOTE =
+  'note: where the client intercepts, its own resolver answers questions for names, or refuses those that rules forbid'
 const text = (destination: string, direction: 'out' | 'in' = 'out'): string =>
   explanationText(explain(noRules(NOWHERE), parseFlow('?', destination, direction)))
 

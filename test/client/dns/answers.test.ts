@@ -99,6 +99,19 @@ describe('an answer', () => {
     expect(readAnswer(answer).ttls).toEqual([ttl])
   })
 
+  test.each(['answers', 'authorities'] as const)(
+    'ends at an OPT record, also where none may stand: in %s',
+    (section) => {
+      const opt = { type: 'OPT', name: '.', udpPayloadSize: 512, flags: 0x8000 }
+      const held = body({ answers: [a(60)], authorities: [soa], additionals: [a(9)], [section]: [a(60), opt, a(60)] })
+      const answer = readMessage(answerQuery(asked('a.test', 'A', { udpBytes: 1232 }), held, FRESH))
+      expect(answer?.records.map((one) => `${one.section} ${one.type}`)).toEqual(
+        section === 'answers' ? ['answer 1', 'additional 41'] : ['answer 1', 'authority 1', 'additional 41'],
+      )
+      expect(held.addresses).toHaveLength(1)
+    },
+  )
+
   test('says nothing of DNSSEC, and has OPT only for who had it', () => {
     const opt = { type: 'OPT', name: '.', udpPayloadSize: 512, flags: 0x8000 }
     const held = body({ answers: [a(60)], additionals: [{ ...a(9), name: 'x.test' }, opt] })

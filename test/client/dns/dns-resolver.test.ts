@@ -22,6 +22,7 @@ const ZONE: Zone = {
   'a.test': [{ type: 'A', data: '9.9.9.9', ttl: 60 }],
   'www.shop.test': [{ type: 'CNAME', data: 'cdn.test' }],
   'cdn.test': [{ type: 'A', data: '8.8.8.8', ttl: 20 }],
+  'long.test': [{ type: 'A', data: '6.6.6.6', ttl: 1_000_000 }],
   'short.test': [{ type: 'A', data: '7.7.7.7', ttl: 1 }],
 }
 
@@ -199,6 +200,15 @@ describe('the resolver', () => {
     expect(counts()).toEqual({ queries: 1, refused: 1 })
   })
 
+  test('remembers a name no longer than programs may keep its address, whatever its server says', async () => {
+    await ask('long.test')
+    const name = (): string | undefined => resolver.nameFor({ app: 'browser' }, Uint8Array.of(6, 6, 6, 6))?.name
+    clock.advance(3_599_000)
+    expect(name()).toBe('long.test')
+    clock.advance(1_000)
+    expect(name()).toBeUndefined()
+  })
+
   test('remembers the name that was asked for, not the end of its aliases, and also from the cache', async () => {
     await ask('www.shop.test')
     await ask('www.shop.test', { app: 'mail' })
@@ -207,8 +217,8 @@ describe('the resolver', () => {
     expect(resolver.nameFor({ app: 'browser' }, address)).toEqual({ ...known, isGuess: false })
     expect(resolver.nameFor({ app: 'mail' }, address)).toEqual({ ...known, isGuess: false })
     expect(resolver.nameFor({ uid: 7 }, address)).toEqual({ ...known, isGuess: true })
-    resolver.forget()
-    expect(resolver.nameFor({ app: 'browser' }, address)).toBeUndefined()
+    resolver.forgetAnswers()
+    expect(resolver.nameFor({ app: 'browser' }, address)).toEqual({ ...known, isGuess: false })
     await ask('www.shop.test')
     expect(asked).toHaveLength(2)
   })

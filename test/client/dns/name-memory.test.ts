@@ -61,10 +61,4 @@ describe('the memory of names', () => {
     for (let i = 0; i < 10; i++) memory.remember(`empty ${i}`, [], { name: 'x.test' }, 60, 3)
     expect(memory.appCount).toBe(2)
   })
-
-  test('forgets all when it is told', () => {
-    memory.remember('browser', [first], { name: 'a.test' }, 60, 0)
-    memory.clear()
-    expect(memory.nameFor('browser', first, 0)).toBeUndefined()
-  })
 })

@@ -175,8 +175,23 @@ describe('the order of upstreams', () => {
 /** What one upstream does with a query, by its number of queries. */
 type Behaviour = (ask: DnsAsk, signal: AbortSignal) => Promise<Uint8Array>
 
-const ZONE: Zone = { 'a.test': [{ type: 'A', data: '9.9.9.9' }], 'b.test': [{ type: 'A', data: '10.0.0.1' }] }
-const answers: Behaviour = async ({ question }) => answerFromZone(queryOf(question.name), ZONE, 'tcp')
+const HTTPS = 'UNKNOWN_65'
+const ZONE: Zone = {
+  'a.test': [{ type: 'A', data: '9.9.9.9' }],
+  'b.test': [
+    { type: 'A', data: '10.0.0.1' },
+    { type: HTTPS, data: Buffer.from('00010000040004c0a80101', 'hex') },
+    { type: 'AAAA', class: 'CH', data: 'fd00::1' },
+  ],
+  'nowhere.test': [
+    { type: 'A', data: '0.0.0.0' },
+    { type: 'AAAA', data: '::' },
+    { type: HTTPS, data: Buffer.from('0001000004000400000000', 'hex') },
+  ],
+}
+const TYPES: Readonly<Record<number, string>> = { 1: 'A', 28: 'AAAA', 65: HTTPS }
+const answers: Behaviour = async ({ question: { name, type } }) =>
+  answerFromZone(queryOf(name, TYPES[type]), ZONE, 'tcp')
 const refuses =
   (rcode: number): Behaviour =>
   async (ask) => {
@@ -275,10 +290,23 @@ describe('a question to several upstreams', () => {
     expect(upstreams.views().map(({ failing }) => failing)).toEqual([false, false])
   })
 
-  test('whose answer leads into the own network is refused', async () => {
-    const body = await race(answers).ask(askFor('b.test'), 'key')
+  test.each([
+    ['an address', 1],
+    ['one in an answer of another class', 28],
+    ['the address of a service', 65],
+  ])('whose answer leads into the own network is refused: by %s', async (_, type) => {
+    const body = await race(answers).ask(askFor('b.test', type), 'key')
     expect([body.rcode, body.addresses]).toEqual([5, []])
   })
+
+  test.each([1, 28, 65])(
+    'whose answer is the unspecified address gets none, and nobody else is asked: type %i',
+    async (type) => {
+      const body = await race(answers, fails).ask(askFor('nowhere.test', type), 'key')
+      expect([body.rcode, body.isAbsence, body.addresses, body.ttlS]).toEqual([0, true, [], 300])
+      expect(log).toEqual(['ask 0 for key'])
+    },
+  )
 
   test('is given up after a while, and when the client ends', async () => {
     const first = race(hangs, hangs)

@@ -62,6 +62,7 @@ describe('a list file', () => {
     ['*.example.com', '"*.example.com" has a star; write the name alone, which stands for all names below it too'],
     ['10.0.0.1/8', '"10.0.0.1/8" has bits behind its prefix; write 10.0.0.0/8'],
     ['C:DE', '"C:DE" is for rules; write one name, address or network to a line'],
+    ['a.example..', expect.stringMatching(/ is no destination; write a name, /)],
     ['bücher.de', '"bücher.de" is no destination; write xn--bcher-kva.de'],
     ['||ads.example^', expect.stringMatching(/ is no destination; write a name, /)],
   ])('%s is a mistake, told with its line', (line, message) => {

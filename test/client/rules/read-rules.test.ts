@@ -218,6 +218,11 @@ describe('a rules file', () => {
     ['lists:\n  ads: ""', ['2 ads: expected the path of a file']],
     ['lists:\n  "a b": x', ['2 expected a name of letters, digits, - and _']],
     ['global: {}\nglobal: {}', ['2 this is no YAML: Map keys must be unique']],
+    [
+      'global: {}\n---\nglobal: { default: block }',
+      ['2 another document begins behind a line --- or ...; write one, what is behind would not be read'],
+    ],
+    ['global: {}\n...\nglobal: {}', [expect.stringMatching(/^3 another document begins/)]],
     ['a: b: c', ['1 this is no YAML: Nested mappings are not allowed in compact mappings']],
     ['[1]: x', ['1 this is no YAML: With stringKeys, all keys must be strings']],
     [

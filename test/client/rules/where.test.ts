@@ -92,6 +92,7 @@ describe('where a rule applies', () => {
       '"LAN,moon" is no destination; write a name, an address, a network, C:DE, C:EU, AS123, LAN, L:NAME or *',
     ],
     ['a..b', '"a..b" is no destination; write a name, an address, a network, C:DE, C:EU, AS123, LAN, L:NAME or *'],
+    ['a.de..', '"a.de.." is no destination; write a name, an address, a network, C:DE, C:EU, AS123, LAN, L:NAME or *'],
     ['.*.de', '".*.de" is no destination; write a name, an address, a network, C:DE, C:EU, AS123, LAN, L:NAME or *'],
     ['', '"" is no destination; write a name, an address, a network, C:DE, C:EU, AS123, LAN, L:NAME or *'],
   ])('%s is a mistake', (text, message) => {
