@@ -23,7 +23,7 @@ const ZONE: Zone = {
     { type: 'TXT', data: ['v=spf1 -all'] },
     { type: 'CAA', data: { flags: 0, tag: 'issue', value: 'ca.test' } },
   ],
-  'six.test': [{ type: 'AAAA', data: '::' }],
+  'six.test': [{ type: 'AAAA', data: '2001:4860:4860::8888' }],
   'www.shop.test': [{ type: 'CNAME', data: 'shop.test' }],
   'long.test': LONG_TEXTS.map((text) => ({ type: 'TXT', data: [text] })),
   'inside.test': [{ type: 'A', data: '10.0.0.1' }],
@@ -121,7 +121,7 @@ describe('the resolver of a client', () => {
     expect(await short(way, 'shop.test', 'MX')).toEqual(['5 mail.shop.test.'])
     expect(await short(way, 'shop.test', 'TXT')).toEqual(['"v=spf1 -all"'])
     expect(await short(way, 'shop.test', 'CAA')).toEqual(['0 issue "ca.test"'])
-    expect(await short(way, 'six.test', 'AAAA')).toEqual(['::'])
+    expect(await short(way, 'six.test', 'AAAA')).toEqual(['2001:4860:4860::8888'])
     expect(await short(way, 'www.shop.test', 'A')).toEqual(['shop.test.', '127.2.0.1', '127.2.0.2'])
     expect(await header(way, 'absent.test')).toMatchObject({ status: 'NXDOMAIN' })
     expect(await header(way, 'shop.test', 'AAAA')).toMatchObject({ status: 'NOERROR' })
