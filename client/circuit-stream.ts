@@ -1,8 +1,12 @@
 import { Duplex } from 'node:stream'
-import type { Target } from '../shared/cell/target.ts'
+import { capacityOf } from '../shared/cell/cell.ts'
+import type { StreamPurpose } from '../shared/cell/purpose.ts'
 import type { Connector, Tunnel } from './connector.ts'
 
-/** So many cells' bytes wait for a reader before no credit is given back. Counted in cells, which is what they cost. */
+/**
+ * So many cells' bytes wait for a reader before no credit is given back. Counted in cells, which is what they cost, and by
+ * hand: TLS takes no stream that counts in anything but bytes.
+ */
 const MAX_UNREAD_CELLS = 4
 
 /** A connection through the network as a stream of Node, for the client's own requests. */
@@ -11,9 +15,11 @@ export class CircuitStream extends Duplex {
   #opened = false
   #held: (() => void)[] = []
   #owed = 0
+  /** Cells whose bytes came since the reader had all. */
+  #unread = 0
 
-  constructor(connector: Connector, target: Target) {
-    super({ allowHalfOpen: true, readableObjectMode: true, readableHighWaterMark: MAX_UNREAD_CELLS })
+  constructor(connector: Connector, target: StreamPurpose) {
+    super({ allowHalfOpen: true, readableHighWaterMark: MAX_UNREAD_CELLS * capacityOf(4) })
     this.#tunnel = connector.open(target, 'client', {
       opened: () => {
         this.#opened = true
@@ -22,7 +28,9 @@ export class CircuitStream extends Duplex {
       },
       data: (bytes, cost) => {
         this.#owed += cost
-        if (this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))) this.#giveBack()
+        this.#unread++
+        this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+        this.#giveBack()
       },
       finished: () => void this.push(null),
       writable: () => this.#resumeWrites(),
@@ -32,9 +40,14 @@ export class CircuitStream extends Duplex {
     })
   }
 
-  override _read(): void {
+  /** Everybody who reads comes by here, unless there was nothing to wait for. */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size)
     this.#giveBack()
+    return chunk
   }
+
+  override _read(): void {}
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     if (!this.#opened) this.#held.push(() => this._write(chunk, _encoding, done))
@@ -63,6 +76,8 @@ export class CircuitStream extends Duplex {
   }
 
   #giveBack(): void {
+    if (this.readableLength === 0) this.#unread = 0
+    if (this.#unread >= MAX_UNREAD_CELLS) return
     if (this.#owed > 0) this.#tunnel.release(this.#owed)
     this.#owed = 0
   }

@@ -5,8 +5,15 @@ export interface ClientFiles {
   readonly stateDir: string
   readonly mapFile: string
   readonly controlSocket: string
+  /** Says which process the daemon is. */
+  readonly pidFile: string
 }
 
 export function clientFiles(stateDir: string): ClientFiles {
-  return { stateDir, mapFile: join(stateDir, 'hub-map'), controlSocket: join(stateDir, 'control.sock') }
+  return {
+    stateDir,
+    mapFile: join(stateDir, 'hub-map'),
+    controlSocket: join(stateDir, 'control.sock'),
+    pidFile: join(stateDir, 'daemon.pid'),
+  }
 }

@@ -1,6 +1,6 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
-import { Fault } from '../shared/base/fault.ts'
-import type { Log } from '../shared/base/log.ts'
+import { asFault, Fault } from '../shared/base/fault.ts'
+import { faultFields, type Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Locator } from '../shared/geo/locator.ts'
@@ -9,19 +9,33 @@ import type { HttpSend } from '../shared/map/http-send.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
+import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
+import { DaemonPid } from './control/daemon-pid.ts'
+import type { DnsResolver } from './dns/dns-resolver.ts'
+import { DnsService } from './dns/dns-service.ts'
+import { askerOf } from './dns-asker.ts'
 import { type Home, HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
-import { tunnelFlow } from './intercepted-flow.ts'
-import type { InterceptedFlow, Interception } from './interception/interception-api.ts'
+import { InterceptedTraffic } from './intercepted-traffic.ts'
+import type { Interception, InterceptionParts } from './interception/interception-api.ts'
+import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
+import { networkPrint } from './network-print.ts'
+import { NetworkWatch } from './network-watch.ts'
 import type { ClientOptions } from './options.ts'
 import { ownLocation } from './own-location.ts'
+import type { Opening } from './protection/exemptions.ts'
+import { Protection } from './protection/protection.ts'
+import { protectionCommand } from './protection/protection-command.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
+import { noRules } from './rules/rule-set.ts'
+import { RulesFile } from './rules/rules-file.ts'
 import { SOCKS_DIALECT } from './socks/socks-dialect.ts'
 
 export interface ClientParts {
@@ -34,8 +48,12 @@ export interface ClientParts {
   readonly log: Log
   /** For the first map, before there is a circuit to fetch it through. */
   readonly directHttp: HttpSend
-  /** Interception of this computer, if it is wanted, with what is to be done with a connection. */
-  readonly intercept: ((onFlow: (flow: InterceptedFlow) => void) => Interception) | undefined
+  /** Whose connections are, on systems where that can be told. */
+  readonly apps: { readonly find: FindApp; close(): Promise<void> } | undefined
+  /** The computer stays blocked when the client is closed. Default: it is opened again. */
+  readonly keepRules?: boolean
+  /** Interception of this computer, if it is wanted, with what is to be done with what is intercepted. */
+  readonly intercept: ((handlers: InterceptionParts) => Interception) | undefined
 }
 
 const TICK_MS = 1_000
@@ -48,27 +66,41 @@ export class Client {
   readonly #connections = new ConnectionList()
   readonly #maps: MapKeeper
   readonly #homeLink: HomeLink
+  readonly #networkWatch: NetworkWatch
   readonly #connector: Connector
+  readonly #rulesFile: RulesFile | undefined
+  readonly #judged: JudgedConnector
+  readonly #dns: DnsService
   readonly #socks: ProxyServer | undefined
   readonly #httpProxy: ProxyServer | undefined
   readonly #control: ControlServer
+  readonly #daemon: DaemonPid
   readonly #interception: Interception | undefined
+  readonly #protection: Protection
   readonly #throughCircuits: HttpSend
   #timer: NodeJS.Timeout | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  /** @throws Fault state-corrupt */
+  /** @throws Fault state-corrupt, options-invalid for mistakes in the rules */
   constructor(options: ClientOptions, parts: ClientParts) {
     this.#parts = parts
     const { network, files, locator, clock, random, log } = parts
     const networkId = network.id
     const map = (): HubMap => this.#maps.map
+    const findApp = parts.apps?.find ?? unknownApp
+    const nameFor: DnsResolver['nameFor'] = (...whose) => this.#dns.resolver.nameFor(...whose)
+    const nameOf: JudgedConnectorParts['nameOf'] = (...whose) => nameFor(...whose)?.name
     this.#homeLink = new HomeLink({
       ...{ networkId, clock, random, map, transport: options.transport, log: log.part('home') },
       homes: new HomeStore(files.stateDir),
       ownLocation: () => ownLocation(locator),
-      onUp: () => {},
+      onUp: () => this.#protection.handle({ kind: 'home-back' }),
+      onDown: ({ code }) => this.#protection.handle({ kind: 'home-lost', reason: code }),
+    })
+    this.#networkWatch = new NetworkWatch({
+      ...{ clock, wallClock: parts.wallClock, look: networkPrint },
+      onChange: () => this.#networkChanged(),
     })
     this.#connector = new Connector(
       { wish: { hops: options.hops }, targetAfterAnswer: options.privateTargets },
@@ -76,7 +108,7 @@ export class Client {
         ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
         checkTime: () => this.#maps.checkTime(),
         circuitKey: (hub) => this.#maps.circuitKey(hub),
-        connections: this.#connections,
+        ...{ connections: this.#connections, nameOf },
       },
     )
     this.#throughCircuits = circuitHttp(this.#connector)
@@ -90,11 +122,39 @@ export class Client {
         onMap: () => this.#homeLink.connect(),
       },
     )
+    this.#dns = new DnsService(options.dns, {
+      ...{ clock, random },
+      connect: (purpose) => new CircuitStream(this.#connector, purpose),
+      addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+      refuses: (name, asker, isLocal) => this.#judged.refusesName(name, asker, isLocal),
+      askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),
+    })
+    this.#rulesFile = this.#openRules(options.rulesFile)
+    const standing = noRules(locator)
+    this.#judged = new JudgedConnector({
+      ...{ connector: this.#connector, connections: this.#connections, nameOf },
+      aliasesOf: (...whose) => nameFor(...whose)?.aliases ?? [],
+      rules: () => this.#rulesFile?.rules ?? standing,
+      extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
+    })
     const { socks, httpProxy } = options
-    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#connector)
-    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#connector)
-    this.#interception = parts.intercept?.((flow) => tunnelFlow(flow, this.#connector))
-    this.#control = new ControlServer(files.controlSocket, (command) => this.#command(command))
+    this.#socks = socks === null ? undefined : new ProxyServer(socks, SOCKS_DIALECT, this.#judged, findApp)
+    this.#httpProxy = httpProxy === null ? undefined : new ProxyServer(httpProxy, HTTP_DIALECT, this.#judged, findApp)
+    const { resolver } = this.#dns
+    const traffic = new InterceptedTraffic({ judged: this.#judged, connector: this.#connector, findApp, resolver })
+    const interception = parts.intercept?.({
+      onFlow: (flow) => traffic.takeFlow(flow),
+      onDatagrams: (flow) => traffic.takeDatagrams(flow),
+      onEcho: (request) => traffic.takeEcho(request),
+      onDns: (asked) => traffic.answerName(asked),
+      onIncoming: (flow) => traffic.takeIncoming(flow),
+      onFailure: ({ code }) => this.#protection.handle({ kind: 'failure', reason: code }),
+    })
+    this.#interception = interception
+    const open = interception && ((openings: readonly Opening[]) => interception.open(openings))
+    this.#protection = new Protection({ clock, wallClock: parts.wallClock, log: log.part('protection'), open })
+    this.#daemon = new DaemonPid(files.pidFile)
+    this.#control = new ControlServer(files.controlSocket, (command, request) => this.#command(command, request))
   }
 
   /**
@@ -111,14 +171,20 @@ export class Client {
     const { clock, log, network } = this.#parts
     const byHostName = this.#interception === undefined ? [] : directoriesByHostName(network)
     if (byHostName.length > 0) log.warn(UNRESOLVABLE, { directories: byHostName.join(', ') })
-    for (const part of [this.#control, this.#socks, this.#httpProxy, this.#interception]) {
+    for (const part of [this.#control, this.#daemon, this.#socks, this.#httpProxy, this.#dns, this.#interception]) {
+      if (part !== undefined && part === this.#interception) this.#protection.handle({ kind: 'start' })
       await part?.start()
       if (this.#closing !== undefined) throw new Fault('cancelled')
     }
+    await this.#askIncoming()
     this.#maps.start()
     this.#timer = setInterval(() => {
       this.#connector.tick(clock.now())
+      this.#dns.resolver.tick(clock.now())
+      this.#networkWatch.tick()
       this.#homeLink.tick()
+      void this.#rulesFile?.tick()
+      this.#tickProtection()
     }, TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
@@ -140,19 +206,24 @@ export class Client {
   }
 
   async #close(): Promise<void> {
+    this.#protection.handle({ kind: 'stop' })
     await this.#started?.catch(() => undefined)
     try {
       // First, because the computer stays cut off as long as the rules are there: nothing else may keep them.
-      await this.#interception?.close()
+      await this.#interception?.close({ keepRules: this.#parts.keepRules ?? false })
     } finally {
       clearInterval(this.#timer)
       this.#maps.close()
+      await this.#dns.close()
       this.#connector.close()
       await this.#socks?.close()
       await this.#httpProxy?.close()
       await this.#control.close()
+      await this.#parts.apps?.close()
+      this.#daemon.close()
       await this.#homeLink.close()
     }
+    this.#protection.handle({ kind: 'stopped' })
     this.#parts.log.info('client stopped')
   }
 
@@ -167,10 +238,29 @@ export class Client {
     return this.#homeLink.home === undefined ? undefined : this.#throughCircuits
   }
 
-  #command(command: string): unknown {
+  #networkChanged(): void {
+    this.#parts.log.info('the network changed, or this computer was asleep')
+    this.#dns.resolver.forgetAnswers()
+    this.#homeLink.renew()
+    if (this.#homeLink.home === undefined) this.#maps.refresh()
+  }
+
+  /** Is there a way for connections now? The map is asked, because nothing happens when it expires. */
+  #tickProtection(): void {
+    this.#protection.tick()
+    try {
+      void this.#maps.map
+      if (this.#homeLink.home !== undefined) this.#protection.handle({ kind: 'ready' })
+    } catch (error) {
+      const { code } = asFault(error)
+      this.#protection.handle(code === 'map-expired' ? { kind: code } : { kind: 'home-lost', reason: code })
+    }
+  }
+
+  #command(command: string, request: Readonly<Record<string, unknown>>): unknown {
     if (command === 'status') return this.#status()
     if (command === 'connections') return this.#connections.all()
-    throw new Fault('options-invalid')
+    return protectionCommand(this.#protection, command, request)
   }
 
   #status(): unknown {
@@ -181,13 +271,34 @@ export class Client {
       map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
+      rules: this.#rulesFile && { count: this.#rulesFile.rules.ruleCount, mistakes: this.#rulesFile.mistakes },
+      dns: this.#dns.resolver.status(),
+      protection: this.#protection.view(),
       ...this.#ports(),
     }
   }
 
-  /** Those of the proxies that there are. */
-  #ports(): { socksPort: number | undefined; httpProxyPort: number | undefined } {
-    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port }
+  #openRules(file: string | null): RulesFile | undefined {
+    const { locator, log } = this.#parts
+    const onChange = (): void => {
+      this.#judged.rulesChanged()
+      void this.#askIncoming()
+    }
+    return file === null ? undefined : new RulesFile(file, { locator, log: log.part('rules'), onChange })
+  }
+
+  /** Only where rules let something in: else it is dropped without a question, whatever comes. */
+  async #askIncoming(): Promise<void> {
+    try {
+      await this.#interception?.askIncoming(this.#rulesFile?.rules.letsIn ?? false)
+    } catch (error) {
+      this.#parts.log.error('the rules for what comes in are not in force', faultFields(error))
+    }
+  }
+
+  /** Those of the proxies and of the resolver that there are. */
+  #ports(): Record<'socksPort' | 'httpProxyPort' | 'dnsPort', number | undefined> {
+    return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port, dnsPort: this.#dns.port }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import type { Place } from '../shared/geo/place.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
+import type { App } from './apps/app.ts'
 
 /** So many ended connections are remembered. In memory only. */
 export const MAX_ENDED = 1000
@@ -18,6 +19,10 @@ export interface ConnectionView {
   readonly by: 'intercepted' | 'socks' | 'http' | 'client'
   /** `198.18.5.1:80`, `[2001:db8::1]:80`, `example.com:443`. */
   readonly target: string
+  /** The name that its app was given the address for, if it is known. */
+  readonly name: string | undefined
+  /** Whose it is; undefined while that is looked for, and if it is not known. */
+  readonly app: App | undefined
   readonly path: readonly HopView[]
   readonly state: 'building' | 'open' | 'ended' | 'failed'
   readonly fault: FaultCode | undefined
@@ -33,13 +38,31 @@ export class ConnectionList {
 
   add(by: ConnectionView['by'], target: string): number {
     const id = this.#nextId++
-    this.#living.set(id, { id, by, target, path: [], state: 'building', fault: undefined, openMs: undefined })
+    this.#living.set(id, {
+      id,
+      by,
+      target,
+      name: undefined,
+      app: undefined,
+      path: [],
+      state: 'building',
+      fault: undefined,
+      openMs: undefined,
+    })
     return id
   }
 
   update(id: number, change: Partial<Pick<ConnectionView, 'path' | 'state' | 'openMs'>>): void {
     const view = this.#living.get(id)
     if (view !== undefined) this.#living.set(id, { ...view, ...change })
+  }
+
+  /** Also of one that has ended before its app was found. */
+  setApp(id: number, app: App | undefined, name?: string): void {
+    const view = this.#living.get(id)
+    if (view !== undefined) this.#living.set(id, { ...view, app, name })
+    const ended = this.#ended.findLastIndex((one) => one.id === id)
+    if (ended >= 0) this.#ended[ended] = { ...(this.#ended[ended] as ConnectionView), app, name }
   }
 
   end(id: number, fault: FaultCode | undefined): void {

@@ -1,6 +1,6 @@
 import { toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
-import { Fault } from '../shared/base/fault.ts'
+import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
@@ -27,6 +27,8 @@ export interface HomeLinkParts {
   /** Where this computer is, if that is known. */
   readonly ownLocation: () => Location | undefined
   readonly onUp: () => void
+  /** There is no home link: it was lost, or another attempt failed. */
+  readonly onDown: (fault: Fault) => void
 }
 
 /** The home hub and the link to it. */
@@ -40,6 +42,8 @@ const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 15_000
 /** A home hub that was left because it stops is the last to be dialled for so long: it may be back by then. */
 const LEFT_FOR_MS = 10 * 60_000
+/** A link of before a change of the network that is silent for so long after a PING is dead. */
+const PROBE_MS = 3_000
 /** The client opens circuits on its link; hubs open none. */
 const NO_CIRCUITS_FROM_HUB = 0
 
@@ -55,6 +59,10 @@ export class HomeLink {
   readonly #leftAt = new Map<string, number>()
   /** Links that take no new circuits. */
   readonly #leaving = new Map<LinkHandle, LinkNode>()
+  /** When links were asked whether they live, those that have not answered yet. */
+  readonly #probedAt = new Map<LinkHandle, number>()
+  /** Ends the attempt to dial, and the wait for the next one. */
+  #hurry = new AbortController()
   #node: LinkNode | undefined
   #home: Home | undefined
   #running = false
@@ -98,15 +106,39 @@ export class HomeLink {
     this.#retire(home)
   }
 
+  /**
+   * This computer is on another network, or was asleep: another link is dialled at once, also where a dial or the wait for
+   * one is under way. Links of before live on for their circuits if they answer; the others end in a few seconds.
+   */
+  renew(): void {
+    const now = this.#parts.clock.now()
+    if (this.#home !== undefined) this.#retire(this.#home)
+    for (const handle of this.#leaving.keys()) {
+      handle.link.ping(now)
+      this.#probedAt.set(handle, now)
+    }
+    const hurry = this.#hurry
+    this.#hurry = new AbortController()
+    hurry.abort()
+    this.connect()
+  }
+
   /** To be called about once a second: replaces a worn link, and ends links that were left and carry nothing any more. */
   tick(): void {
+    const now = this.#parts.clock.now()
     const home = this.#home
-    if (home?.handle.link.isWorn(this.#parts.clock.now()) === true) this.#retire(home)
+    if (home?.handle.link.isWorn(now) === true) this.#retire(home)
     for (const [handle, node] of this.#leaving) {
-      if (handle.link.circuitCount > 0) continue
+      if (handle.link.circuitCount > 0 && !this.#isDead(handle, now)) continue
       this.#leaving.delete(handle)
+      this.#probedAt.delete(handle)
       void node.close()
     }
+  }
+
+  #isDead(handle: LinkHandle, now: number): boolean {
+    const probedAt = this.#probedAt.get(handle)
+    return probedAt !== undefined && handle.link.heardAt <= probedAt && now - probedAt >= PROBE_MS
   }
 
   /** Its link lives on for the circuits that it has; new ones take another. */
@@ -123,15 +155,23 @@ export class HomeLink {
   }
 
   async #run(): Promise<void> {
-    const { log, random } = this.#parts
-    for (let retryMs = FIRST_RETRY_MS; !this.#closing.signal.aborted; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
+    const { log, random, onDown } = this.#parts
+    let retryMs = FIRST_RETRY_MS
+    while (!this.#closing.signal.aborted) {
+      const hurry = this.#hurry.signal
       try {
         await this.#connectOnce()
         return
       } catch (error) {
         if (this.#closing.signal.aborted) return
+        if (hurry.aborted) {
+          retryMs = FIRST_RETRY_MS
+          continue
+        }
         log.warn('no home hub can be reached', faultFields(error))
-        await new Promise((resolve) => setTimeout(resolve, retryMs + random.below(retryMs)))
+        onDown(asFault(error))
+        await waitFor(retryMs + random.below(retryMs), hurry)
+        retryMs = hurry.aborted ? FIRST_RETRY_MS : Math.min(retryMs * 2, LAST_RETRY_MS)
       }
     }
   }
@@ -139,6 +179,7 @@ export class HomeLink {
   /** Tries the known homes in order, then one new hub, then those that were left not long ago. */
   async #connectOnce(): Promise<void> {
     const { homes, map: currentMap, random, ownLocation, log, transport } = this.#parts
+    const hurry = this.#hurry.signal
     const map = currentMap()
     this.#keepHomes(() => homes.keep((id) => map.hub(id) !== undefined))
     const usable = map.content.hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
@@ -153,6 +194,7 @@ export class HomeLink {
         return
       } catch (error) {
         failure = error
+        if (hurry.aborted) throw error
         log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
       }
     }
@@ -174,11 +216,11 @@ export class HomeLink {
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: NO_CIRCUITS_FROM_HUB, maxLinks: 4, agent: 'spn' },
         maxHeldBytes: MAX_HELD_BYTES,
       },
-      { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle) => this.#down(handle) },
+      { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle, fault) => this.#down(handle, fault) },
     )
     await node.start()
     try {
-      const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+      const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
       const handle = await node.dial(hub.id, addressesFor(transport, hub), signal, transport)
       // `#down` or `close` came before there was a home to forget.
       if (handle.link.closed || this.#closing.signal.aborted) throw new Fault('link-closed')
@@ -203,13 +245,14 @@ export class HomeLink {
     }
   }
 
-  #down(handle: LinkHandle): void {
+  #down(handle: LinkHandle, fault: Fault): void {
     void this.#leaving.get(handle)?.close()
     this.#leaving.delete(handle)
     if (this.#home?.handle !== handle) return
     const node = this.#node
     this.#forget()
     if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost')
+    this.#parts.onDown(fault)
     void node?.close()
     this.connect()
   }
@@ -220,4 +263,15 @@ export class HomeLink {
     this.#waiting = Promise.withResolvers()
     this.#waiting.promise.catch(() => {})
   }
+}
+
+/** So long, or until the signal. */
+function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

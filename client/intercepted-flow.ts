@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import { SocketPump } from '../shared/circuit/socket-pump.ts'
-import type { Connector } from './connector.ts'
+import type { App } from './apps/app.ts'
+import type { TunnelOpener, TunnelSink } from './connector.ts'
 import type { InterceptedFlow, Refusal } from './interception/interception-api.ts'
 
 /** What the app is told for each way in which a connection can fail before it is open; everything else is a silence. */
@@ -14,6 +15,9 @@ const REFUSALS: Partial<Record<FaultCode, Refusal>> = {
   'path-no-exit': 'unreachable',
   'policy-refused': 'reset',
   'destination-forbidden': 'reset',
+  'rule-blocked': 'reset',
+  'rule-dropped': 'drop',
+  'wish-unmet': 'reset',
   'connect-timeout': 'drop',
 }
 
@@ -23,8 +27,14 @@ const NETWORK_FAILED: Refusal = 'unreachable'
 /**
  * Takes an intercepted connection through the network. Its first packet waits until the exit has connected: the app
  * is told the truth about the destination, and its socket only opens when there is somebody at the other end.
+ *
+ * @param app whose it is; nothing here waits for it
  */
-export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
+export function tunnelFlow(
+  flow: InterceptedFlow,
+  connector: Pick<TunnelOpener, 'open'>,
+  app: Promise<App | undefined>,
+): void {
   const { address, port } = flow.destination
   let pump: SocketPump | undefined
   let held: { bytes: Uint8Array; cost: number }[] = []
@@ -41,7 +51,7 @@ export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
     if (over !== undefined) pump.closed(over.clean)
   }
 
-  const tunnel = connector.open({ kind: 'ip', address, port }, 'intercepted', {
+  const sink: TunnelSink = {
     opened: () => {
       opened = true
       flow.admit(useSocket)
@@ -60,5 +70,6 @@ export function tunnelFlow(flow: InterceptedFlow, connector: Connector): void {
       if (!opened) flow.refuse(fault === undefined ? NETWORK_FAILED : (REFUSALS[fault.code] ?? NETWORK_FAILED))
       else pump?.closed(over.clean)
     },
-  })
+  }
+  const tunnel = connector.open({ kind: 'ip', address, port }, 'intercepted', sink, app)
 }

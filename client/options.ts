@@ -3,6 +3,7 @@ import { LOG_LEVELS } from '../shared/base/log.ts'
 import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
 import { MAX_HOPS } from '../shared/cell/cell.ts'
 import { LINK_TRANSPORTS } from '../shared/map/link-address.ts'
+import { dnsOptionsSchema } from './dns/dns-options.ts'
 
 const port = z.int().min(1).max(65_535)
 
@@ -37,6 +38,11 @@ export const clientOptionsSchema = z.strictObject({
     .nullable()
     .default(null),
   /**
+   * The rules: what goes through the network, past it or nowhere (deploy/examples/rules.yaml). Null: everything goes
+   * through it. Networks of `intercept.direct` stay direct whatever the rules say.
+   */
+  rulesFile: z.string().min(1).nullable().default(null),
+  /**
    * What the link to the home hub runs over. Noise is slower, its key exchange is not safe from quantum computers, and
    * it looks like nothing but libp2p; only homes with a noise address are used then. There is no falling back.
    */
@@ -45,6 +51,8 @@ export const clientOptionsSchema = z.strictObject({
   hops: z.int().min(1).max(MAX_HOPS).default(3),
   /** The profile "private": the exit learns the destination only after the path is built; costs one round trip. */
   privateTargets: z.boolean().default(false),
+  /** The resolver: names are asked for through circuits, never in the clear. */
+  dns: dnsOptionsSchema.prefault({}),
   geo: z
     .strictObject({
       /** The compact table of places; default: the one that the set-up makes. */

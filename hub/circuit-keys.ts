@@ -64,8 +64,12 @@ export class CircuitKeyRing {
   rotate(nowMs: number, turnMs: number, overlapMs: number): boolean {
     const turns = (ms: number): number => Math.floor((ms - turnMs) / ROTATE_AFTER_MS)
     const before = this.#previous
-    if (before !== undefined && nowMs >= before.untilMs) this.#previous = undefined
-    if (turns(nowMs) <= turns(this.#current.createdMs)) return before !== this.#previous
+    const isDue = turns(nowMs) > turns(this.#current.createdMs)
+    if (before !== undefined && (isDue || nowMs >= before.untilMs)) {
+      this.#previous = undefined
+      before.pair.close()
+    }
+    if (!isDue) return before !== this.#previous
     this.#previous = { ...this.#current, untilMs: nowMs + overlapMs }
     this.#current = { pair: CircuitKeyPair.generate(), createdMs: nowMs, notBefore: 0 }
     return true

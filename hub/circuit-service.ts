@@ -6,7 +6,7 @@ import type { NetworkTime } from '../shared/base/network-time.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { CELL_TYPES, type CellClass, frameBytesOf } from '../shared/cell/cell.ts'
 import { innerCreate, type OpenedCreate, openCreate, type Routing, readOffer } from '../shared/cell/create.ts'
-import type { Target } from '../shared/cell/target.ts'
+import type { Purpose } from '../shared/cell/purpose.ts'
 import { ExitCircuit, type ExitSink } from '../shared/circuit/exit-circuit.ts'
 import { HubHop } from '../shared/circuit/hub-hop.ts'
 import { RelayCircuit } from '../shared/circuit/relay-circuit.ts'
@@ -187,26 +187,32 @@ export class CircuitService {
     routing: Routing & { role: 'relay' },
     cellClass: CellClass,
   ): void {
-    const forget = (): unknown => this.#circuits.delete(circuit)
+    // A dial may take seconds, and holds on to what waits for it: of a circuit that ends meanwhile that is not the CREATE.
+    let inner: Uint8Array | undefined = routing.inner
+    const forget = (): void => {
+      inner = undefined
+      this.#circuits.delete(circuit)
+    }
     const circuit: RelayCircuit = new RelayCircuit(hop, end, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('relay')
     this.#parts.openCircuitTo(routing.nextId, from).then(
       (next) => {
-        circuit.connect(next, innerCreate(routing.inner, cellClass))
+        if (inner === undefined) return next.abort()
+        circuit.connect(next, innerCreate(inner, cellClass))
         this.#parts.afterWriting(() => circuit.prepareAnswer())
       },
       (error: unknown) => circuit.refuse(isFault(error, 'next-unknown') ? 'next-unknown' : 'next-unreachable'),
     )
   }
 
-  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, target: Target | undefined, cellClass: CellClass): void {
+  #exit(from: CircuitPeer, end: CircuitEnd, hop: HubHop, purpose: Purpose | undefined, cellClass: CellClass): void {
     const sink = this.#parts.exit(() => circuit, from)
     const forget = (): unknown => this.#circuits.delete(circuit)
     const circuit: ExitCircuit = new ExitCircuit(hop, end, sink, forget, this.#parts.clock.now())
     this.#circuits.add(circuit)
     this.#parts.metrics.createsAccepted.add('exit')
     end.release(frameBytesOf(cellClass)) // the CREATE goes nowhere from here
-    circuit.start(target)
+    circuit.start(purpose)
   }
 }

@@ -72,10 +72,12 @@ function encodeKeys(keys: CircuitKeyRing): Uint8Array {
   const bytes = new Uint8Array(2 + records.length * KEY_RECORD_BYTES)
   const writer = new ByteWriter(bytes).u8(KEYS_FORMAT).u8(records.length)
   for (const { pair, createdMs, untilMs } of records) {
+    const secret = pair.toBytes()
     writer
       .u64(BigInt(Math.floor(createdMs)))
       .u64(BigInt(Math.floor(untilMs)))
-      .bytes(pair.toBytes())
+      .bytes(secret)
+    wipe(secret)
   }
   return bytes
 }

@@ -9,6 +9,7 @@ import type { Random } from '../shared/base/random.ts'
 import { VERSION } from '../shared/base/version.ts'
 import type { HubKey } from '../shared/crypto/hub-key.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
+import type { HubRoles } from '../shared/map/descriptor.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
 import type { HttpSend } from '../shared/map/http-send.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
@@ -25,7 +26,7 @@ import { Neighbours } from './neighbours.ts'
 import type { HubOptions } from './options.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
-import type { NameResolver } from './resolver.ts'
+import { type NameResolver, systemNameServers } from './resolver.ts'
 
 export interface HubParts {
   readonly network: Network
@@ -37,6 +38,8 @@ export interface HubParts {
   readonly log: Log
   readonly http: HttpSend
   readonly resolver: NameResolver
+  /** Asks whether the system lets this program ping. */
+  readonly canEcho: () => boolean
 }
 
 const TICK_MS = 1_000
@@ -46,6 +49,10 @@ const CLOCK_SKEW_MS = 5 * 60_000
 /** As long as no map tells how long maps are valid. */
 const DEFAULT_OVERLAP_MS = 4 * 3600_000
 const FAREWELL_MS = 2_000
+/** The system is asked so often whether it lets exits ping. */
+const ECHO_CHECK_TICKS = 60
+const NO_ECHO =
+  'this exit can not ping, and says so: give it a group within net.ipv4.ping_group_range (sysctl), and its native addon'
 
 /** A hub: its links, its circuits, its exit, its place in the map. */
 export class Hub {
@@ -67,6 +74,8 @@ export class Hub {
   #hubAddresses: ReadonlySet<string> = new Set()
   #facts: { readonly own: readonly string[]; readonly facts: ExitFacts } | undefined
   #draining = false
+  #canEcho = false
+  #ticks = 0
   readonly #stopping = new AbortController()
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -124,8 +133,15 @@ export class Hub {
         maxConnections: options.limits.exitConnections,
         connectsPerSecond: options.limits.exitConnectsPerSecond,
         connectBurst: options.limits.exitConnectBurst,
+        maxAssociations: options.limits.exitAssociations,
+        maxAssociationsPerNeighbour: options.limits.exitAssociationsPerNeighbour,
+        maxDnsQueries: options.limits.exitDnsQueries,
       },
-      { clock, metrics: this.#metrics, resolver: parts.resolver, facts: () => this.#exitFacts() },
+      {
+        ...{ clock, random, metrics: this.#metrics, resolver: parts.resolver },
+        nameServers: options.dns.servers ?? systemNameServers(),
+        facts: () => this.#exitFacts(),
+      },
     )
     this.#announcer = new Announcer({
       ...{ key: identity, networkId: network.id, time: this.#time, clock, log: log.part('announce') },
@@ -177,6 +193,8 @@ export class Hub {
       setInterval(() => this.#tick(), TICK_MS),
       setInterval(() => this.#report(), REPORT_MS),
     )
+    this.#checkEcho()
+    if ((roles.exit4 || roles.exit6) && !this.#canEcho) log.warn(NO_ECHO)
     this.#announcer.announce()
     log.info('hub started', { id: this.id, listens: this.#options.listen.length })
   }
@@ -234,7 +252,8 @@ export class Hub {
     this.#circuits?.tick(now)
     const changed = this.#keys?.rotate(this.#time.at(now), this.#rotationTurnMs, this.#overlapMs()) === true
     if (this.#keys !== undefined && (changed || !this.#keysKept)) this.#saveKeys(this.#keys)
-    if (changed) this.#announcer.announce()
+    const echoChanged = ++this.#ticks % ECHO_CHECK_TICKS === 0 && this.#checkEcho()
+    if (changed || echoChanged) this.#announcer.announce()
   }
 
   /**
@@ -256,6 +275,7 @@ export class Hub {
       links: [...this.#node.links].length,
       circuits: this.#circuits?.circuitCount ?? 0,
       exits: this.#exits.connectionCount,
+      associations: this.#exits.associationCount,
       createsAccepted: this.#metrics.createsAccepted.total,
       createsRefused: this.#metrics.createsRefused.total,
     })
@@ -280,7 +300,7 @@ export class Hub {
       linkAddresses: options.announce ?? options.listen,
       noiseAddresses: options.announceNoise ?? options.listenNoise,
       circuitKey: (this.#keys as CircuitKeyRing).current.pair.publicBytes,
-      roles: this.#draining ? none : options.roles,
+      roles: this.#draining ? none : this.#roles(),
       exitPolicy: options.exitPolicy,
       operator: options.operator,
       family: options.family,
@@ -289,6 +309,22 @@ export class Hub {
       capacityKbits: Math.round(options.capacityMbit * 1000),
       place: options.place,
     }
+  }
+
+  /** With what the system lets it do. */
+  #roles(): HubRoles {
+    const { roles } = this.#options
+    return this.#canEcho ? { ...roles, echo: true } : roles
+  }
+
+  /** Whether exits may ping is a setting of the system, which may change. */
+  #checkEcho(): boolean {
+    const { roles } = this.#options
+    if (!roles.exit4 && !roles.exit6) return false
+    const can = this.#parts.canEcho()
+    if (can === this.#canEcho) return false
+    this.#canEcho = can
+    return true
   }
 
   #exitFacts(): ExitFacts {

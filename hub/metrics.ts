@@ -17,10 +17,26 @@ export class LabelledCounter<Label extends string> {
   }
 }
 
+/** What becomes of a packet at an exit. */
+export type PacketFate =
+  | 'sent'
+  | 'received'
+  /** The policy or this computer has something against the peer, or nobody listens there. */
+  | 'refused'
+  /** More than a peer gets that never answered, or more echo requests than a circuit may send. */
+  | 'unanswered'
+  /** It fits no cell. */
+  | 'too-large'
+  /** The system takes no more at the moment. */
+  | 'congested'
+  /** It waited too long for the circuit. */
+  | 'late'
+
 /** What a hub counts. */
 export class HubMetrics {
   readonly createsAccepted = new LabelledCounter<'relay' | 'exit'>()
   readonly createsRefused = new LabelledCounter<FaultCode>()
   readonly exitsRefused = new LabelledCounter<FaultCode>()
+  readonly packets = new LabelledCounter<PacketFate>()
   exitsConnected = 0
 }

@@ -54,6 +54,11 @@ const limits = z.strictObject({
   /** New connections to the internet a second that come by one neighbour; and at once. */
   exitConnectsPerSecond: count(100_000).default(500),
   exitConnectBurst: count(100_000).default(2000),
+  /** UDP sockets of apps and pings at once; and of those that came by one neighbour. Their rate is that of connections. */
+  exitAssociations: count(65_000).default(4096),
+  exitAssociationsPerNeighbour: count(65_000).default(1024),
+  /** Queries at once that name servers have not answered, of all circuits for the DNS together. */
+  exitDnsQueries: count(65_000).default(1024),
 })
 
 /** The configuration file of a hub. */
@@ -89,6 +94,15 @@ export const hubOptionsSchema = z.strictObject({
     .array(exitRuleSchema)
     .max(MAX_EXIT_RULES)
     .default([...DEFAULT_EXIT_POLICY]),
+  dns: z
+    .strictObject({
+      /**
+       * Recursive resolvers that an exit asks, in turn; those of this computer if nothing is said. Best is one of the
+       * hub's own: one that others use too sees what the circuits ask, and whoever measures its answers, what is cached.
+       */
+      servers: z.array(endpointSchema).min(1).max(8).optional(),
+    })
+    .prefault({}),
   /** Who runs the hub; hubs of one operator or family are never used together on a path. */
   operator: text,
   family: text,

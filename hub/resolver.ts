@@ -1,10 +1,13 @@
+import { getServers } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { Fault } from '../shared/base/fault.ts'
 import { type IpAddress, parseIp } from '../shared/base/ip-address.ts'
+import type { NameServer } from '../shared/dns/plain-query.ts'
 
 /** One query waits so long, and is tried so often. */
 const QUERY_TIMEOUT_MS = 2_000
 const QUERY_TRIES = 2
+const DNS_PORT = 53
 
 /** Looks names up for circuits. */
 export interface NameResolver {
@@ -38,7 +41,14 @@ export function dnsResolver(servers?: readonly string[]): NameResolver {
   }
 }
 
-export const systemResolver = dnsResolver()
+/** The name servers of this computer, as its settings say. */
+export function systemNameServers(): NameServer[] {
+  return getServers().flatMap((text) => {
+    const [, v6, v4, port] = /^(?:\[(.+)\]|([^:]+)|.+?)(?::(\d+))?$/.exec(text) ?? []
+    const ip = parseIp(text) ?? parseIp(v6 ?? v4 ?? '')
+    return ip === undefined ? [] : [{ ip, port: parseIp(text) === undefined ? Number(port ?? DNS_PORT) : DNS_PORT }]
+  })
+}
 
 /** A name without addresses is not found; a server that does not answer is a failure. */
 function faultOf(results: readonly PromiseSettledResult<string[]>[]): Fault {

@@ -37,7 +37,7 @@ const OPEN = [
 describe('the states of a circuit are those of the SPEC', () => {
   test('at the client (9.1)', () => {
     const states: ClientState[] = [{ at: 'building' }, { at: 'opening' }, ...OPEN]
-    const types = ['answered', 'opened', 'data', 'fin-received', 'fin-sent', 'pong', 'unexpected'] as const
+    const types = ['answered', 'opened', 'data', 'packet', 'fin-received', 'fin-sent', 'pong', 'unexpected'] as const
     const events = types.map((type): ClientEvent => ({ type }))
     expect(specMatrix('9.1', 1)).toEqual(matrixOf(states, events, nextClientState, nameOf))
   })
@@ -53,7 +53,7 @@ describe('the states of a circuit are those of the SPEC', () => {
   test('at the exit (9.3)', () => {
     const connecting = [false, true].map((finReceived): ExitState => ({ at: 'connecting', finReceived }))
     const states: ExitState[] = [{ at: 'waiting' }, ...connecting, ...OPEN]
-    const types = ['open', 'connected', 'data', 'fin-received', 'fin-sent', 'ping', 'unexpected'] as const
+    const types = ['open', 'connected', 'data', 'packet', 'fin-received', 'fin-sent', 'ping', 'unexpected'] as const
     const events = types.map((type): ExitEvent => ({ type }))
     expect(specMatrix('9.3', 1)).toEqual(matrixOf(states, events, nextExitState, nameOf))
   })

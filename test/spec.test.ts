@@ -6,12 +6,13 @@ import { SPECIAL_RANGES } from '../shared/base/ip-scope.ts'
 import { bodyBytesOf, CELL_CLASSES, type CellClass, capacityOf, FRAME_HEADER_BYTES } from '../shared/cell/cell.ts'
 import { possibleHops } from '../shared/cell/create.ts'
 import { DIRECTIONS, PHASES } from '../shared/cell/layer.ts'
-import { CIRCUIT_KINDS, MESSAGE_TYPES } from '../shared/cell/message.ts'
+import { MESSAGE_TYPES } from '../shared/cell/message.ts'
+import { CIRCUIT_KINDS, carries, type Purpose } from '../shared/cell/purpose.ts'
 import { ADDRESS_KINDS } from '../shared/cell/target.ts'
 import { HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM } from '../shared/crypto/handshake.ts'
 import { CELL_FLAGS, FRAME_TYPES, LINK_VERSION } from '../shared/link/frame.ts'
 import { DESCRIPTOR_VERSION, rolesValue } from '../shared/map/descriptor.ts'
-import { DEFAULT_REJECTED_PORTS } from '../shared/map/exit-policy.ts'
+import { DEFAULT_REJECTED_PORTS, REFUSED_DATAGRAM_PORTS } from '../shared/map/exit-policy.ts'
 import { MAP_VERSION } from '../shared/map/hub-map.ts'
 import { networkSchema } from '../shared/map/network.ts'
 import { ROOT } from './support/program.ts'
@@ -104,8 +105,7 @@ describe('the tables of the SPEC are those of the code', () => {
   test('messages (8) and targets (8.1)', () => {
     expect(named(table('8'))).toEqual(MESSAGE_TYPES)
     expect(named(table('8.1'))).toEqual(ADDRESS_KINDS)
-    expect(section('8')).toContain(`Kind ${CIRCUIT_KINDS.tcp} is TCP; there are no others yet.`)
-    expect(Object.keys(CIRCUIT_KINDS)).toEqual(['tcp'])
+    expect(named(tables('8')[1] ?? [])).toEqual(CIRCUIT_KINDS)
   })
 
   test('special ranges (9.6), in the same order, because the first match counts', () => {
@@ -114,6 +114,26 @@ describe('the tables of the SPEC are those of the code', () => {
 
   test('ports that exits reject by themselves (9.6)', () => {
     expect(tables('9.6')[1]?.map((row) => row.map(Number))).toEqual(DEFAULT_REJECTED_PORTS)
+  })
+
+  test('which kind of circuit carries which messages (8)', () => {
+    const purposes: Record<string, Purpose> = {
+      tcp: { kind: 'name', name: 'a', port: 1 },
+      udp: { kind: 'udp' },
+      dns: { kind: 'dns' },
+      echo: { kind: 'echo', address: new Uint8Array(4) },
+    }
+    for (const [, name = '', , own = ''] of tables('8')[1] ?? []) {
+      const purpose = purposes[name] as Purpose
+      const all = Object.keys(MESSAGE_TYPES) as (keyof typeof MESSAGE_TYPES)[]
+      const carried = all.filter((type) => carries(purpose, type))
+      const ofOthers = Object.values(purposes).flatMap((other) => all.filter((type) => !carries(other, type)))
+      expect([name, carried.filter((type) => ofOthers.includes(type)).join(', ')]).toEqual([name, own])
+    }
+  })
+
+  test('ports of datagrams that exits reject in any case (9.6)', () => {
+    expect(tables('9.6')[2]?.map((row) => row.map(Number))).toEqual(REFUSED_DATAGRAM_PORTS)
   })
 
   test('frames (10.1)', () => {
@@ -125,7 +145,7 @@ describe('the tables of the SPEC are those of the code', () => {
 
   test('roles (11.2)', () => {
     const none = { home: false, relay: false, exit4: false, exit6: false }
-    const bits = Object.keys(none).map((role) => [role, rolesValue({ ...none, [role]: true })])
+    const bits = [...Object.keys(none), 'echo'].map((role) => [role, rolesValue({ ...none, [role]: true })])
     expect(named(tables('11.2')[1] ?? [])).toEqual(Object.fromEntries(bits))
   })
 

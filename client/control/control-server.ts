@@ -11,22 +11,25 @@ const MAX_COMMAND_BYTES = 4096
 /** Who says nothing, or does not take the answer, is dropped after this time. */
 const IDLE_MS = 10_000
 
-/** What the daemon answers to a command: any JSON. @throws Fault for what it refuses */
-export type ControlHandler = (command: string) => unknown
+/** What the daemon answers to a command, now or later: any JSON. @throws Fault for what it refuses */
+export type ControlHandler = (command: string, request: Readonly<Record<string, unknown>>) => unknown
 
 /**
  * Commands for the running daemon, over a unix socket that only its own user (and root) can open. One JSON line in,
- * `{"command":"status"}`, one JSON line out.
+ * `{"command":"status"}` with what else the command needs, one JSON line out.
  */
 export class ControlServer {
   readonly #file: string
   readonly #handle: ControlHandler
+  readonly #idleMs: number
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
-  constructor(file: string, handle: ControlHandler) {
+  /** @param idleMs callers that are silent for so long are dropped, unless they wait for their answer */
+  constructor(file: string, handle: ControlHandler, idleMs = IDLE_MS) {
     this.#file = file
     this.#handle = handle
+    this.#idleMs = idleMs
   }
 
   /** @throws Fault port-in-use if another daemon answers there, state-unwritable */
@@ -68,24 +71,30 @@ export class ControlServer {
       if (end < 0 && text.length <= MAX_COMMAND_BYTES) return
       socket.off('data', read)
       socket.resume()
-      if (end < 0) socket.destroy()
-      else socket.end(`${JSON.stringify(this.#answer(text.slice(0, end)))}\n`)
+      if (end < 0) return void socket.destroy()
+      socket.setTimeout(0)
+      void this.#answer(text.slice(0, end)).then((answer) => {
+        socket.setTimeout(this.#idleMs)
+        socket.end(`${JSON.stringify(answer)}\n`)
+      })
     }
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     socket.setEncoding('utf8')
-    socket.setTimeout(IDLE_MS, () => socket.destroy())
+    socket.setTimeout(this.#idleMs)
+    socket.once('timeout', () => socket.destroy())
     socket.on('error', () => socket.destroy())
     socket.on('data', read)
   }
 
-  #answer(line: string): unknown {
+  async #answer(line: string): Promise<unknown> {
     try {
-      const { command } = JSON.parse(line) as { command?: unknown }
-      if (typeof command !== 'string') throw new Fault('options-invalid')
-      return { answer: this.#handle(command) }
+      const request = JSON.parse(line) as Readonly<Record<string, unknown>>
+      if (typeof request.command !== 'string') throw new Fault('options-invalid')
+      return { answer: (await this.#handle(request.command, request)) ?? null }
     } catch (error) {
-      return { fault: isFault(error) ? error.code : 'options-invalid' }
+      if (!isFault(error)) return { fault: 'options-invalid' }
+      return { fault: error.code, ...(Object.keys(error.details).length === 0 ? {} : { details: error.details }) }
     }
   }
 }

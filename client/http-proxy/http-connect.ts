@@ -70,6 +70,9 @@ export function refusal(status: HttpStatus, because: string): Uint8Array {
 const STATUS_BY_FAULT: Partial<Record<FaultCode, HttpStatus>> = {
   'policy-refused': 403,
   'destination-forbidden': 403,
+  'rule-blocked': 403,
+  'rule-direct': 403,
+  'wish-unmet': 403,
   'connection-refused': 502,
   'connection-reset': 502,
   'host-unreachable': 502,

@@ -29,7 +29,7 @@ export class ExpectedFlows<T> {
 
   /** False if the table is full. An older flow of the same ends is handed to `instead`: only one connection can come. */
   put(source: FlowEndpoint, destination: FlowEndpoint, value: T, now: number, instead: (older: T) => void): boolean {
-    const key = keyOf(source, destination)
+    const key = endsKey(source, destination)
     const older = this.#flows.get(key)
     if (older === undefined && this.#flows.size >= this.#max) return false
     this.#flows.delete(key)
@@ -40,7 +40,7 @@ export class ExpectedFlows<T> {
 
   /** A connection came that wanted to go from `source` to `destination`. Undefined if it is not expected. */
   take(source: FlowEndpoint, destination: FlowEndpoint, now: number): T | undefined {
-    const key = keyOf(source, destination)
+    const key = endsKey(source, destination)
     const found = this.#flows.get(key)
     if (found === undefined || found.until <= now) return undefined
     this.#flows.delete(key)
@@ -69,7 +69,11 @@ export function sameEndpoint(a: FlowEndpoint, b: FlowEndpoint): boolean {
   return a.port === b.port && sameIp(normalizeIp(a.address), normalizeIp(b.address))
 }
 
-function keyOf(source: FlowEndpoint, destination: FlowEndpoint): string {
-  const ends = Buffer.concat([normalizeIp(source.address), normalizeIp(destination.address)]).toString('latin1')
-  return `${source.port},${destination.port},${ends}`
+/** The same text for the same two ends, however their addresses are written. */
+export function endsKey(source: FlowEndpoint, destination: FlowEndpoint): string {
+  return `${endpointKey(source)} ${endpointKey(destination)}`
+}
+
+export function endpointKey({ address, port }: FlowEndpoint): string {
+  return `${port},${Buffer.from(normalizeIp(address)).toString('latin1')}`
 }

@@ -8,6 +8,8 @@ const MAX_MESSAGE_CHARS = 200
 
 /** Where the firewall's programs are, also when the client was started with a short search path. */
 const SEARCH_PATH = [process.env.PATH ?? '', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].join(':')
+/** In a language whose messages we know. */
+export const FIREWALL_ENVIRONMENT = { PATH: SEARCH_PATH, LC_ALL: 'C' }
 
 /**
  * Runs one of the firewall's programs with this input and gives its output.
@@ -17,7 +19,7 @@ const SEARCH_PATH = [process.env.PATH ?? '', '/usr/sbin', '/sbin', '/usr/bin', '
 export function callFirewall(program: string, args: readonly string[], input: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      env: { PATH: SEARCH_PATH, LC_ALL: 'C' },
+      env: FIREWALL_ENVIRONMENT,
       stdio: ['pipe', 'pipe', 'pipe'],
       signal: AbortSignal.timeout(TIMEOUT_MS),
       killSignal: 'SIGKILL',
@@ -39,10 +41,12 @@ export function callFirewall(program: string, args: readonly string[], input: st
   })
 }
 
+const PACKAGES: Readonly<Record<string, string>> = { ip: 'iproute2', nft: 'nftables' }
+
 function spawnFault(program: string, error: Error): Fault {
   const missing = 'code' in error && error.code === 'ENOENT'
   if (!missing) return new Fault('firewall-failed', { program }, error)
-  return new Fault('program-missing', { program, repair: 'install the package iptables' })
+  return new Fault('program-missing', { program, repair: `install the package ${PACKAGES[program] ?? 'iptables'}` })
 }
 
 /** Texts of iptables, of both kinds, that mean a missing right. */

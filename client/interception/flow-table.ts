@@ -1,18 +1,17 @@
 import type { Verdict } from './marks.ts'
-import { isOpening, type Packet, PROTOCOL_TCP, TCP_FLAGS } from './packet.ts'
 
 /** A flow that nobody has decided about after this time is dropped. */
 export const UNDECIDED_MS = 60_000
-/** A decision holds for repetitions of the same packet for so long: systems repeat an opening for about 65 s. */
-export const SETTLED_MS = 70_000
-/** Waiting repetitions of one opening. Linux sends none while the first one waits; other stacks may. */
-export const MAX_REPETITIONS = 4
 
 export interface FlowTableLimits {
   /** Flows that wait for a decision; openings beyond are dropped. */
   readonly maxPending: number
+  /** Packets of one flow that wait behind its first one; those beyond are dropped. */
+  readonly maxRepetitions: number
   /** Decisions that are remembered; the oldest go first. */
   readonly maxSettled: number
+  /** How long a decision holds for more packets of the same flow. */
+  readonly settledMs: number
 }
 
 /**
@@ -37,43 +36,45 @@ interface Settled {
 }
 
 /**
- * Decides about packets of the queue, and knows the flows that wait for a decision. Pure: handed `now` in ms.
- *
- * A flow is its two ends and the sequence number of its opening. So a repeated opening gets the verdict of the first
- * one without another question (the kernel forgets refused connections and queues every repetition), and a new attempt
- * of the program from the same port is a new flow. `P` is what the caller needs to give a verdict to a packet later.
+ * The flows of one protocol that wait for a decision, and the decisions of the last moments. Pure: handled by key, handed
+ * `now` in ms. `P` is what the caller needs to give a verdict to a packet later. Numbers of flows come from `nextFlow`.
  */
 export class FlowTable<P> {
   readonly #limits: FlowTableLimits
+  readonly #nextFlow: () => number
   /** Both in the order of time. */
   readonly #pending = new Map<string, Pending<P>>()
   readonly #settled = new Map<string, Settled>()
   readonly #byFlow = new Map<number, Pending<P>>()
-  #nextFlow = 1
 
-  constructor(limits: FlowTableLimits) {
+  constructor(limits: FlowTableLimits, nextFlow: () => number) {
     this.#limits = limits
+    this.#nextFlow = nextFlow
   }
 
   get pendingCount(): number {
     return this.#pending.size
   }
 
-  /** `packet` is undefined if it could not be read. */
-  decide(packet: Packet | undefined, handle: P, now: number): Decision {
-    const opening = openingOf(packet)
-    if (typeof opening === 'string') return { kind: 'verdict', verdict: opening }
-    const settled = this.#settled.get(opening.key)
-    if (settled !== undefined && settled.until > now) return { kind: 'verdict', verdict: settled.verdict }
-    const pending = this.#pending.get(opening.key)
+  /** The decision about the flow with this key, as long as it holds. */
+  verdictOn(key: string, now: number): Verdict | undefined {
+    const settled = this.#settled.get(key)
+    return settled !== undefined && settled.until > now ? settled.verdict : undefined
+  }
+
+  /** About a packet of the flow with this key. */
+  decide(key: string, packet: P, now: number): Decision {
+    const verdict = this.verdictOn(key, now)
+    if (verdict !== undefined) return { kind: 'verdict', verdict }
+    const pending = this.#pending.get(key)
     if (pending !== undefined) {
-      if (pending.packets.length >= MAX_REPETITIONS) return { kind: 'verdict', verdict: 'drop' }
-      pending.packets.push(handle)
+      if (pending.packets.length > this.#limits.maxRepetitions) return { kind: 'verdict', verdict: 'drop' }
+      pending.packets.push(packet)
       return { kind: 'wait' }
     }
     if (this.#pending.size >= this.#limits.maxPending) return { kind: 'verdict', verdict: 'drop' }
-    const made = { flow: this.#nextFlow++, key: opening.key, since: now, packets: [handle] }
-    this.#pending.set(made.key, made)
+    const made = { flow: this.#nextFlow(), key, since: now, packets: [packet] }
+    this.#pending.set(key, made)
     this.#byFlow.set(made.flow, made)
     return { kind: 'ask', flow: made.flow }
   }
@@ -85,7 +86,7 @@ export class FlowTable<P> {
     this.#byFlow.delete(flow)
     this.#pending.delete(pending.key)
     this.#settled.delete(pending.key)
-    this.#settled.set(pending.key, { verdict, until: now + SETTLED_MS })
+    this.#settled.set(pending.key, { verdict, until: now + this.#limits.settledMs })
     for (const key of this.#settled.keys()) {
       if (this.#settled.size <= this.#limits.maxSettled) break
       this.#settled.delete(key)
@@ -106,17 +107,4 @@ export class FlowTable<P> {
     }
     return late
   }
-}
-
-/** The key of the flow that a packet opens, or the verdict on a packet that opens none. */
-function openingOf(packet: Packet | undefined): { readonly key: string } | Verdict {
-  if (packet === undefined || packet.protocol !== PROTOCOL_TCP) return 'drop'
-  const { tcp, ports, family, source, destination } = packet
-  if (tcp === undefined || ports === undefined || packet.fragment) return 'drop'
-  // A reset is not answered by a reset.
-  if ((tcp.flags & TCP_FLAGS.rst) !== 0) return 'drop'
-  // In the middle of a connection that began before we did: it cannot be moved into the tunnel, so it ends.
-  if (!isOpening(tcp)) return 'block'
-  const ends = Buffer.concat([source, destination]).toString('latin1')
-  return { key: `${family}${ends}${ports.source},${ports.destination},${tcp.sequence}` }
 }

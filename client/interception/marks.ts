@@ -21,6 +21,13 @@ export const MARKS = {
   unreachable: 0x600,
   /** Let through by a rule alone (a direct network, neighbour discovery): packet by packet, never for a connection. */
   exempt: 0x700,
+  /**
+   * In the queue only: the kernel remembers the flow from before, so that it could not be redirected. Datagrams that are
+   * older than the rules, and a TCP connection that begins as another one did.
+   */
+  stale: 0x800,
+  /** Of guests: everything may pass for a while. */
+  opened: 0x900,
 } as const
 
 export type MarkName = keyof typeof MARKS
@@ -31,4 +38,8 @@ export type Verdict = Extract<MarkName, 'direct' | 'block' | 'drop' | 'tunnel' |
 /** A verdict needs the packet's whole mark (a `u32`): ours in our byte, and the rest as it was. */
 export function markFor(verdict: Verdict, packetMark: number): number {
   return ((packetMark & ~MARK_MASK) | MARKS[verdict]) >>> 0
+}
+
+export function isMarked(name: MarkName, packetMark: number): boolean {
+  return (packetMark & MARK_MASK) === MARKS[name]
 }

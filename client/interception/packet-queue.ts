@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Fault, isFault } from '../../shared/base/fault.ts'
 import type { Verdict } from './marks.ts'
+import { type Decided, packDecided, unpackFlows } from './packed-flows.ts'
 import type { QueuedFlow, QueueOrder, QueueReport, QueueSettings } from './queue-messages.ts'
 
 export interface PacketQueueParts {
@@ -21,6 +22,7 @@ export class PacketQueue {
   readonly #settings: QueueSettings
   readonly #parts: PacketQueueParts
   #worker: Worker | undefined
+  #decided: Decided[] = []
 
   constructor(settings: QueueSettings, parts: PacketQueueParts) {
     this.#settings = settings
@@ -50,14 +52,23 @@ export class PacketQueue {
     })
   }
 
+  /** What one turn decides goes to the queue's thread together. */
   settle(flow: number, verdict: Verdict): void {
-    this.#order({ kind: 'settle', flow, verdict })
+    if (this.#decided.length === 0) queueMicrotask(() => this.#sendDecided())
+    this.#decided.push([flow, verdict])
+  }
+
+  #sendDecided(): void {
+    const decided = this.#decided
+    this.#decided = []
+    if (decided.length > 0) this.#order({ kind: 'settle', decided: packDecided(decided) })
   }
 
   /** Idempotent. Packets that wait are dropped. */
   async close(): Promise<void> {
     const worker = this.#worker
     if (worker === undefined) return
+    this.#sendDecided()
     this.#order({ kind: 'close' })
     this.#worker = undefined
     const ended = once(worker, 'exit')
@@ -72,8 +83,8 @@ export class PacketQueue {
 
   #handleReport(report: Extract<QueueReport, { kind: 'flows' | 'expired' }>): void {
     if (this.#worker === undefined) return
-    if (report.kind === 'flows') for (const flow of report.flows) this.#parts.onFlow(flow)
-    else for (const flow of report.flows) this.#parts.onExpired(flow)
+    if (report.kind === 'expired') for (const flow of report.flows) this.#parts.onExpired(flow)
+    else for (const flow of [...unpackFlows(report.plain), ...report.others]) this.#parts.onFlow(flow)
   }
 }
 

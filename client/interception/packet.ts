@@ -2,6 +2,8 @@ import type { IpAddress, IpFamily } from '../../shared/base/ip-address.ts'
 
 export const PROTOCOL_TCP = 6
 export const PROTOCOL_UDP = 17
+export const PROTOCOL_ICMP = 1
+export const PROTOCOL_ICMPV6 = 58
 
 export const TCP_FLAGS = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 } as const
 
@@ -18,6 +20,14 @@ export interface Packet {
   readonly ports: { readonly source: number; readonly destination: number } | undefined
   /** Of TCP; undefined where `ports` is, and if the bytes end before its flags. */
   readonly tcp: { readonly sequence: number; readonly flags: number } | undefined
+  /** Of a request for an echo (ping) that is here to its end. */
+  readonly echo: EchoRequest | undefined
+}
+
+export interface EchoRequest {
+  readonly identifier: number
+  readonly sequence: number
+  readonly bytes: Uint8Array
 }
 
 /** Is it the packet that opens a TCP connection, and nothing else? ECN and data (fast open) are allowed in it. */
@@ -54,6 +64,7 @@ function parseIpv4(bytes: Uint8Array): Packet | undefined {
     ...parseTransport(bytes, headerBytes, bytes[9] ?? 0, {
       fragment: (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) !== 0,
       first: (fragment & IPV4_OFFSET_MASK) === 0,
+      end: u16(bytes, 2),
     }),
   }
 }
@@ -77,6 +88,7 @@ function parseIpv6(bytes: Uint8Array): Packet | undefined {
   let at = IPV6_HEADER_BYTES
   let fragment = false
   let first = true
+  const end = IPV6_HEADER_BYTES + u16(bytes, 4)
   for (let headers = 0; first && isExtension(protocol); headers++) {
     if (headers === MAX_EXTENSION_HEADERS) return undefined
     const length = extensionBytes(protocol, bytes[at + 1] ?? 0)
@@ -88,7 +100,7 @@ function parseIpv6(bytes: Uint8Array): Packet | undefined {
     protocol = bytes[at] ?? 0
     at += length
   }
-  return { family: 6, source, destination, ...parseTransport(bytes, at, protocol, { fragment, first }) }
+  return { family: 6, source, destination, ...parseTransport(bytes, at, protocol, { fragment, first, end }) }
 }
 
 function isExtension(protocol: number): boolean {
@@ -117,8 +129,8 @@ function parseTransport(
   bytes: Uint8Array,
   at: number,
   protocol: number,
-  { fragment, first }: { fragment: boolean; first: boolean },
-): Pick<Packet, 'protocol' | 'fragment' | 'ports' | 'tcp'> {
+  { fragment, first, end }: { fragment: boolean; first: boolean; end: number },
+): Pick<Packet, 'protocol' | 'fragment' | 'ports' | 'tcp' | 'echo'> {
   const hasPorts = first && (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) && bytes.length >= at + 4
   const hasFlags = hasPorts && protocol === PROTOCOL_TCP && bytes.length > at + TCP_FLAGS_AT
   return {
@@ -126,7 +138,19 @@ function parseTransport(
     fragment,
     ports: hasPorts ? { source: u16(bytes, at), destination: u16(bytes, at + 2) } : undefined,
     tcp: hasFlags ? { sequence: u32(bytes, at + 4), flags: bytes[at + TCP_FLAGS_AT] ?? 0 } : undefined,
+    echo: fragment ? undefined : parseEcho(bytes, at, protocol, end),
   }
+}
+
+/** RFC 792 and RFC 4443: type (1) ‖ code (1) ‖ checksum (2) ‖ identifier (2) ‖ sequence (2) ‖ bytes */
+const ECHO_HEADER_BYTES = 8
+const ECHO_REQUESTS: Readonly<Record<number, number>> = { [PROTOCOL_ICMP]: 8, [PROTOCOL_ICMPV6]: 128 }
+
+function parseEcho(bytes: Uint8Array, at: number, protocol: number, end: number): EchoRequest | undefined {
+  if (bytes.length < end || end < at + ECHO_HEADER_BYTES) return undefined
+  if (bytes[at] !== ECHO_REQUESTS[protocol] || bytes[at + 1] !== 0) return undefined
+  const content = bytes.slice(at + ECHO_HEADER_BYTES, end)
+  return { identifier: u16(bytes, at + 4), sequence: u16(bytes, at + 6), bytes: content }
 }
 
 function u16(bytes: Uint8Array, at: number): number {

@@ -1,8 +1,10 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import { parseIp } from '../../shared/base/ip-address.ts'
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { endpointOf, type IpAddress, parseIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { NativeAddon } from '../native/native.ts'
+import { isErrno } from './errno.ts'
 import { sameEndpoint } from './expected-flows.ts'
+import { GUEST_ADDRESSES } from './guest-address.ts'
 import type { FlowEndpoint } from './interception-api.ts'
 import { PROTOCOL_TCP } from './packet.ts'
 
@@ -11,8 +13,11 @@ const LOOPBACK = ['127.0.0.1', '::1'] as const
 /** Connections that the kernel holds until they are accepted; it allows no more than its own limit. */
 const BACKLOG = 4_096
 
+/** An address, or a descriptor that is bound already. */
+type Place = ListenOptions & { readonly fd?: number }
+
 export interface RedirectListenerParts {
-  readonly native: Pick<NativeAddon, 'originalDestination' | 'originalFlow'>
+  readonly native: Pick<NativeAddon, 'originalDestination' | 'originalFlow' | 'bindForeign'>
   /** A redirected connection came, from and to where the program wanted it. Says whether it is expected. */
   readonly onSocket: (source: FlowEndpoint, destination: FlowEndpoint, socket: Socket) => boolean
 }
@@ -33,16 +38,21 @@ export class RedirectListener {
 
   /** A computer without IPv6 has no ::1; then there are no IPv6 connections to take. @throws Fault port-in-use */
   async start(): Promise<void> {
-    for (const host of LOOPBACK) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
-      try {
-        await listen(server, host, this.#port)
-        this.#servers.push(server)
-      } catch (error) {
-        if (host === '::1' && isErrno(error, 'EADDRNOTAVAIL', 'EAFNOSUPPORT')) continue
-        await this.close()
-        throw listenFault(error, `${host} port ${this.#port}`)
-      }
+    for (const host of LOOPBACK) await this.#listen(host, { host, port: this.#port, ipv6Only: true })
+    for (const host of Object.values(GUEST_ADDRESSES)) {
+      await this.#listen(host, () => ({ fd: this.#parts.native.bindForeign(PROTOCOL_TCP, address(host), this.#port) }))
+    }
+  }
+
+  async #listen(host: string, where: Place | (() => Place)): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+    try {
+      await listen(server, typeof where === 'function' ? where() : where)
+      this.#servers.push(server)
+    } catch (error) {
+      if (host.includes(':') && isErrno(error, 'EADDRNOTAVAIL', 'EAFNOSUPPORT')) return
+      await this.close()
+      throw listenFault(error, `${host} port ${this.#port}`)
     }
   }
 
@@ -60,8 +70,8 @@ export class RedirectListener {
   }
 
   #originalFlow(socket: Socket): { source: FlowEndpoint; destination: FlowEndpoint } | undefined {
-    const local = endpoint(socket.localAddress, socket.localPort)
-    const peer = endpoint(socket.remoteAddress, socket.remotePort)
+    const local = endpointOf(socket.localAddress, socket.localPort)
+    const peer = endpointOf(socket.remoteAddress, socket.remotePort)
     const fd = fdOf(socket)
     if (local === undefined || peer === undefined || fd === undefined) return undefined
     const destination = this.#parts.native.originalDestination(fd)
@@ -76,10 +86,10 @@ export class RedirectListener {
   }
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server, where: Place): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port, backlog: BACKLOG, ipv6Only: true }, () => {
+    server.listen({ ...where, backlog: BACKLOG }, () => {
       server.off('error', reject)
       // Such as too many open files: the connection is lost, the listener lives.
       server.on('error', () => undefined)
@@ -88,9 +98,8 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function endpoint(address: string | undefined, port: number | undefined): FlowEndpoint | undefined {
-  const parsed = address === undefined ? undefined : parseIp(address)
-  return parsed === undefined || port === undefined ? undefined : { address: parsed, port }
+function address(text: string): IpAddress {
+  return parseIp(text) as IpAddress
 }
 
 /** Node has no public way to a socket's descriptor. */
@@ -98,8 +107,4 @@ function fdOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle')
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   return typeof fd === 'number' && fd >= 0 ? fd : undefined
-}
-
-function isErrno(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }

@@ -1,4 +1,4 @@
-import { CHAIN_PREFIX, type TableRules } from './rules.ts'
+import { CHAIN_PREFIX, type TableRules } from './rule-text.ts'
 
 /**
  * What of ours is in one table of `iptables-save`: our chains, and the rules outside of them that lead there, as they
@@ -27,6 +27,12 @@ export function findPresent(saved: string): PresentRules {
     else if (isJump(line)) entry().jumps.push(line)
   }
   return present
+}
+
+/** How many packets the rules of ours with this comment have met, in the output of `iptables-save --counters`. */
+export function countPackets(saved: string, comment: string): number {
+  const rule = new RegExp(`^\\[(\\d+):\\d+\\] -A ${CHAIN_PREFIX}.* --comment "?${comment}"? `, 'gm')
+  return [...saved.matchAll(rule)].reduce((sum, [, packets]) => sum + Number(packets), 0)
 }
 
 function isJump(line: string): boolean {

@@ -2,7 +2,11 @@
   'targets': [
     {
       'target_name': 'spn_native',
-      'sources': ['addon.cc', 'netlink.cc', 'netlink-queue.cc', 'original-flow.cc', 'packet-object.cc'],
+      'sources': [
+        'addon.cc', 'connection-flush.cc', 'exec-watch.cc', 'foreign-address.cc', 'near-processes.cc', 'netlink.cc',
+        'netlink-queue.cc', 'original-flow.cc', 'packet-object.cc', 'process-search.cc', 'process-texts.cc',
+        'service-notify.cc', 'socket-diag.cc', 'thread-priority.cc',
+      ],
       'include_dirs': ['../../node_modules/node-addon-api'],
       'defines': [
         'NAPI_VERSION=8',

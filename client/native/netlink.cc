@@ -11,16 +11,20 @@
 namespace spn {
 
 void NetlinkWriter::begin(uint16_t type, uint16_t flags, uint8_t family, uint16_t resource) {
+  nfgenmsg generic = {};
+  generic.nfgen_family = family;
+  generic.version = NFNETLINK_V0;
+  generic.res_id = htons(resource);
+  beginWith(type, flags, &generic, sizeof generic);
+}
+
+void NetlinkWriter::beginWith(uint16_t type, uint16_t flags, const void* body, size_t length) {
   start_ = out_.size();
   nlmsghdr header = {};
   header.nlmsg_type = type;
   header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
   append(&header, sizeof header);
-  nfgenmsg generic = {};
-  generic.nfgen_family = family;
-  generic.version = NFNETLINK_V0;
-  generic.res_id = htons(resource);
-  append(&generic, sizeof generic);
+  append(body, length);
 }
 
 void NetlinkWriter::add(uint16_t attribute, const void* data, size_t length) {
@@ -93,11 +97,12 @@ int errorOf(const nlmsghdr* message) {
   return -static_cast<const nlmsgerr*>(NLMSG_DATA(message))->error;
 }
 
-int NetlinkSocket::open() {
-  fd_ = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+int NetlinkSocket::open(int protocol, uint32_t groups) {
+  fd_ = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (fd_ < 0) return -errno;
   sockaddr_nl self = {};
   self.nl_family = AF_NETLINK;
+  self.nl_groups = groups;
   if (::bind(fd_, reinterpret_cast<sockaddr*>(&self), sizeof self) == 0) return 0;
   const int error = -errno;
   close();

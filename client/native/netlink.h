@@ -1,4 +1,4 @@
-// Netlink messages of netfilter: how they are written, read and carried. Knows nothing of JavaScript.
+// Netlink messages: how they are written, read and carried. Knows nothing of JavaScript.
 #pragma once
 
 #include <linux/netfilter/nfnetlink.h>
@@ -17,6 +17,8 @@ class NetlinkWriter {
 
   // `type` holds subsystem << 8 | message; `resource` is the queue number, or 0.
   void begin(uint16_t type, uint16_t flags, uint8_t family, uint16_t resource);
+  // Of other parts of the kernel than netfilter, whose messages begin with a structure of their own.
+  void beginWith(uint16_t type, uint16_t flags, const void* body, size_t length);
   void add(uint16_t attribute, const void* data, size_t length);
   void end();
 
@@ -64,7 +66,7 @@ void forEachMessage(const uint8_t* data, size_t length, Visit visit) {
 // The errno (0 for success) in an NLMSG_ERROR message, or -1 if this is another message.
 int errorOf(const nlmsghdr* message);
 
-// A socket to netfilter in the kernel. Results are 0 or more, or a negative errno.
+// A socket to one part of the kernel. Results are 0 or more, or a negative errno.
 class NetlinkSocket {
  public:
   NetlinkSocket() = default;
@@ -72,7 +74,7 @@ class NetlinkSocket {
   NetlinkSocket(const NetlinkSocket&) = delete;
   NetlinkSocket& operator=(const NetlinkSocket&) = delete;
 
-  int open();
+  int open(int protocol = NETLINK_NETFILTER, uint32_t groups = 0);
   void close();
   int fd() const { return fd_; }
 

@@ -19,19 +19,27 @@ namespace {
 constexpr int kOriginalDestination = 80;
 
 constexpr uint16_t kGetMessage = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
+constexpr uint16_t kDeleteMessage = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
 constexpr uint16_t kNewMessage = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
 constexpr int kAnswerTimeoutMs = 1000;
 constexpr size_t kReceiveBytes = 16 * 1024;
+constexpr uint8_t kNoPort[2] = {0, 0};
 
-// Attribute types of addresses in a tuple, by family.
+// Attribute types of addresses and of echoes in a tuple, by family.
 struct TupleTypes {
   uint8_t family;
   uint16_t source;
   uint16_t destination;
   size_t addressBytes;
+  uint16_t echoId;
+  uint16_t icmpType;
+  uint16_t icmpCode;
+  uint8_t echoRequest;
 };
-constexpr TupleTypes kIpv4 = {AF_INET, CTA_IP_V4_SRC, CTA_IP_V4_DST, 4};
-constexpr TupleTypes kIpv6 = {AF_INET6, CTA_IP_V6_SRC, CTA_IP_V6_DST, 16};
+constexpr TupleTypes kIpv4 = {AF_INET,           CTA_IP_V4_SRC,       CTA_IP_V4_DST,       4,
+                              CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE, 8};
+constexpr TupleTypes kIpv6 = {AF_INET6,            CTA_IP_V6_SRC,         CTA_IP_V6_DST,         16,
+                              CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE, 128};
 
 Napi::Value throwErrno(Napi::Env env, int error) {
   errnoError(env, error, "the connection could not be looked up").ThrowAsJavaScriptException();
@@ -63,8 +71,10 @@ Napi::Value readOriginal(Napi::Env env, const nlmsghdr* message, const TupleType
   const NetlinkAttributes protocol = tuple.nest(CTA_TUPLE_PROTO);
   const uint8_t* source = ip.find(types.source, types.addressBytes);
   const uint8_t* destination = ip.find(types.destination, types.addressBytes);
-  const uint8_t* sourcePort = protocol.find(CTA_PROTO_SRC_PORT, 2);
-  const uint8_t* destinationPort = protocol.find(CTA_PROTO_DST_PORT, 2);
+  // An echo has an identifier in place of its source port, and no other.
+  const uint8_t* echoId = protocol.find(types.echoId, 2);
+  const uint8_t* sourcePort = echoId == nullptr ? protocol.find(CTA_PROTO_SRC_PORT, 2) : echoId;
+  const uint8_t* destinationPort = echoId == nullptr ? protocol.find(CTA_PROTO_DST_PORT, 2) : kNoPort;
   if (source == nullptr || destination == nullptr || sourcePort == nullptr || destinationPort == nullptr) {
     return env.Undefined();
   }
@@ -77,6 +87,63 @@ Napi::Value readOriginal(Napi::Env env, const nlmsghdr* message, const TupleType
   result.Set("source", endpoint(env, source, types.addressBytes, port(sourcePort)));
   result.Set("destination", endpoint(env, destination, types.addressBytes, port(destinationPort)));
   return result;
+}
+
+// Says something about the tracked connection between these ends, as a listener sees them, and hands the kernel's answers
+// to `visit`: the messages of one receive. Arguments as of originalFlow. False if it threw.
+template <typename Visit>
+bool ask(const Napi::CallbackInfo& info, uint16_t type, uint16_t flags, Visit visit) {
+  const Napi::Env env = info.Env();
+  if (info.Length() < 5 || !info[1].IsTypedArray() || !info[3].IsTypedArray()) {
+    Napi::TypeError::New(env, "a protocol and two endpoints are needed").ThrowAsJavaScriptException();
+    return false;
+  }
+  const auto local = info[1].As<Napi::Uint8Array>();
+  const auto peer = info[3].As<Napi::Uint8Array>();
+  const TupleTypes& types = local.ByteLength() == kIpv4.addressBytes ? kIpv4 : kIpv6;
+  if (local.ByteLength() != types.addressBytes || peer.ByteLength() != types.addressBytes) return true;
+
+  // Named by the reply's direction: from the listener to the program.
+  std::vector<uint8_t> request;
+  NetlinkWriter writer(request);
+  writer.begin(type, flags, types.family, 0);
+  const size_t tuple = writer.openNest(CTA_TUPLE_REPLY);
+  const size_t ip = writer.openNest(CTA_TUPLE_IP);
+  writer.add(types.source, local.Data(), types.addressBytes);
+  writer.add(types.destination, peer.Data(), types.addressBytes);
+  writer.closeNest(ip);
+  const size_t protocol = writer.openNest(CTA_TUPLE_PROTO);
+  const auto number = static_cast<uint8_t>(info[0].ToNumber().Uint32Value());
+  writer.add(CTA_PROTO_NUM, &number, sizeof number);
+  if (number == IPPROTO_ICMP || number == IPPROTO_ICMPV6) {
+    const uint8_t code = 0;
+    addPort(writer, types.echoId, info[2]);
+    writer.add(types.icmpType, &types.echoRequest, sizeof types.echoRequest);
+    writer.add(types.icmpCode, &code, sizeof code);
+  } else {
+    addPort(writer, CTA_PROTO_SRC_PORT, info[2]);
+    addPort(writer, CTA_PROTO_DST_PORT, info[4]);
+  }
+  writer.closeNest(protocol);
+  writer.closeNest(tuple);
+  writer.end();
+
+  NetlinkSocket socket;
+  int result = socket.open();
+  if (result == 0) result = socket.send(request);
+  if (result == 0) result = socket.wait(kAnswerTimeoutMs);
+  alignas(nlmsghdr) uint8_t answer[kReceiveBytes];
+  if (result == 0) result = socket.receive(answer, sizeof answer);
+  int error = result < 0 ? -result : 0;
+  if (error == 0) {
+    forEachMessage(answer, result, [&](const nlmsghdr* message) {
+      if (errorOf(message) > 0) error = errorOf(message);
+      else visit(message, types);
+    });
+  }
+  if (error == 0 || error == ENOENT) return true;
+  throwErrno(env, error);
+  return false;
 }
 
 }  // namespace
@@ -105,49 +172,16 @@ Napi::Value originalDestination(const Napi::CallbackInfo& info) {
 
 Napi::Value originalFlow(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() < 5 || !info[1].IsTypedArray() || !info[3].IsTypedArray()) {
-    Napi::TypeError::New(env, "originalFlow needs a protocol and two endpoints").ThrowAsJavaScriptException();
-    return env.Undefined();
-  }
-  const auto local = info[1].As<Napi::Uint8Array>();
-  const auto peer = info[3].As<Napi::Uint8Array>();
-  const TupleTypes& types = local.ByteLength() == kIpv4.addressBytes ? kIpv4 : kIpv6;
-  if (local.ByteLength() != types.addressBytes || peer.ByteLength() != types.addressBytes) return env.Undefined();
-
-  // Asked by the reply's direction: from the listener to the program.
-  std::vector<uint8_t> request;
-  NetlinkWriter writer(request);
-  writer.begin(kGetMessage, 0, types.family, 0);
-  const size_t tuple = writer.openNest(CTA_TUPLE_REPLY);
-  const size_t ip = writer.openNest(CTA_TUPLE_IP);
-  writer.add(types.source, local.Data(), types.addressBytes);
-  writer.add(types.destination, peer.Data(), types.addressBytes);
-  writer.closeNest(ip);
-  const size_t protocol = writer.openNest(CTA_TUPLE_PROTO);
-  const auto number = static_cast<uint8_t>(info[0].ToNumber().Uint32Value());
-  writer.add(CTA_PROTO_NUM, &number, sizeof number);
-  addPort(writer, CTA_PROTO_SRC_PORT, info[2]);
-  addPort(writer, CTA_PROTO_DST_PORT, info[4]);
-  writer.closeNest(protocol);
-  writer.closeNest(tuple);
-  writer.end();
-
-  NetlinkSocket socket;
-  int result = socket.open();
-  if (result == 0) result = socket.send(request);
-  if (result == 0) result = socket.wait(kAnswerTimeoutMs);
-  alignas(nlmsghdr) uint8_t answer[kReceiveBytes];
-  if (result == 0) result = socket.receive(answer, sizeof answer);
-  if (result < 0) return throwErrno(env, -result);
-
   Napi::Value found = env.Undefined();
-  int error = 0;
-  forEachMessage(answer, result, [&](const nlmsghdr* message) {
+  ask(info, kGetMessage, 0, [&](const nlmsghdr* message, const TupleTypes& types) {
     if (message->nlmsg_type == kNewMessage) found = readOriginal(env, message, types);
-    else if (errorOf(message) > 0) error = errorOf(message);
   });
-  if (error != 0 && error != ENOENT) return throwErrno(env, error);
   return found;
+}
+
+Napi::Value forgetFlow(const Napi::CallbackInfo& info) {
+  ask(info, kDeleteMessage, NLM_F_ACK, [](const nlmsghdr*, const TupleTypes&) {});
+  return info.Env().Undefined();
 }
 
 }  // namespace spn

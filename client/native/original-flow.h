@@ -16,4 +16,8 @@ Napi::Value originalDestination(const Napi::CallbackInfo& info);
 // Throws an Error with a `code` if the kernel does not answer (EPERM: the right CAP_NET_ADMIN is missing).
 Napi::Value originalFlow(const Napi::CallbackInfo& info);
 
+// forgetFlow(protocol, local, localPort, peer, peerPort)
+// The kernel tracks this connection no longer: its next packet is a first one. Arguments and errors as above.
+Napi::Value forgetFlow(const Napi::CallbackInfo& info);
+
 }  // namespace spn

@@ -2,26 +2,25 @@ import { Fault } from '../../shared/base/fault.ts'
 import type { IpAddress } from '../../shared/base/ip-address.ts'
 import { chooseOne, type Random } from '../../shared/base/random.ts'
 import { MAX_HOPS } from '../../shared/cell/cell.ts'
-import type { Target } from '../../shared/cell/target.ts'
+import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 import { distanceKm, type Location } from '../../shared/geo/place.ts'
 import { policyAllows, policyMayAllow } from '../../shared/map/exit-policy.ts'
 import type { MapHub } from '../../shared/map/hub-map.ts'
-
-/** What a connection asks of its path. */
-export interface Wish {
-  /** 1 to 4. */
-  readonly hops: number
-}
+import type { Wish } from './wish.ts'
 
 export interface PathRequest {
   readonly hubs: readonly MapHub[]
   readonly home: MapHub
   readonly wish: Wish
-  readonly target: Target
+  readonly target: StreamPurpose
   /** Where the target is; undefined if not known (a name that only the exit resolves). */
   readonly location: Location | undefined
   /** Hubs (by `key`) that just failed and are not to be used. */
   readonly avoid: ReadonlySet<string>
+  /** Other destinations follow, of either family: an exit that serves both is better, wherever it is. */
+  readonly bothFamilies?: boolean
+  /** Only an exit that sends requests for an echo will do. */
+  readonly echo?: boolean
 }
 
 /**
@@ -33,7 +32,7 @@ export function choosePath(request: PathRequest, random: Random): MapHub[] {
   const { home, wish } = request
   if (wish.hops < 1 || wish.hops > MAX_HOPS) throw new RangeError('a path has 1 to 4 hops')
   if (wish.hops === 1) {
-    if (!mayExit(home, request.target)) throw new Fault('path-no-exit', { hops: 1 })
+    if (!mayExit(home, request.target) || !canEcho(home, request)) throw new Fault('path-no-exit', { hops: 1 })
     return [home]
   }
   const exit = chooseExit(request, random)
@@ -50,9 +49,15 @@ export function choosePath(request: PathRequest, random: Random): MapHub[] {
 }
 
 /** Could this hub be the exit for the target? */
-export function mayExit({ roles, exitPolicy }: MapHub, target: Target): boolean {
+export function mayExit({ roles, exitPolicy }: MapHub, target: StreamPurpose): boolean {
+  if (target.kind === 'dns') return roles.exit4 || roles.exit6
   if (target.kind === 'name') return (roles.exit4 || roles.exit6) && policyMayAllow(exitPolicy, target.port)
   return servesFamily(roles, target.address) && policyAllows(exitPolicy, target.address, target.port)
+}
+
+/** If that is what it is for. */
+function canEcho({ roles }: MapHub, { echo }: PathRequest): boolean {
+  return echo !== true || roles.echo === true
 }
 
 /** Do two hubs belong together, so that they must not meet on a path? */
@@ -62,8 +67,11 @@ export function areRelated(a: MapHub, b: MapHub): boolean {
   )
 }
 
-function chooseExit({ hubs, home, target, location, avoid }: PathRequest, random: Random): MapHub {
-  const exits = hubs.filter((hub) => mayExit(hub, target) && fits(hub, [home], avoid))
+function chooseExit(request: PathRequest, random: Random): MapHub {
+  const { hubs, home, target, location, avoid, bothFamilies } = request
+  const able = hubs.filter((hub) => mayExit(hub, target) && canEcho(hub, request) && fits(hub, [home], avoid))
+  const better = bothFamilies === true ? able.filter(({ roles }) => roles.exit4 && roles.exit6) : []
+  const exits = better.length > 0 ? better : able
   const chosen = chooseOne(location === undefined ? exits : nearest(exits, location), random)
   if (chosen === undefined) throw new Fault('path-no-exit')
   return chosen

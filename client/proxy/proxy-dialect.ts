@@ -1,4 +1,5 @@
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
+import type { IpAddress } from '../../shared/base/ip-address.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import type { ConnectionView } from '../connection-list.ts'
 
@@ -8,6 +9,8 @@ export type ProxyStep =
   | { readonly kind: 'answer'; readonly used: number; readonly answer: Uint8Array }
   /** The app wants to go there; what stands behind is its own, for the destination. */
   | { readonly kind: 'open'; readonly used: number; readonly target: Target }
+  /** The app wants a UDP socket, for as long as this connection is there; it sends from this port, or 0 for any. */
+  | { readonly kind: 'associate'; readonly used: number; readonly port: number }
   | { readonly kind: 'refuse'; readonly answer: Uint8Array }
   /** Not this protocol at all: there is nothing that could be answered. */
   | { readonly kind: 'drop' }
@@ -25,6 +28,8 @@ export interface ProxyDialect {
   handshake(): ProxyHandshake
   /** What an app is told when it is connected. */
   readonly opened: Uint8Array
+  /** What an app is told when it has its UDP socket. Only where the handshake can ask for one. */
+  associated?(address: IpAddress, port: number): Uint8Array
   /** What an app is told when its connection could not be made. */
   refused(fault: FaultCode): Uint8Array
 }

@@ -1,12 +1,15 @@
 import net, { type Server, type Socket } from 'node:net'
 import { concatBytes, EMPTY } from '../../shared/base/bytes.ts'
 import { asFault } from '../../shared/base/fault.ts'
-import { formatIp } from '../../shared/base/ip-address.ts'
+import { endpointOf, formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import { listenFault } from '../../shared/base/listen-fault.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { SocketPump } from '../../shared/circuit/socket-pump.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
-import type { Connector, Tunnel } from '../connector.ts'
+import { type App, type FindApp, unknownApp } from '../apps/app.ts'
+import type { Tunnel, TunnelOpener, TunnelSink } from '../connector.ts'
+import { PROTOCOL_TCP } from '../interception/packet.ts'
+import { UdpRelay } from '../socks/udp-relay.ts'
 import type { ProxyDialect, ProxyHandshake, ProxyStep } from './proxy-dialect.ts'
 
 /** An app has so long to say where it wants to go, however slowly it speaks. */
@@ -16,14 +19,16 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 export class ProxyServer {
   readonly #listen: LinkAddress
   readonly #dialect: ProxyDialect
-  readonly #connector: Connector
+  readonly #connector: TunnelOpener
+  readonly #findApp: FindApp
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
 
-  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: Connector) {
+  constructor(listen: LinkAddress, dialect: ProxyDialect, connector: TunnelOpener, findApp: FindApp = unknownApp) {
     this.#listen = listen
     this.#dialect = dialect
     this.#connector = connector
+    this.#findApp = findApp
   }
 
   /** The port that is really used, for a configured port 0. */
@@ -37,7 +42,8 @@ export class ProxyServer {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
-      new ProxyConnection(socket, this.#dialect, this.#connector).start()
+      const app = appOf(socket, this.#findApp)
+      new ProxyConnection(socket, this.#dialect, this.#connector, app).start()
     })
     const host = formatIp(this.#listen.ip)
     await new Promise<void>((resolve, reject) => {
@@ -62,7 +68,8 @@ export class ProxyServer {
 class ProxyConnection {
   readonly #socket: Socket
   readonly #dialect: ProxyDialect
-  readonly #connector: Connector
+  readonly #connector: TunnelOpener
+  readonly #app: Promise<App | undefined>
   readonly #handshake: ProxyHandshake
   readonly #onData = (chunk: Uint8Array): void => this.#read(chunk)
   readonly #onEnd = (): void => this.#abandon()
@@ -71,8 +78,9 @@ class ProxyConnection {
   #tunnel: Tunnel | undefined
   #pump: SocketPump | undefined
 
-  constructor(socket: Socket, dialect: ProxyDialect, connector: Connector) {
+  constructor(socket: Socket, dialect: ProxyDialect, connector: TunnelOpener, app: Promise<App | undefined>) {
     this.#socket = socket
+    this.#app = app
     this.#dialect = dialect
     this.#connector = connector
     this.#handshake = dialect.handshake()
@@ -106,8 +114,29 @@ class ProxyConnection {
     this.#socket.pause()
     const rest = this.#pending.subarray(step.used)
     this.#pending = EMPTY
+    if (step.kind === 'associate') return this.#associate(step.port)
     if (rest.length > 0) this.#socket.unshift(rest)
     this.#open(step.target)
+  }
+
+  /** The association lives as long as this connection, on which nothing more is said. */
+  #associate(port: number): void {
+    const { localAddress = '', remoteAddress = '' } = this.#socket
+    const [local, remote] = [parseIp(localAddress), parseIp(remoteAddress)]
+    if (local === undefined || remote === undefined) return void this.#socket.destroy()
+    const relay = new UdpRelay(
+      (sink) => this.#connector.openAssociation(this.#dialect.by, sink, this.#app),
+      { local, app: remote, port },
+      {
+        bound: (bound) => {
+          const answer = this.#dialect.associated?.(local, bound)
+          if (answer !== undefined) this.#socket.write(answer)
+        },
+        failed: () => this.#socket.destroy(),
+      },
+    )
+    this.#socket.once('close', () => relay.close())
+    this.#socket.resume()
   }
 
   /** Says no and reads on without looking, so that the app gets the answer and its end is seen; but not for ever. */
@@ -122,7 +151,7 @@ class ProxyConnection {
   }
 
   #open(target: Target): void {
-    const tunnel = this.#connector.open(target, this.#dialect.by, {
+    const sink: TunnelSink = {
       opened: () => {
         if (this.#socket.destroyed) return
         this.#socket.off('end', this.#onEnd)
@@ -135,9 +164,11 @@ class ProxyConnection {
       writable: () => this.#pump?.writable(),
       closed: (fault) => {
         if (this.#pump !== undefined) this.#pump.closed(fault === undefined)
+        else if (fault?.code === 'rule-dropped') this.#socket.destroy()
         else this.#refuse(this.#dialect.refused(fault?.code ?? 'circuit-closed'))
       },
-    })
+    }
+    const tunnel = this.#connector.open(target, this.#dialect.by, sink, this.#app)
     this.#tunnel = tunnel
   }
 
@@ -150,4 +181,12 @@ class ProxyConnection {
     clearTimeout(this.#timer)
     if (this.#pump === undefined) this.#tunnel?.reset()
   }
+}
+
+/** Asked as soon as it is there. Whoever calls from another computer has no socket on this one. */
+function appOf(socket: Socket, findApp: FindApp): Promise<App | undefined> {
+  const source = endpointOf(socket.remoteAddress, socket.remotePort)
+  const destination = endpointOf(socket.localAddress, socket.localPort)
+  if (source === undefined || destination === undefined) return Promise.resolve(undefined)
+  return findApp({ protocol: PROTOCOL_TCP, source, destination })
 }

@@ -1,5 +1,6 @@
 import type { ProxyDialect, ProxyHandshake, ProxyStep } from '../proxy/proxy-dialect.ts'
 import {
+  associationAnswer,
   greetingAnswer,
   MAX_GREETING_BYTES,
   MAX_REQUEST_BYTES,
@@ -10,11 +11,12 @@ import {
   SOCKS_REPLIES,
 } from './socks5.ts'
 
-/** SOCKS 5: each CONNECT becomes a connection. */
+/** SOCKS 5: each CONNECT becomes a connection, each UDP ASSOCIATE a UDP socket. */
 export const SOCKS_DIALECT: ProxyDialect = {
   by: 'socks',
   handshake: () => new SocksHandshake(),
   opened: requestAnswer(SOCKS_REPLIES.succeeded),
+  associated: associationAnswer,
   refused: (fault) => requestAnswer(replyFor(fault)),
 }
 
@@ -28,6 +30,7 @@ class SocksHandshake implements ProxyHandshake {
     if (request === undefined) return pending.length > MAX_REQUEST_BYTES ? { kind: 'drop' } : undefined
     if (request === 'malformed') return { kind: 'drop' }
     if ('refuse' in request) return { kind: 'refuse', answer: requestAnswer(request.refuse) }
+    if ('associate' in request) return { kind: 'associate', used: request.used, port: request.associate.port }
     return { kind: 'open', used: request.used, target: request.target }
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { projectNode } from './node-packages.mjs'
 import { hashFiles, isDone, markDone } from './stamp.mjs'
 
-const FOLDERS = [join('shared', 'native'), join('client', 'native')]
+const FOLDERS = [join('shared', 'native'), join('client', 'native'), join('hub', 'native')]
 
 /** Builds the native addons with the headers of the project's own Node, those that are not built from these sources yet. */
 export function bringAddons(root) {

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 /** Programs that the client, the tests and the demo call, with the Debian package that brings each. */
 const PROGRAMS = {
   'iptables-restore': 'iptables',
+  nft: 'nftables',
   ip: 'iproute2',
   tcpdump: 'tcpdump',
   ping: 'iputils-ping',
   curl: 'curl',
+  dig: 'bind9-dnsutils',
   git: 'git',
   ssh: 'openssh-client',
   sshd: 'openssh-server',
@@ -16,6 +18,9 @@ const PROGRAMS = {
   make: 'make',
   'g++': 'g++',
   python3: 'python3',
+  caddy: 'caddy',
+  chromium: 'chromium',
+  iperf3: 'iperf3',
 }
 
 const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']

@@ -13,11 +13,11 @@ export const NOTE_KINDS = ['vote', 'echo', 'log'] as const
 export type NoteKind = (typeof NOTE_KINDS)[number]
 
 export const MAX_VOTE_BYTES = 48 * 1024 * 1024
-export const MAX_ECHO_BYTES = 16 * 1024
+export const MAX_VOTE_ECHO_BYTES = 16 * 1024
 export const MAX_LOG_ENTRY_BYTES = 1024
 export const MAX_NOTE_BYTES: Readonly<Record<NoteKind, number>> = {
   vote: MAX_VOTE_BYTES,
-  echo: MAX_ECHO_BYTES,
+  echo: MAX_VOTE_ECHO_BYTES,
   log: MAX_LOG_ENTRY_BYTES,
 }
 

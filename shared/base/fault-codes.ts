@@ -82,6 +82,16 @@ export const FAULTS = {
   'path-no-exit': { wire: 0, blame: 'network', text: 'no exit of the map reaches this destination' },
   'path-too-few-hubs': { wire: 0, blame: 'network', text: 'the map has too few independent hubs for this path' },
   'destination-forbidden': { wire: 0, blame: 'self', text: 'this destination is not a public address' },
+  'wish-unmet': { wire: 0, blame: 'self', text: 'a rule asks for a path that this version can not choose' },
+
+  // What the user's rules say.
+  'rule-blocked': { wire: 0, blame: 'self', text: 'a rule blocks this connection' },
+  'rule-dropped': { wire: 0, blame: 'self', text: 'a rule drops this connection' },
+  'rule-direct': {
+    wire: 0,
+    blame: 'self',
+    text: 'a rule sends this connection past the network, which a proxy does not do',
+  },
 
   // This computer.
   'options-invalid': { wire: 0, blame: 'self', text: 'the configuration is not valid' },
@@ -96,6 +106,7 @@ export const FAULTS = {
   'addon-missing': { wire: 0, blame: 'host', text: 'the native addon is not built' },
   'daemon-silent': { wire: 0, blame: 'host', text: 'no daemon answers; is it running?' },
   'daemon-running': { wire: 0, blame: 'host', text: 'the daemon is running' },
+  'not-protected': { wire: 0, blame: 'self', text: 'this client does not intercept, so there is nothing to open' },
   'program-missing': { wire: 0, blame: 'host', text: 'a program that is needed is not installed' },
   'limit-reached': { wire: 0, blame: 'self', text: 'a limit of this program is reached' },
   cancelled: { wire: 0, blame: 'self', text: 'the operation was cancelled' },

@@ -83,6 +83,15 @@ export function parseRange(text: string): IpRange | undefined {
   return hasBitsBehind({ address, prefix }) ? undefined : { address, prefix }
 }
 
+/** The end of a socket as Node names it; undefined for a socket that is not connected (any more). */
+export function endpointOf(
+  address: string | undefined,
+  port: number | undefined,
+): { readonly address: IpAddress; readonly port: number } | undefined {
+  const parsed = address === undefined ? undefined : parseIp(address)
+  return parsed === undefined || port === undefined ? undefined : { address: parsed, port }
+}
+
 export function formatRange(range: IpRange): string {
   return `${formatIp(range.address)}/${range.prefix}`
 }

@@ -12,13 +12,13 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** True, and one less, if there is any left at time `now` (ms). */
-  take(now: number): boolean {
+  /** True, and so many less, if there are as many left at time `now` (ms). */
+  take(now: number, count = 1): boolean {
     const elapsedMs = Math.max(0, now - this.#at) // a clock that was set back takes nothing away
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs / 1000) * this.#perSecond)
     this.#at = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
+    if (this.#tokens < count) return false
+    this.#tokens -= count
     return true
   }
 }

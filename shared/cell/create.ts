@@ -12,8 +12,7 @@ import { X25519_BYTES } from '../crypto/x25519.ts'
 import { bodyBytesOf, bodyOf, CELL_TYPES, type CellClass, MAX_HOPS } from './cell.ts'
 import { takeFrame } from './frame-pool.ts'
 import { LayerOpener, type LayerPlace, LayerSealer } from './layer.ts'
-import { decodeOpen, encodeOpen } from './message.ts'
-import type { Target } from './target.ts'
+import { decodeOpen, encodeOpen, type Purpose } from './purpose.ts'
 
 /** key id (4) | X (32) | ct (1088): what stands in the clear in front of each hop's sealed part (SPEC section 7.1). */
 export const OFFER_BYTES = CIRCUIT_KEY_ID_BYTES + X25519_BYTES + ML_KEM_CIPHERTEXT_BYTES
@@ -25,7 +24,7 @@ export const CREATE_SLOT_BYTES = OFFER_BYTES + TIME_BYTES + HUB_ID_BYTES + TAG_B
 /** What one hub learns from a CREATE. */
 export type Routing =
   | { readonly role: 'relay'; readonly granule: number; readonly nextId: Uint8Array; readonly inner: Uint8Array }
-  | { readonly role: 'exit'; readonly granule: number; readonly target: Target | undefined }
+  | { readonly role: 'exit'; readonly granule: number; readonly target: Purpose | undefined }
 
 /** One hop as the client asks for it. */
 export interface CreateHop {
@@ -47,12 +46,12 @@ export function createBytes(bodyBytes: number, place: number): number {
  * Client: the whole path in one frame, innermost hop first, each sealed to its hub.
  *
  * @param hops from the home hub (place 1) to the exit, 1 to 4 of them
- * @param target where the exit connects; undefined to say so only after the answer
+ * @param target what the exit is to do; undefined to say so only after the answer
  */
 export function buildCreate(
   hops: readonly CreateHop[],
   granule: number,
-  target: Target | undefined,
+  target: Purpose | undefined,
 ): { frame: Uint8Array; cellClass: CellClass; initiated: Initiated[] } {
   if (hops.length < 1 || hops.length > MAX_HOPS) throw new RangeError('a path has 1 to 4 hops')
   const cellClass = createClass(hops.length)

@@ -1,6 +1,7 @@
 import { ByteReader } from '../base/byte-reader.ts'
 import type { ByteWriter } from '../base/byte-writer.ts'
-import { decodeTarget, encodeTarget, type Target } from './target.ts'
+import { decodeOpen, encodeOpen, type Purpose } from './purpose.ts'
+import { decodeTarget, type Target, targetBytes, writeTarget } from './target.ts'
 
 /** Types of message inside the innermost layer (SPEC section 8). 0 ends the messages of a cell. */
 export const MESSAGE_TYPES = {
@@ -12,20 +13,32 @@ export const MESSAGE_TYPES = {
   reset: 6,
   ping: 7,
   pong: 8,
+  datagram: 9,
+  unreachable: 10,
+  echo: 11,
 } as const
 
-/** What a circuit carries. */
-export const CIRCUIT_KINDS = { tcp: 1 } as const
+/** The family of the address that a connection has; of a circuit of packets, those that it sends by: 10 is both. */
+export type ExitFamily = 4 | 6 | 10
 
 export type Message =
-  | { readonly type: 'open'; readonly target: Target }
-  | { readonly type: 'opened'; readonly family: 4 | 6 }
+  | { readonly type: 'open'; readonly target: Purpose }
+  | { readonly type: 'opened'; readonly family: ExitFamily }
   | { readonly type: 'refused'; readonly reason: number }
   | { readonly type: 'data'; readonly bytes: Uint8Array }
   | { readonly type: 'fin'; readonly total: bigint }
   | { readonly type: 'reset' }
   | { readonly type: 'ping'; readonly token: bigint }
   | { readonly type: 'pong'; readonly token: bigint }
+  | PacketMessage
+
+/** What keeps its boundaries and may get lost: for a circuit of packets, in a cell with others or alone. */
+export type PacketMessage =
+  /** To this peer, or from it. From the exit the peer is an address. */
+  | { readonly type: 'datagram'; readonly peer: Target; readonly bytes: Uint8Array }
+  /** From the exit: a datagram to this peer could not be delivered. The reason is a wire byte of SPEC section 12. */
+  | { readonly type: 'unreachable'; readonly reason: number; readonly peer: Target }
+  | { readonly type: 'echo'; readonly sequence: number; readonly bytes: Uint8Array }
 
 /** Messages of one cell, at most. Each is an object in the memory of who reads it, however few bytes it has. */
 export const MAX_CELL_MESSAGES = 8
@@ -63,6 +76,17 @@ export function encodeMessage(message: Message, writer: ByteWriter): void {
       return
     case 'reset':
       return
+    case 'datagram':
+      writeTarget(message.peer, writer)
+      writer.bytes(message.bytes)
+      return
+    case 'unreachable':
+      writer.u8(message.reason)
+      writeTarget(message.peer, writer)
+      return
+    case 'echo':
+      writer.u16(message.sequence).bytes(message.bytes)
+      return
     default:
       message satisfies never
   }
@@ -71,7 +95,7 @@ export function encodeMessage(message: Message, writer: ByteWriter): void {
 /**
  * All messages of a cell's application bytes, in order; undefined if any of them is malformed or of an unknown type, or
  * if there are more than `MAX_CELL_MESSAGES`: what waits for a reader that is slow must cost about as much memory as its
- * cells. What follows the end mark is filler and ignored. DATA are views of `application`.
+ * cells. What follows the end mark is filler and ignored. What has bytes has views of `application`.
  */
 export function decodeMessages(application: Uint8Array): Message[] | undefined {
   const messages: Message[] = []
@@ -85,19 +109,6 @@ export function decodeMessages(application: Uint8Array): Message[] | undefined {
     messages.push(message)
   }
   return messages
-}
-
-/** kind u8 | target. The same bytes stand in the exit's part of a CREATE. */
-export function encodeOpen(target: Target): Uint8Array {
-  const encoded = encodeTarget(target)
-  const bytes = new Uint8Array(1 + encoded.length)
-  bytes[0] = CIRCUIT_KINDS.tcp
-  bytes.set(encoded, 1)
-  return bytes
-}
-
-export function decodeOpen(reader: ByteReader): Target | undefined {
-  return reader.u8() === CIRCUIT_KINDS.tcp ? decodeTarget(reader) : undefined
 }
 
 function payloadBytes(message: Message): number {
@@ -115,6 +126,12 @@ function payloadBytes(message: Message): number {
       return 8
     case 'reset':
       return 0
+    case 'datagram':
+      return targetBytes(message.peer) + message.bytes.length
+    case 'unreachable':
+      return 1 + targetBytes(message.peer)
+    case 'echo':
+      return 2 + message.bytes.length
     default:
       return message satisfies never
   }
@@ -134,7 +151,7 @@ function readPayload(type: number, reader: ByteReader): Message | undefined {
     }
     case MESSAGE_TYPES.opened: {
       const family = reader.u8()
-      return family === 4 || family === 6 ? { type: 'opened', family } : undefined
+      return family === 4 || family === 6 || family === 10 ? { type: 'opened', family } : undefined
     }
     case MESSAGE_TYPES.refused:
       return { type: 'refused', reason: reader.u8() }
@@ -148,6 +165,17 @@ function readPayload(type: number, reader: ByteReader): Message | undefined {
       return { type: 'ping', token: reader.u64() }
     case MESSAGE_TYPES.pong:
       return { type: 'pong', token: reader.u64() }
+    case MESSAGE_TYPES.datagram: {
+      const peer = decodeTarget(reader)
+      return peer === undefined ? undefined : { type: 'datagram', peer, bytes: reader.rest() }
+    }
+    case MESSAGE_TYPES.unreachable: {
+      const reason = reader.u8()
+      const peer = decodeTarget(reader)
+      return peer === undefined ? undefined : { type: 'unreachable', reason, peer }
+    }
+    case MESSAGE_TYPES.echo:
+      return { type: 'echo', sequence: reader.u16(), bytes: reader.rest() }
     default:
       return undefined
   }

@@ -15,8 +15,8 @@ import {
 } from '../cell/cell.ts'
 import { buildCreate } from '../cell/create.ts'
 import { type LayerOpener, LayerSealer } from '../cell/layer.ts'
-import { decodeMessages, type Message } from '../cell/message.ts'
-import type { Target } from '../cell/target.ts'
+import { decodeMessages, type ExitFamily, type Message, type PacketMessage } from '../cell/message.ts'
+import { carries, isOfPackets, type Purpose } from '../cell/purpose.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { type HopContext, type Initiated, NO_BINDING, wipeFirstKeys } from '../crypto/handshake.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
@@ -40,20 +40,22 @@ export interface ClientCircuitOptions {
   readonly linkBinding: Uint8Array
   /** Granule of network time. */
   readonly granule: number
-  /** Where the exit is to connect. */
-  readonly target: Target
+  /** What the exit is to do. */
+  readonly target: Purpose
   /** The profile "private": the exit learns the target only after the answer. */
   readonly targetAfterAnswer: boolean
 }
 
 export interface ClientCircuitSink {
-  /** The exit is connected, by this family. */
-  opened(family: 4 | 6): void
+  /** The exit is connected, by this family, or can send packets by these. */
+  opened(family: ExitFamily): void
   /** Bytes from the destination. When they are written, `release(cost)` must be called. Yours to keep. */
   data(bytes: Uint8Array, cost: number): void
+  /** What came on a circuit of packets. Yours to keep. */
+  packet?(message: PacketMessage): void
   /** The destination sends no more. */
   finished(): void
-  /** There is room for `write` again. */
+  /** There is room for `write` again; on a circuit of packets `mayCarry` may have become true. */
   writable(): void
   /** The circuit is over. A clean end has no fault; any other must reach the app as a failure or reset. */
   closed(fault: Fault | undefined): void
@@ -67,6 +69,7 @@ export class ClientCircuit {
   readonly #sender: CircuitSender
   /** What the ANSWER is read with; none behind it. */
   #initiated: readonly Initiated[]
+  readonly #isOfPackets: boolean
   #state: ClientState = CLIENT_START
   #forward: readonly LayerSealer[]
   #backward: readonly LayerOpener[] = []
@@ -82,6 +85,7 @@ export class ClientCircuit {
     this.#options = options
     this.#end = end
     this.#sink = sink
+    this.#isOfPackets = isOfPackets(options.target)
     this.#since = now
     this.#lastCellAt = now
     this.#now = now
@@ -98,7 +102,9 @@ export class ClientCircuit {
     for (const { early } of initiated) wipe(early.createKey, early.earlyKey)
     end.attach({
       onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
-      onSent: () => {},
+      onSent: () => {
+        if (this.#isOfPackets) this.#sink.writable()
+      },
       onRoom: () => this.#sink.writable(),
       onClosed: () => this.#fail('circuit-closed'),
     })
@@ -116,6 +122,16 @@ export class ClientCircuit {
   write(bytes: Uint8Array): boolean {
     if (this.#state.at === 'closed' || (this.#state.at === 'open' && this.#state.finSent)) return false
     return this.#sender.sendData(bytes)
+  }
+
+  /** Packets that are carried now go out soon. If not, they had better wait where they can still be dropped. */
+  get mayCarry(): boolean {
+    return this.#state.at === 'open' && !this.#state.finSent && this.#end.isFlowing
+  }
+
+  /** Seals these into one cell, which they fit. Only if `mayCarry`. Copied. */
+  carry(messages: readonly PacketMessage[]): void {
+    this.#sender.send(...messages)
   }
 
   /** The app sends no more. Only after `opened`. */
@@ -201,8 +217,10 @@ export class ClientCircuit {
   }
 
   #message(message: Message, cost: number): void {
+    if (!carries(this.#options.target, message.type)) return void this.#step({ type: 'unexpected' })
     switch (message.type) {
       case 'opened':
+        if (message.family === 10 && !this.#isOfPackets) return this.#fail('circuit-protocol')
         if (this.#step({ type: 'opened' })) this.#sink.opened(message.family)
         return
       case 'refused':
@@ -225,6 +243,12 @@ export class ClientCircuit {
         return this.#close(new Fault('connection-reset'), 'gracefully')
       case 'pong':
         this.#step({ type: 'pong' })
+        return
+      case 'datagram':
+      case 'unreachable':
+      case 'echo':
+        if (message.type === 'datagram' && message.peer.kind === 'name') return this.#fail('circuit-protocol')
+        if (this.#step({ type: 'packet' })) this.#sink.packet?.(message)
         return
       default:
         this.#step({ type: 'unexpected' })

@@ -19,6 +19,8 @@ export type ClientEvent =
   | { readonly type: 'answered' }
   | { readonly type: 'opened' }
   | { readonly type: 'data' }
+  /** A message of a circuit of packets. */
+  | { readonly type: 'packet' }
   | { readonly type: 'fin-received' }
   | { readonly type: 'fin-sent' }
   | { readonly type: 'pong' }
@@ -50,6 +52,7 @@ export function nextClientState(state: ClientState, event: ClientEvent): ClientS
 function nextOpen(state: ClientState & { at: 'open' }, event: ClientEvent): ClientState {
   switch (event.type) {
     case 'data':
+    case 'packet':
       return state.finReceived ? OUT_OF_STATE : state
     case 'fin-received':
       return state.finReceived ? OUT_OF_STATE : finished({ ...state, finReceived: true })

@@ -8,23 +8,28 @@ import {
   FRAME_HEADER_BYTES,
   newPlaintext,
 } from '../cell/cell.ts'
-import { decodeMessages, type Message } from '../cell/message.ts'
-import type { Target } from '../cell/target.ts'
+import { decodeMessages, type ExitFamily, type Message, type PacketMessage } from '../cell/message.ts'
+import { carries, isOfPackets, isReadyAtOnce, type Purpose } from '../cell/purpose.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
 import { EXIT_START, type ExitEvent, type ExitState, nextExitState } from './exit-state.ts'
 import type { HubHop } from './hub-hop.ts'
 import { CircuitSender } from './sender.ts'
-import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
+import { IDLE_TIMEOUT_MS, OPEN_WAIT_TIMEOUT_MS, PACKETS_IDLE_MS, SWITCH_TIMEOUT_MS } from './timers.ts'
 
 /** What the exit does in the world for a circuit. */
 export interface ExitSink {
-  /** Connect to this target; answer by `refuse` at any time, or by `connected`, which must not come within this call. */
-  connect(target: Target): void
+  /**
+   * Connect to this target, or make ready for packets; answer by `refuse` at any time, or by `connected`, which must not come
+   * within this call where there is something to connect to.
+   */
+  connect(purpose: Purpose): void
   /** Bytes for the destination. When they are written, `release(cost)` must be called. Yours to keep. */
   data(bytes: Uint8Array, cost: number): void
+  /** What came on a circuit of packets. Yours to keep. */
+  packet?(message: PacketMessage): void
   /** The client sends no more: half-close. */
   finished(): void
-  /** There is room for `write` again. */
+  /** There is room for `write` again; on a circuit of packets `mayCarry` may have become true. */
   writable(): void
   /** The circuit is over. A clean end has no reason; any other must reach the destination as a reset. */
   closed(because: FaultCode | undefined): void
@@ -42,6 +47,7 @@ export class ExitCircuit {
   #answered = false
   /** Why the destination was refused before the ANSWER went out. */
   #refusedAtOnce: FaultCode | undefined
+  #purpose: Purpose | undefined
   #received = 0n
   #pongDue: bigint | undefined
   #lastCellAt: number
@@ -59,7 +65,9 @@ export class ExitCircuit {
     this.#sender = new CircuitSender((frame, cellClass) => this.#seal(frame, cellClass))
     end.attach({
       onCell: (type, cellClass, body) => this.#cell(type, cellClass, body),
-      onSent: () => {},
+      onSent: () => {
+        if (this.#isOfPackets) this.#sink.writable()
+      },
       onRoom: () => this.#sink.writable(),
       onClosed: () => this.#fail('circuit-closed', 'gracefully'),
     })
@@ -69,15 +77,20 @@ export class ExitCircuit {
     return this.#state
   }
 
-  /** Answers the CREATE, and connects if it named a target: that begins first, because it takes longer than the answer. */
-  start(target: Target | undefined): void {
-    if (target !== undefined && this.#step({ type: 'open' })) this.#sink.connect(target)
+  /**
+   * Answers the CREATE, and connects if it named a target: that begins first, because it takes longer than the answer. What
+   * is ready at once, as all packets and the DNS need, comes behind it.
+   */
+  start(purpose: Purpose | undefined): void {
+    const beginsFirst = purpose !== undefined && !isReadyAtOnce(purpose)
+    if (beginsFirst) this.#open(purpose)
     this.#end.send(CELL_TYPES.answer, this.#hop.answer(STATUS_OK, undefined))
     this.#answered = true
     if (this.#refusedAtOnce !== undefined) this.refuse(this.#refusedAtOnce)
+    if (purpose !== undefined && !beginsFirst) this.#open(purpose)
   }
 
-  connected(family: 4 | 6): void {
+  connected(family: ExitFamily): void {
     if (this.#step({ type: 'connected' })) this.#sender.send({ type: 'opened', family })
   }
 
@@ -95,6 +108,16 @@ export class ExitCircuit {
   /** Bytes from the destination. Copied. True while there is room for more; `writable` says when there is again. */
   write(bytes: Uint8Array): boolean {
     return this.#state.at === 'open' && !this.#state.finSent ? this.#sender.sendData(bytes) : false
+  }
+
+  /** Packets that are carried now go out soon. If not, they had better wait where they can still be dropped. */
+  get mayCarry(): boolean {
+    return this.#state.at === 'open' && !this.#state.finSent && this.#end.isFlowing
+  }
+
+  /** Seals these into one cell, which they fit. Only if `mayCarry`. Copied. */
+  carry(messages: readonly PacketMessage[]): void {
+    this.#sender.send(...messages)
   }
 
   /** The destination sends no more. */
@@ -120,6 +143,13 @@ export class ExitCircuit {
     if (!this.#hop.switched && age >= SWITCH_TIMEOUT_MS) this.#fail('circuit-timeout', 'at once')
     else if (this.#state.at === 'waiting' && age >= OPEN_WAIT_TIMEOUT_MS) this.#fail('circuit-timeout', 'at once')
     else if (now - this.#lastCellAt >= IDLE_TIMEOUT_MS) this.#fail('circuit-timeout', 'gracefully')
+    else if (this.#isOfPackets && now - this.#lastCellAt >= PACKETS_IDLE_MS) this.#endIdle()
+  }
+
+  /** Nobody uses the socket any more. The client may open another one at any time. */
+  #endIdle(): void {
+    this.finish()
+    this.#finish(undefined, 'gracefully')
   }
 
   /** Ends the circuit from this hub: it drains, or needs the memory. */
@@ -150,11 +180,24 @@ export class ExitCircuit {
     if (token !== undefined && this.#end.room > 0) this.#sender.send({ type: 'pong', token })
   }
 
+  get #isOfPackets(): boolean {
+    return this.#purpose !== undefined && isOfPackets(this.#purpose)
+  }
+
+  #open(purpose: Purpose): void {
+    if (!this.#step({ type: 'open' })) return
+    this.#purpose = purpose
+    this.#sink.connect(purpose)
+  }
+
   #message(message: Message, cost: number): void {
+    if (this.#purpose !== undefined && !carries(this.#purpose, message.type)) {
+      this.#step({ type: 'unexpected' })
+      return
+    }
     switch (message.type) {
       case 'open':
-        if (this.#step({ type: 'open' })) this.#sink.connect(message.target)
-        return
+        return this.#open(message.target)
       case 'data':
         if (!this.#step({ type: 'data' })) return
         this.#received += BigInt(message.bytes.length)
@@ -171,6 +214,10 @@ export class ExitCircuit {
         return this.#fail('connection-reset', 'gracefully')
       case 'ping':
         this.#pongDue = message.token
+        return
+      case 'datagram':
+      case 'echo':
+        if (this.#step({ type: 'packet' })) this.#sink.packet?.(message)
         return
       default:
         this.#step({ type: 'unexpected' })

@@ -19,6 +19,8 @@ export type ExitEvent =
   | { readonly type: 'open' }
   | { readonly type: 'connected' }
   | { readonly type: 'data' }
+  /** A message of a circuit of packets. The client waits for OPENED with them. */
+  | { readonly type: 'packet' }
   | { readonly type: 'fin-received' }
   | { readonly type: 'fin-sent' }
   | { readonly type: 'ping' }
@@ -63,6 +65,7 @@ function nextConnecting(state: ExitState & { at: 'connecting' }, event: ExitEven
 function nextOpen(state: ExitState & { at: 'open' }, event: ExitEvent): ExitState {
   switch (event.type) {
     case 'data':
+    case 'packet':
       return state.finReceived ? OUT_OF_STATE : state
     case 'fin-received':
       return state.finReceived ? OUT_OF_STATE : finished({ ...state, finReceived: true })

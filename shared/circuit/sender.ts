@@ -20,11 +20,12 @@ export class CircuitSender {
     return this.#total
   }
 
-  send(message: Message): boolean {
-    const cellClass = classFor(messageBytes(message))
+  /** One cell, of the smallest class that holds them. They fit the largest, and are no more than a cell may have. */
+  send(...messages: readonly Message[]): boolean {
+    const cellClass = classFor(messages.reduce((sum, message) => sum + messageBytes(message), 0))
     const frame = takeFrame(cellClass)
     const writer = new ByteWriter(bodyOf(frame))
-    encodeMessage(message, writer)
+    for (const message of messages) encodeMessage(message, writer)
     frame.fill(0, FRAME_HEADER_BYTES + writer.offset)
     return this.#seal(frame, cellClass)
   }

@@ -16,6 +16,8 @@ export const SWITCH_TIMEOUT_MS = 30_000
 export const OPEN_WAIT_TIMEOUT_MS = 30_000
 /** A client sends PING on a circuit that carried nothing for so long. */
 export const PING_IDLE_MS = 10 * 60_000
+/** An exit ends a circuit of packets that carried nothing for so long: longer than apps keep mappings of routers alive by. */
+export const PACKETS_IDLE_MS = 2 * 60_000
 /** A hub closes a circuit that carried nothing for so long. */
 export const IDLE_TIMEOUT_MS = 30 * 60_000
 

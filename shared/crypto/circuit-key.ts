@@ -1,4 +1,4 @@
-import { concatBytes } from '../base/bytes.ts'
+import { concatBytes, wipe } from '../base/bytes.ts'
 import { labelled, sha256 } from './kdf.ts'
 import { ML_KEM_PUBLIC_BYTES, ML_KEM_SEED_BYTES, MlKemPrivateKey, MlKemPublicKey } from './ml-kem.ts'
 import { X25519_BYTES, X25519PrivateKey, X25519PublicKey } from './x25519.ts'
@@ -87,7 +87,16 @@ export class CircuitKeyPair {
 
   /** X25519 private key (32), ML-KEM seed (64). The caller wipes them. */
   toBytes(): Uint8Array {
-    return concatBytes(this.x.toBytes(), this.kem.toSeed())
+    const [x, seed] = [this.x.toBytes(), this.kem.toSeed()]
+    const bytes = concatBytes(x, seed)
+    wipe(x, seed)
+    return bytes
+  }
+
+  /** Drops both keys: nothing that was or will be sent to them opens any more. Idempotent. */
+  close(): void {
+    this.x.close()
+    this.kem.close()
   }
 
   get id(): Uint8Array {

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, decapsulate, encapsulate, type KeyObject, randomBytes } from 'node:crypto'
-import { scratch } from '../base/bytes.ts'
+import { scratch, wipe } from '../base/bytes.ts'
 import { loadNativeCrypto } from '../native/native.ts'
 
 export const ML_KEM_PUBLIC_BYTES = 1184
@@ -72,13 +72,14 @@ export class MlKemPublicKey {
 export class MlKemPrivateKey {
   readonly publicBytes: Uint8Array
   readonly #seed: Uint8Array
-  readonly #key: InstanceType<typeof Decapsulator>
+  #key: InstanceType<typeof Decapsulator> | undefined
 
   private constructor(seed: Uint8Array) {
+    const key = new Decapsulator(seed)
     this.#seed = seed
-    this.#key = new Decapsulator(seed)
+    this.#key = key
     this.publicBytes = new Uint8Array(ML_KEM_PUBLIC_BYTES)
-    this.#key.publicBytes(this.publicBytes)
+    key.publicBytes(this.publicBytes)
   }
 
   static generate(): MlKemPrivateKey {
@@ -91,19 +92,26 @@ export class MlKemPrivateKey {
     return new MlKemPrivateKey(seed.slice())
   }
 
-  /** The 64 bytes (d, z) that the key grows from. */
+  /** The 64 bytes (d, z) that the key grows from; zeros when it was closed. The caller wipes its copy. */
   toSeed(): Uint8Array {
     return this.#seed.slice()
   }
 
   /**
    * The shared secret; for a ciphertext that was tampered with, a secret that nobody else has (implicit rejection).
-   * @throws RangeError if it has not 1,088 bytes
+   * @throws RangeError if it has not 1,088 bytes, or the key was closed
    */
   decapsulate(ciphertext: Uint8Array): Uint8Array {
     if (ciphertext.length !== ML_KEM_CIPHERTEXT_BYTES) throw new RangeError('a ciphertext of ML-KEM-768 has 1088 bytes')
+    if (this.#key === undefined) throw new RangeError('this key was closed')
     const secret = scratch(ML_KEM_SECRET_BYTES)
     this.#key.decapsulate(ciphertext, secret)
     return secret
+  }
+
+  /** Drops the key and wipes the seed. Idempotent. */
+  close(): void {
+    wipe(this.#seed)
+    this.#key = undefined
   }
 }

@@ -6,6 +6,9 @@ import { CELL_FLAGS, writeCellHeader } from './frame.ts'
 import { FrameQueue } from './frame-queue.ts'
 import { RecentBytes } from './small-senders.ts'
 
+/** Packets are sealed while no more than this is queued: what is sealed must go out, however late. */
+const MAX_SEALED_BYTES = 16 * 1024
+
 /** What the owner of a circuit does with what the link brings. No call comes after `onClosed` or after it closed. */
 export interface CircuitHandler {
   /** A cell came. `body` is borrowed for the call. Its frame counts against the peer's credit until `release`. */
@@ -88,6 +91,11 @@ export class CircuitEnd {
   /** Bytes that may still be queued before the peer's credit is used up. May be negative: the last write may go over. */
   get room(): number {
     return this.#sendCredit.available - this.#queuedBytes
+  }
+
+  /** What is sent now goes out soon: there is credit for it, and little waits before it. */
+  get isFlowing(): boolean {
+    return this.#status === 'open' && this.room > 0 && this.#queuedBytes < MAX_SEALED_BYTES
   }
 
   /** Bytes queued here, and received but not released: what this end costs in memory, or at a relay one direction. */

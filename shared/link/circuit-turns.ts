@@ -30,6 +30,11 @@ export class CircuitTurns {
     this.#groups.add(group.lane)
   }
 
+  /** This circuit is over: nothing of it stays, also where no turn comes for long. */
+  remove(end: CircuitEnd): void {
+    this.#groupOf.get(end.group)?.circuits.remove(end.lane)
+  }
+
   /** The circuit whose turn it is, if what it sends fits this room. */
   next(room: number): CircuitEnd | undefined {
     for (let group = this.#groups.next(); group !== undefined; group = this.#groups.next()) {

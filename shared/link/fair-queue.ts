@@ -6,7 +6,8 @@ export class Lane<T> {
   readonly item: T
   list: 'none' | 'fresh' | 'old' = 'none'
   deficit = 0
-  /** The one behind it in its list. */
+  /** The ones before and behind it in its list. */
+  previous: Lane<T> | undefined
   next: Lane<T> | undefined
 
   constructor(item: T) {
@@ -44,7 +45,14 @@ export class FairQueue<T> {
   /** The one whose turn it is has nothing more to send. A fresh one is passed over once before it can be fresh again. */
   rest(lane: Lane<T>): void {
     if (lane.list === 'fresh') return this.#toOld(lane, this.#fresh)
-    this.#old.shift()
+    this.remove(lane)
+  }
+
+  /** This sender is over. It may be anywhere in the queue. */
+  remove(lane: Lane<T>): void {
+    if (lane.list === 'none') return
+    const list = lane.list === 'fresh' ? this.#fresh : this.#old
+    list.remove(lane)
     lane.list = 'none'
   }
 
@@ -53,7 +61,7 @@ export class FairQueue<T> {
   }
 
   #toOld(lane: Lane<T>, from: LaneList<T>): void {
-    from.shift()
+    from.remove(lane)
     lane.list = 'old'
     this.#old.push(lane)
   }
@@ -71,14 +79,17 @@ class LaneList<T> {
   push(lane: Lane<T>): void {
     if (this.#last === undefined) this.#first = lane
     else this.#last.next = lane
+    lane.previous = this.#last
     this.#last = lane
   }
 
-  shift(): void {
-    const lane = this.#first
-    if (lane === undefined) return
-    this.#first = lane.next
-    if (this.#first === undefined) this.#last = undefined
+  remove(lane: Lane<T>): void {
+    const { previous, next } = lane
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    lane.previous = undefined
     lane.next = undefined
   }
 }

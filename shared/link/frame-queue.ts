@@ -1,4 +1,6 @@
 const NOTHING = new Uint8Array(0)
+/** Places of frames that went are given back when they are half of all, and at least so many. */
+const MIN_GIVEN_BACK = 32
 
 /** The frames of one circuit that wait, in order. A circuit mostly has none or one: that costs no array. */
 export class FrameQueue {
@@ -24,6 +26,9 @@ export class FrameQueue {
     this.#others[this.#head++] = NOTHING
     if (this.#head === this.#others.length) {
       this.#others = undefined
+      this.#head = 0
+    } else if (this.#head >= MIN_GIVEN_BACK && 2 * this.#head >= this.#others.length) {
+      this.#others = this.#others.slice(this.#head) // a download may wait for credit as long as it lives
       this.#head = 0
     }
   }

@@ -109,6 +109,10 @@ export class Link implements LedgerAccount {
     return this.#wear.isWorn(now)
   }
 
+  get heardAt(): number {
+    return this.#lastHeard
+  }
+
   /** Round trip of the last PING, ms. */
   get rttMs(): number | undefined {
     return this.#rttMs
@@ -195,10 +199,8 @@ export class Link implements LedgerAccount {
     const silence = now - this.#lastHeard
     const neverGreeted = !this.#greeted && now - this.#startedAt >= HELLO_LIMIT_MS
     if (this.#circuits.size === 0 && this.#wear.isWorn(now)) return this.fail(new Fault('link-worn'))
-    if (neverGreeted || this.#out.isStuck(now) || silence >= SILENCE_LIMIT_MS) {
-      this.fail(new Fault('link-silent'))
-      return
-    }
+    if (neverGreeted || this.#out.isStuck(now) || silence >= SILENCE_LIMIT_MS)
+      return this.fail(new Fault('link-silent'))
     if (silence >= PING_AFTER_MS && (this.#pingedAt === undefined || now - this.#pingedAt >= PING_AFTER_MS))
       this.ping(now)
     this.#tickCircuits(now)
@@ -336,6 +338,7 @@ export class Link implements LedgerAccount {
 
   #forget(end: CircuitEnd): void {
     this.#circuits.delete(end.id)
+    this.#out.remove(end)
     if (this.#grants.remove(end)) this.#grant()
     this.#endingSince.delete(end)
     if (this.#isPeerId(end.id)) this.#peerCircuits--

@@ -45,6 +45,11 @@ export class Outgoing {
     this.#turns.add(end)
   }
 
+  /** This circuit is over. */
+  remove(end: CircuitEnd): void {
+    this.#turns.remove(end)
+  }
+
   /** Frames of about `limit` bytes together, padded to whole units. Empty if there is nothing to send. */
   pull(limit: number, now: number): Uint8Array[] {
     const isShared = this.#small.some(now)

@@ -18,6 +18,8 @@ export interface HubRoles {
   readonly relay: boolean
   readonly exit4: boolean
   readonly exit6: boolean
+  /** As an exit it sends requests for an echo (ping). Not written by operators: a hub finds out whether it can. */
+  readonly echo?: true
 }
 
 /** What a hub says of itself (SPEC section 11.2). Times are seconds of network time. */
@@ -53,7 +55,10 @@ export const MAX_DESCRIPTOR_LIFE_S = 24 * 3600
 /** Shorter ones would only be a way to fill a directory. */
 export const MIN_DESCRIPTOR_LIFE_S = 300
 
-const ROLE_BITS = { home: 1, relay: 2, exit4: 4, exit6: 8 } as const
+const ROLE_BITS = { home: 1, relay: 2, exit4: 4, exit6: 8, echo: 16 } as const
+
+/** All of them. */
+export const MAX_ROLES = 0x1f
 
 /**
  *     hub id (32) | signature (64) | body
@@ -115,7 +120,7 @@ function decodeBody(body: Uint8Array, hubId: Uint8Array): Descriptor {
     linkAddresses: reader.list(MAX_LINK_ADDRESSES, readLinkAddress),
     noiseAddresses: reader.list(MAX_LINK_ADDRESSES, readLinkAddress),
     circuitKey: reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES),
-    roles: readRoles(reader.uint(0x0f)),
+    roles: readRoles(reader.uint(MAX_ROLES)),
     exitPolicy: reader.list(MAX_EXIT_RULES, readExitRule),
     operator: reader.text(MAX_TEXT_BYTES),
     family: reader.text(MAX_TEXT_BYTES),
@@ -135,7 +140,7 @@ function decodeBody(body: Uint8Array, hubId: Uint8Array): Descriptor {
 
 export function rolesValue(roles: HubRoles): number {
   const names = Object.keys(ROLE_BITS) as (keyof HubRoles)[]
-  return names.reduce((bits, name) => (roles[name] ? bits | ROLE_BITS[name] : bits), 0)
+  return names.reduce((bits, name) => (roles[name] === true ? bits | ROLE_BITS[name] : bits), 0)
 }
 
 export function readRoles(bits: number): HubRoles {
@@ -144,5 +149,6 @@ export function readRoles(bits: number): HubRoles {
     relay: (bits & ROLE_BITS.relay) !== 0,
     exit4: (bits & ROLE_BITS.exit4) !== 0,
     exit6: (bits & ROLE_BITS.exit6) !== 0,
+    ...((bits & ROLE_BITS.echo) === 0 ? {} : { echo: true }),
   }
 }

@@ -24,6 +24,27 @@ export const DEFAULT_REJECTED_PORTS: readonly (readonly [number, number])[] = [
   [563, 563],
 ]
 
+/**
+ * Ports to which no exit sends datagrams, whatever its policy: of services that were only meant for a local network, and
+ * whose large answers to small questions are used for floods.
+ */
+export const REFUSED_DATAGRAM_PORTS: readonly (readonly [number, number])[] = [
+  [17, 17],
+  [19, 19],
+  [67, 69],
+  [111, 111],
+  [135, 139],
+  [161, 162],
+  [389, 389],
+  [445, 445],
+  [520, 520],
+  [1900, 1900],
+  [3702, 3702],
+  [5353, 5353],
+  [5355, 5355],
+  [11211, 11211],
+]
+
 export const DEFAULT_EXIT_POLICY: ExitPolicy = [
   ...DEFAULT_REJECTED_PORTS.map(([fromPort, toPort]): ExitRule => ({ action: 'reject', fromPort, toPort })),
   { action: 'accept', fromPort: 1, toPort: 65535 },

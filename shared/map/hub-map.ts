@@ -3,7 +3,7 @@ import { hasBitsBehind, type IpRange } from '../base/ip-address.ts'
 import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
 import type { Location } from '../geo/place.ts'
 import type { Value } from './canonical.ts'
-import { type HubRoles, MAX_LINK_ADDRESSES, MAX_TEXT_BYTES, readRoles, rolesValue } from './descriptor.ts'
+import { type HubRoles, MAX_LINK_ADDRESSES, MAX_ROLES, MAX_TEXT_BYTES, readRoles, rolesValue } from './descriptor.ts'
 import { type ExitPolicy, exitPolicyValue, MAX_EXIT_RULES, readExitRule } from './exit-policy.ts'
 import { type LinkAddress, linkAddressValue, readLinkAddress } from './link-address.ts'
 import { placeValue, readPlace } from './place-codec.ts'
@@ -137,7 +137,7 @@ export function readHub(reader: ValueReader): MapHub | undefined {
   const id = reader.bytes(HUB_ID_BYTES)
   const linkAddresses = reader.list(MAX_LINK_ADDRESSES, readLinkAddress)
   const hub = {
-    roles: readRoles(reader.uint(0x0f)),
+    roles: readRoles(reader.uint(MAX_ROLES)),
     exitPolicy: reader.list(MAX_EXIT_RULES, readExitRule),
     operator: reader.text(MAX_TEXT_BYTES),
     family: reader.text(MAX_TEXT_BYTES),

@@ -178,6 +178,7 @@ describe('the disk of a hub', () => {
     const config = { networkFile: 'n', stateDir: folder, listen: ['127.0.0.1:0'], drainSeconds: 0 }
     const options = parseOptions(hubOptionsSchema, { ...config, announce: ['9.9.9.9:443'] }, 'hub.json')
     hub = new Hub(options, {
+      canEcho: () => false,
       ...{
         network,
         identity: state.loadIdentity(),

@@ -16,6 +16,7 @@ const PUBLIC = Uint8Array.of(93, 184, 216, 34)
 const web = (port: number): Target => ({ kind: 'ip', address: PUBLIC, port })
 
 let sockets: net.Socket[]
+const scenes: ExitScene[] = []
 
 beforeEach(() => {
   sockets = []
@@ -26,9 +27,16 @@ beforeEach(() => {
 })
 
 afterEach(() => {
+  for (const scene of scenes.splice(0)) scene.close()
   for (const socket of sockets) socket.destroy()
   jest.restoreAllMocks()
 })
+
+function newScene(...options: ConstructorParameters<typeof ExitScene>): ExitScene {
+  const scene = new ExitScene(...options)
+  scenes.push(scene)
+  return scene
+}
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -47,7 +55,7 @@ describe('the policy of an exit whose operator said nothing', () => {
     'hub.json',
   )
   const exit = (): ExitScene => {
-    const scene = new ExitScene()
+    const scene = newScene()
     scene.facts = { ...scene.facts, policy: options.exitPolicy }
     return scene
   }
@@ -84,7 +92,7 @@ describe('the policy of an exit whose operator said nothing', () => {
 
 describe('connections', () => {
   test('that come by one neighbour are limited a second; those of another are not harmed', async () => {
-    const scene = new ExitScene({ connectsPerSecond: 10, connectBurst: 20 })
+    const scene = newScene({ connectsPerSecond: 10, connectBurst: 20 })
     const [flood, quiet] = [peerOf(1), peerOf(2)]
     const results = []
     for (let i = 0; i < 50; i++) results.push(await attempt(scene, web(443), flood))
@@ -98,7 +106,7 @@ describe('connections', () => {
   })
 
   test('that are refused count too: a scan of forbidden ports is a flood like any other', async () => {
-    const scene = new ExitScene({ connectsPerSecond: 1, connectBurst: 5 })
+    const scene = newScene({ connectsPerSecond: 1, connectBurst: 5 })
     const from = peerOf(1)
     const results = []
     for (let i = 0; i < 6; i++) results.push(await attempt(scene, web(25), from))
@@ -106,7 +114,7 @@ describe('connections', () => {
   })
 
   test('at once are capped: at the cap and one past it, from however many neighbours', async () => {
-    const scene = new ExitScene({ maxConnections: 30 })
+    const scene = newScene({ maxConnections: 30 })
     for (let i = 0; i < 30; i++) expect(await attempt(scene, web(443), peerOf(i))).toBe('dialled')
     expect(await attempt(scene, web(443), peerOf(200))).toBe('exit-busy')
     sockets[0]?.destroy(Object.assign(new Error(), { code: 'ECONNREFUSED' }))
@@ -115,7 +123,7 @@ describe('connections', () => {
   })
 
   test('that wait for a name count as well: a slow name server does not lift the cap', async () => {
-    const scene = new ExitScene({ maxConnections: 3 })
+    const scene = newScene({ maxConnections: 3 })
     scene.resolve = () => new Promise(() => {})
     for (let i = 0; i < 3; i++) scene.open().connection.connect({ kind: 'name', name: 'slow.test', port: 443 })
     await turn()
@@ -123,7 +131,7 @@ describe('connections', () => {
   })
 
   test('to the addresses of one name are few: whoever owns a name owns no scanner', async () => {
-    const scene = new ExitScene()
+    const scene = newScene()
     scene.resolve = () =>
       Promise.resolve(Array.from({ length: 4000 }, (_, i) => Uint8Array.of(93, 184, i >> 8, i & 255)))
     const { circuit, connection } = scene.open()

@@ -1,11 +1,10 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from '@jest/globals'
 import { capacityOf } from '../../shared/cell/cell.ts'
 import { MAX_CELL_MESSAGES, type Message } from '../../shared/cell/message.ts'
 import { INITIAL_CREDIT_BYTES } from '../../shared/link/credit.ts'
 import { MemoryNetwork } from '../support/memory-network.ts'
 import { cellOf, RawClient, RawExit, WEB } from '../support/raw-circuit.ts'
+import { usedBytes } from '../support/used-bytes.ts'
 
 /*
  * Cells of messages of one byte: each message is an object in the memory of who waits for a slow destination or app, but
@@ -25,19 +24,6 @@ async function stuckCircuit(network: MemoryNetwork): Promise<RawClient> {
   client.switch()
   await network.run()
   return client
-}
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
-/** Memory of this process that objects and their bytes take. */
-async function usedBytes(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    collect()
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
 }
 
 describe('a cell of thousands of messages', () => {

@@ -2,10 +2,13 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { CELL_TYPES, type CellClass, FRAME_HEADER_BYTES, newFrame } from '../../shared/cell/cell.ts'
 import type { CircuitEnd } from '../../shared/link/circuit-end.ts'
+import { encodeFrame, FRAME_TYPES, LINK_VERSION, writeCellHeader } from '../../shared/link/frame.ts'
 import { MemoryLedger } from '../../shared/link/memory-ledger.ts'
-import { LinkPair } from '../support/link-pair.ts'
+import { framesOf, LINK_NETWORK_ID, LinkPair, linkSide } from '../support/link-pair.ts'
+import { usedBytes } from '../support/used-bytes.ts'
+import { helloFrame } from './support/raw-link.ts'
 
-const { create, cell } = CELL_TYPES
+const { create, cell, answer } = CELL_TYPES
 const IGNORES = { onCell() {}, onSent() {}, onRoom() {}, onClosed() {} }
 
 /** Keeps what it gets until the test lets it go: the bytes that are truly there. */
@@ -123,5 +126,36 @@ describe('what a process holds for circuits', () => {
       ),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('circuits that are over', () => {
+  test('leave nothing at a link whose peer acknowledges nothing, however many they were', async () => {
+    const { link, circuits, ...side } = linkSide({ initiator: false })
+    const frameOfCreate = (id: number): Uint8Array => {
+      const frame = newFrame(3)
+      writeCellHeader(frame, create, 3, id)
+      return frame
+    }
+    link.receive(helloFrame(LINK_VERSION, LINK_NETWORK_ID), 0)
+    const open = (id: number): CircuitEnd => {
+      link.receive(frameOfCreate(id), 0)
+      return circuits.pop()?.end as CircuitEnd
+    }
+    for (const id of [1, 3]) {
+      const download = open(id)
+      for (let i = 0; i < 7; i++) download.send(cell, newFrame(4))
+    }
+    const before = await usedBytes()
+    let answers = 0
+    for (let i = 0; i < 20_000; i++) {
+      const id = 5 + 2 * i
+      open(id).send(answer, newFrame(1))
+      answers += framesOf(link.pull(64 * 1024, 0)).filter(({ header }) => header.type === answer).length
+      link.receive(encodeFrame(FRAME_TYPES.close, id, new Uint8Array(0)), 0)
+      link.pull(64 * 1024, 0)
+    }
+    expect([answers < 100, link.circuitCount, side.fault]).toEqual([true, 2, undefined])
+    expect((await usedBytes()) - before).toBeLessThan(2_000_000)
   })
 })

@@ -132,7 +132,7 @@ beforeAll(async () => {
     if (name.endsWith('identity.key')) return [toHex(HubKey.fromSeed(bytes).publicBytes)]
     return name.endsWith('directory.key') ? [toHex(DirectoryKey.fromSeed(bytes).publicBytes)] : []
   })
-}, 90_000)
+})
 
 afterAll(async () => {
   await spn.stop()

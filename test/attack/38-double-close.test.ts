@@ -15,7 +15,7 @@ import { buildCreate } from '../../shared/cell/create.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { NO_BINDING } from '../../shared/crypto/handshake.ts'
 import { CLOSING_LIMIT_MS } from '../../shared/link/link.ts'
-import { freePort } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { LOOPBACK, TestNodes } from '../support/link-nodes.ts'
 import { LinkPair, RecordingHandler } from '../support/link-pair.ts'
@@ -215,6 +215,7 @@ describe('a hub that drains', () => {
     const state = new HubState(folder)
     const identity = state.loadIdentity()
     const hub = new Hub(options, {
+      canEcho: () => false,
       ...{ network, identity, state, clock, wallClock: () => NOW_MS, random: seededRandom('hub'), log },
       ...{ http: directories.send, resolver: { resolve: () => Promise.resolve([]) } },
     })

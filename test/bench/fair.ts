@@ -2,7 +2,8 @@
  * Who gets how much where all want everything, and what a small request waits for behind them: on loopback, where client
  * and hubs share the processors.
  */
-import { freePort, hubAddress, LoopbackNetwork, placeOf } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
+import { hubAddress, LoopbackNetwork, placeOf } from '../net/loopback-network.ts'
 import { overrideLine } from '../net/network-config.ts'
 import { jain } from '../support/jain.ts'
 import { Program } from '../support/program.ts'

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { systemClock } from '../../shared/base/clock.ts'
 import { NetworkTime } from '../../shared/base/network-time.ts'
 import { systemRandom } from '../../shared/base/random.ts'
+import type { Purpose } from '../../shared/cell/purpose.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink } from '../../shared/circuit/client-circuit.ts'
 import { NO_BINDING } from '../../shared/crypto/handshake.ts'
@@ -67,7 +68,7 @@ export class RawClient {
   }
 
   /** @param path numbers of hubs, the home first */
-  open(path: readonly number[], target: Target, sink: ClientCircuitSink, targetAfterAnswer = false): ClientCircuit {
+  open(path: readonly number[], target: Purpose, sink: ClientCircuitSink, targetAfterAnswer = false): ClientCircuit {
     const now = systemClock.now()
     return new ClientCircuit(
       {

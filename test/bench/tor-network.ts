@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
 import { Program } from '../support/program.ts'
 import {
   authorityConfig,

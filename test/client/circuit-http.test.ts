@@ -7,6 +7,7 @@ import { SocketPump } from '../../shared/circuit/socket-pump.ts'
 import type { HttpSend } from '../../shared/map/http-send.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { TunnelConnector } from '../support/tunnel-connector.ts'
+import { until } from '../support/until.ts'
 
 let server: Server
 let send: HttpSend
@@ -115,8 +116,7 @@ describe('a request of the client through a circuit', () => {
     const giveUp = new AbortController()
     respond = () => giveUp.abort()
     await expect(send(get(), giveUp.signal)).rejects.toThrow()
-    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
-    expect(connector.tunnels[0]?.calls).toContain('reset')
+    await until(() => connector.tunnels[0]?.calls.includes('reset'))
   })
 
   test('fails when the server ends in the middle of its answer', async () => {

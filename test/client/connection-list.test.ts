@@ -13,7 +13,7 @@ describe('the list of connections', () => {
     const id = list.add('socks', 'example.com:443')
     expect(list.all()).toEqual([
       {
-        ...{ id, by: 'socks', target: 'example.com:443', path: [], state: 'building' },
+        ...{ id, by: 'socks', target: 'example.com:443', app: undefined, path: [], state: 'building' },
         ...{ fault: undefined, openMs: undefined },
       },
     ])
@@ -22,6 +22,20 @@ describe('the list of connections', () => {
     expect(list.all()[0]).toMatchObject({ state: 'open', openMs: 12, path: [{ city: 'Vienna' }] })
     list.end(id, undefined)
     expect(list.all()[0]).toMatchObject({ state: 'ended', fault: undefined })
+  })
+
+  test('shows whose it is as soon as that is known, also if it has ended by then', () => {
+    const app = { key: '1 path:/a', path: '/a', uid: 1, pid: 2 }
+    const [living, ended] = [list.add('socks', 'a:1'), list.add('socks', 'b:1')]
+    list.setApp(living, app)
+    list.end(ended, undefined)
+    list.setApp(ended, app)
+    list.setApp(999, app)
+    list.update(living, { state: 'open' })
+    expect(list.all().map((one) => [one.id, one.app, one.state])).toEqual([
+      [living, app, 'open'],
+      [ended, app, 'ended'],
+    ])
   })
 
   test('says why one failed', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { describeTarget, MAX_TRIES } from '../../client/connector.ts'
+import type { RuleWish } from '../../client/navigator/wish.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
@@ -67,6 +68,25 @@ describe('a connection', () => {
     expect([opened.events, scene.paths[0]?.split('>').length]).toEqual([['opened 4'], hops])
   })
 
+  test('has as many hops as a rule asks for', async () => {
+    const scene = sceneWith()
+    const opened = scene.open(WEB, { open: (...args) => scene.connector.open(...args, { hops: 1 }) })
+    await scene.settle()
+    expect([opened.events, scene.paths[0]]).toEqual([['opened 4'], 'a'])
+  })
+
+  test.each<[RuleWish, string]>([
+    [{ exit: [{ kind: 'country', country: 'DE' }] }, 'exit DE'],
+    [{ hops: 2, avoid: [{ kind: 'as', asn: 5 }], trusted: true }, 'avoid AS5, trusted exit'],
+  ])('is none where a rule asks for more than can be done: nothing is sent (%j)', async (wish, told) => {
+    const scene = sceneWith()
+    const { homes } = countCreates(scene)
+    const opened = scene.open(WEB, { open: (...args) => scene.connector.open(...args, wish) })
+    await scene.settle()
+    expect([opened.events, opened.fault?.details, homes]).toEqual([['closed wish-unmet'], { wish: told }, []])
+    expect(scene.connections.all()[0]).toMatchObject({ state: 'failed', fault: 'wish-unmet', path: [] })
+  })
+
   test.each([
     ['198.51.100.1:443', ip('198.51.100.1')],
     ['[2001:db8::1]:80', ip('2001:db8::1', 80)],
@@ -98,7 +118,7 @@ describe('a destination that is no public address', () => {
   })
 })
 
-const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused']
+const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused', 'kind-refused']
 const DESTINATION_FAULTS = (Object.keys(FAULTS) as FaultCode[]).filter(
   (code) => FAULTS[code].wire >= 0x20 && !WAY_FAULTS.includes(code),
 )

@@ -24,10 +24,21 @@ import { mapHubOf } from '../support/map-fixtures.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
 
+/** The clock of the machine, which a test can move forward. */
+class ShiftedClock {
+  #ahead = 0
+  now = (): number => systemClock.now() + this.#ahead
+  advance(ms: number): void {
+    this.#ahead += ms
+  }
+}
+
 let folder: string
 let hubs: MapHub[]
 let homeLink: HomeLink
+let clock: ShiftedClock
 let ups: number
+let downs: string[]
 let warnings: string[]
 let errors: string[]
 const log: Log = {
@@ -42,8 +53,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spn-home-'))
   hubs = []
   ups = 0
+  downs = []
   warnings = []
   errors = []
+  clock = new ShiftedClock()
   homeLink = make()
 })
 
@@ -56,7 +69,7 @@ afterEach(async () => {
 
 function make(transport: LinkTransport = 'tls'): HomeLink {
   return new HomeLink({
-    ...{ networkId: NODE_NETWORK_ID, clock: systemClock, random: seededRandom('home link'), log },
+    ...{ networkId: NODE_NETWORK_ID, clock, random: seededRandom('home link'), log },
     homes: new HomeStore(folder),
     transport,
     ownLocation: () => undefined,
@@ -71,6 +84,7 @@ function make(transport: LinkTransport = 'tls'): HomeLink {
     onUp: () => {
       ups++
     },
+    onDown: ({ code }) => void downs.push(code),
   })
 }
 
@@ -205,6 +219,47 @@ describe('the home link', () => {
     homeLink.tick()
     await until(() => first.handle.link.closed)
     expect(homeLink.home).toBe(second)
+  })
+
+  test('after a change of the network is a new one; the one before lives on while it answers', async () => {
+    const node = await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    first.handle.link.openCircuit()
+    homeLink.renew()
+    const second = await homeLink.ready(soon())
+    expect(second.handle.link).not.toBe(first.handle.link)
+    await until(() => node.links.length === 2)
+    clock.advance(60_000)
+    await until(() => first.handle.link.rttMs !== undefined)
+    homeLink.tick()
+    expect([first.handle.link.closed, homeLink.home === second]).toEqual([false, true])
+  })
+
+  test('that does not answer after a change of the network ends with its circuits', async () => {
+    await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    const circuit = first.handle.link.openCircuit()
+    first.handle.link.receive = () => {} // as when its address is gone: nothing comes any more
+    homeLink.renew()
+    await homeLink.ready(soon())
+    homeLink.tick()
+    expect(first.handle.link.closed).toBe(false)
+    clock.advance(3_000)
+    homeLink.tick()
+    await until(() => first.handle.link.closed)
+    expect(circuit.status).not.toBe('open')
+  })
+
+  test('that waits to be dialled again is dialled at once after a change of the network', async () => {
+    homeLink.connect()
+    for (let i = 1; i <= 4; i++) await until(() => downs.length >= i)
+    await hub()
+    const before = downs.length
+    homeLink.renew()
+    await homeLink.ready(soon())
+    expect(downs.length).toBe(before)
   })
 
   test('that was left is closed with the client', async () => {

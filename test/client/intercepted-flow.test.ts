@@ -6,6 +6,7 @@ import { utf8 } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { SocketLog, SocketPairs } from '../support/socket-pair.ts'
+import { TestDirectFlow } from '../support/test-direct-flow.ts'
 import { type TestTunnel, TunnelConnector } from '../support/tunnel-connector.ts'
 import { until } from '../support/until.ts'
 
@@ -14,6 +15,8 @@ class TestFlow implements InterceptedFlow {
   readonly source = { address: Uint8Array.of(192, 168, 1, 5), port: 40_000 }
   readonly destination = { address: Uint8Array.of(93, 184, 216, 34), port: 443 }
   readonly uid = 1000
+  readonly sockets = []
+  readonly forwarded = undefined
   readonly verdicts: string[] = []
   onSocket: ((socket: Socket | undefined) => void) | undefined
 
@@ -25,8 +28,14 @@ class TestFlow implements InterceptedFlow {
   refuse(how: Refusal): void {
     this.verdicts.push(how)
   }
+
+  direct(): TestDirectFlow {
+    this.verdicts.push('direct')
+    return new TestDirectFlow()
+  }
 }
 
+const UNKNOWN = Promise.resolve(undefined)
 const pairs = new SocketPairs()
 let flow: TestFlow
 let tunnel: TestTunnel
@@ -34,7 +43,7 @@ let tunnel: TestTunnel
 beforeEach(() => {
   flow = new TestFlow()
   const connector = new TunnelConnector()
-  tunnelFlow(flow, connector.connector)
+  tunnelFlow(flow, connector.connector, UNKNOWN)
   tunnel = connector.tunnels[0] as TestTunnel
 })
 
@@ -45,6 +54,16 @@ describe('an intercepted connection', () => {
     expect([tunnel.target, tunnel.by]).toEqual([{ kind: 'ip', ...flow.destination }, 'intercepted'])
     expect(flow.verdicts).toEqual([])
     tunnel.sink.opened(4)
+    expect(flow.verdicts).toEqual(['admit'])
+  })
+
+  test('brings along whose it is, and does not wait for the answer', () => {
+    const connector = new TunnelConnector()
+    const never = new Promise<undefined>(() => {})
+    tunnelFlow(flow, connector.connector, never)
+    const [opened] = connector.tunnels
+    expect(opened?.app).toBe(never)
+    opened?.sink.opened(4)
     expect(flow.verdicts).toEqual(['admit'])
   })
 
@@ -67,7 +86,7 @@ describe('an intercepted connection', () => {
     for (const fault of [new Fault('connection-reset'), undefined]) {
       const other = new TestFlow()
       const connector = new TunnelConnector()
-      tunnelFlow(other, connector.connector)
+      tunnelFlow(other, connector.connector, UNKNOWN)
       const { sink } = connector.tunnels[0] as TestTunnel
       sink.opened(4)
       sink.data(utf8('x'), 1)
@@ -92,6 +111,9 @@ describe('an intercepted connection', () => {
     ['connection-reset', 'reset'],
     ['policy-refused', 'reset'],
     ['destination-forbidden', 'reset'],
+    ['rule-blocked', 'reset'],
+    ['wish-unmet', 'reset'],
+    ['rule-dropped', 'drop'],
     ['host-unreachable', 'unreachable'],
     ['network-unreachable', 'unreachable'],
     ['family-refused', 'unreachable'],
@@ -108,7 +130,7 @@ describe('an intercepted connection', () => {
     for (const code of [...Object.keys(FAULTS), undefined] as (FaultCode | undefined)[]) {
       const other = new TestFlow()
       const connector = new TunnelConnector()
-      tunnelFlow(other, connector.connector)
+      tunnelFlow(other, connector.connector, UNKNOWN)
       connector.tunnels[0]?.sink.closed(code === undefined ? undefined : new Fault(code))
       expect(other.verdicts).toHaveLength(1)
       expect(other.verdicts).not.toContain('admit')

@@ -11,7 +11,7 @@ describe('the options of the client', () => {
   test('need two things; the rest has defaults', () => {
     expect(parse(LEAST)).toMatchObject({
       ...{ socks: { ip: Uint8Array.of(127, 0, 0, 1), port: 1080 }, intercept: null, hops: 3, privateTargets: false },
-      ...{ geo: { overridesOnly: false }, logLevel: 'info', transport: 'tls' },
+      ...{ geo: { overridesOnly: false }, logLevel: 'info', transport: 'tls', rulesFile: null },
     })
     expect(parse({ ...LEAST, intercept: {} }).intercept).toEqual({
       ...{ queue: 17, port: 7170, own: { gid: 7117 }, direct: [] },
@@ -35,6 +35,7 @@ describe('the options of the client', () => {
       geo: { table: 'x' },
       logLevel: 'loud',
       transport: 'tor',
+      rulesFile: '',
       hop: 3,
     })
     for (const beginning of [
@@ -51,11 +52,12 @@ describe('the options of the client', () => {
       'geo: unknown option "table"',
       'logLevel: ',
       'transport: ',
+      'rulesFile: ',
       'unknown option "hop"',
     ]) {
       expect(told.filter((mistake) => mistake.startsWith(beginning))).toHaveLength(1)
     }
-    expect(told).toHaveLength(14)
+    expect(told).toHaveLength(15)
   })
 
   test.each([

@@ -111,7 +111,7 @@ function oddWrites(who: string, records: readonly TlsRecord[], handshake: number
   })
 }
 
-function isDiscovery({ ip }: Packet): boolean {
+export function isDiscovery({ ip }: Packet): boolean {
   return ip?.protocol === ICMPV6 && DISCOVERY.has(ip.payload[0] ?? 0)
 }
 
@@ -119,7 +119,7 @@ function touches(peers: readonly string[], addresses: readonly string[]): boolea
   return peers.some((peer) => addresses.includes(peer))
 }
 
-function describe({ etherType, ip }: Packet): string {
+export function describe({ etherType, ip }: Packet): string {
   if (ip === undefined) return `ethertype 0x${etherType.toString(16)}`
   return `protocol ${ip.protocol}: ${ip.source} port ${ip.sourcePort} to ${ip.destination} port ${ip.destinationPort}`
 }

@@ -77,14 +77,14 @@ export class Tour {
     const git = this.#git as GitDestination
     const run = async (): Promise<string> => {
       const into = `${this.#spn.world.folder}/clone`
-      const said = nextLine(git, /Connection from ([0-9a-f.:[\]]+):\d+/)
+      const said = git.process.nextLine(/Connection from ([0-9a-f.:[\]]+):\d+/, RUN_MS)
       await this.#spn.user.mustRun('git', ['clone', '--quiet', `-${family}`, git.url, into], {
         env: GIT_ENV,
         timeoutMs: RUN_MS,
       })
       const head = await this.#spn.user.mustRun('git', ['-C', into, 'rev-parse', 'HEAD'], { env: GIT_ENV })
       if (head.trim() !== git.commit) throw new Error('the clone is not what the server has')
-      return (await said).replace(/[[\]]/g, '')
+      return ((await said)[1] as string).replace(/[[\]]/g, '')
     }
     return { program: 'git clone', city, family, run }
   }
@@ -147,17 +147,4 @@ export class Tour {
     const nearest = nearestExits(hubs, path[0] as string, CITIES[city].place)
     return nearest.includes(exit ?? '') ? undefined : `the nearest exit is ${nearest.join(' or ')}`
   }
-}
-
-function nextLine(destination: GitDestination, pattern: RegExp): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the server saw no connection')), RUN_MS)
-    const stop = destination.process.onLine((line) => {
-      const match = pattern.exec(line)
-      if (match === null) return
-      clearTimeout(timer)
-      stop()
-      resolve(match[1] as string)
-    })
-  })
 }

@@ -5,7 +5,8 @@ import type net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { freePort, LoopbackNetwork, type LoopbackReady } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
+import { LoopbackNetwork, type LoopbackReady } from '../net/loopback-network.ts'
 import { writeJson } from '../net/network-config.ts'
 import { Program, ROOT } from '../support/program.ts'
 
@@ -44,7 +45,7 @@ describe('bad input', () => {
     folder = mkdtempSync(join(tmpdir(), 'spn-bad-'))
     network = new LoopbackNetwork({ hubs: 4, hops: 3, socks: { host: '127.0.0.1', port: 0 }, logLevel: 'info' })
     ready = await network.start()
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await Promise.all(started.map((program) => program.kill()))
@@ -215,7 +216,7 @@ describe('bad input', () => {
       directories: [{ ...directories[0], key: 'ab'.repeat(32) }],
     })
     await expectMapRefused(strangers, /signatures-too-few|signature-invalid|directory-unreachable/)
-  }, 60_000)
+  })
 
   test('a map that was tampered with on its way is refused, and the kept one stays', async () => {
     const proxy = await tamperingProxy(ready.directory.port)
@@ -236,7 +237,7 @@ describe('bad input', () => {
     } finally {
       proxy.close()
     }
-  }, 60_000)
+  })
 
   test('a damaged kept map is said and replaced, nothing is lost by it', async () => {
     const stateDir = join(folder, 'bad-map')
@@ -245,7 +246,7 @@ describe('bad input', () => {
     await client.line('kept hub map not used')
     await client.line('home link up')
     await client.stop()
-  }, 60_000)
+  })
 
   test('an address at which another hub answers is not taken for the home hub', async () => {
     const [first] = ready.hubs
@@ -272,7 +273,7 @@ describe('bad input', () => {
     expect(client.output).not.toMatch(new RegExp(`"hub":"${id}","message":"home link up"`))
     await client.stop()
     await impostor.stop()
-  }, 60_000)
+  })
 
   test('programs do not start where a library would write keys to a file', () => {
     const { status, stderr } = spawnSync(

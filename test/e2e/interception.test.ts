@@ -15,16 +15,14 @@ if (impossible !== undefined) console.warn(`the interception tests are skipped: 
 describeHosts('while interception runs', () => {
   const lab = new InterceptionLab()
   let client: LineProcess
-  const writing: Readonly<Record<string, unknown>>[] = []
-  const reading: Readonly<Record<string, unknown>>[] = []
+  const ends: Promise<Readonly<Record<string, unknown>>>[] = []
 
   beforeAll(async () => {
     await lab.start()
     // Nothing follows connections in this kernel yet: these begin, for it, in their middle.
     for (const family of FAMILIES) {
-      const hold = { op: 'hold', host: SERVER[family], port: DRIVER_PORTS.reset }
-      writing.push(await lab.command(lab.app, hold))
-      reading.push(await lab.command(lab.app, hold))
+      const { id } = await lab.command(lab.app, { op: 'hold', host: SERVER[family], port: DRIVER_PORTS.reset })
+      ends.push(lab.command(lab.app, { op: 'end', of: id, timeoutMs: 10_000 }))
     }
     const started = await lab.intercept()
     expect(started.first).toEqual({ started: true })
@@ -33,19 +31,14 @@ describeHosts('while interception runs', () => {
 
   afterAll(() => lab.close())
 
-  test('a connection from before ends with its next packet, whoever sends it', async () => {
-    for (const { id } of writing) {
-      expect(await lab.command(lab.app, { op: 'write', of: id })).toMatchObject({ result: 'ECONNRESET' })
-    }
-    const ends = reading.map(({ id }) => lab.command(lab.app, { op: 'end', of: id }))
-    await lab.command(lab.server, { op: 'push' })
-    for (const end of ends) expect(await end).toMatchObject({ result: 'ECONNRESET' })
+  test('a connection from before is over, though the kernel followed none', async () => {
+    for (const end of ends) expect(await end).toMatchObject({ result: 'ECONNABORTED' })
   })
 
   test.each(FAMILIES)('a tunnelled IPv%i connection arrives with its ends and its user', async (family) => {
     const url =
       family === 4 ? `http://${SERVER[4]}:${DRIVER_PORTS.answer}` : `http://[${SERVER[6]}]:${DRIVER_PORTS.answer}`
-    const curl = ['-sS', '--http0.9', '--max-time', '5', '--local-port', '40404', url]
+    const curl = ['-sS', '--http0.9', '--max-time', '20', '--local-port', '40404', url]
     const { stdout } = await lab.hosts.run('client', 'curl', curl, { uid: 65_534, gid: 65_534 })
     expect(JSON.parse(stdout)).toEqual({
       source: family === 4 ? `${HERE[4]}:40404` : `[${HERE[6]}]:40404`,
@@ -79,7 +72,7 @@ describeHosts('while interception runs', () => {
     expect(await lab.command(own, datagram)).toMatchObject({ text: 'own' })
     const sent = await lab.sentByClient(async () => {
       const outcome = await lab.udp(SERVER[family], DRIVER_PORTS.relay, { localPort: 40_600 })
-      expect(outcome).toMatchObject({ result: 'EPERM' })
+      expect(outcome).toMatchObject({ result: 'timeout' })
     })
     expect(sent).toEqual([])
   })
@@ -96,7 +89,8 @@ describeHosts('while interception runs', () => {
     'an IPv%i connection that is refused by %s ends with %s, and nothing leaves',
     async (family, how, result) => {
       const sent = await lab.sentByClient(async () => {
-        expect(await lab.tcp(SERVER[family], DRIVER_PORTS[how], { timeoutMs: 1_300 })).toMatchObject({ result })
+        const options = result === 'timeout' ? { timeoutMs: 1_300 } : {}
+        expect(await lab.tcp(SERVER[family], DRIVER_PORTS[how], options)).toMatchObject({ result })
       })
       expect(sent).toEqual([])
     },
@@ -130,10 +124,9 @@ describeHosts('while interception runs', () => {
     }
   })
 
-  test('datagrams and pings to the outside do not leave', async () => {
+  test('pings to the outside do not leave', async () => {
     const sent = await lab.sentByClient(async () => {
       for (const family of FAMILIES) {
-        expect(await lab.udp(SERVER[family], DRIVER_PORTS.relay)).toMatchObject({ result: 'EPERM' })
         expect((await lab.hosts.run('client', 'ping', ['-c1', '-W1', '-i0.2', SERVER[family]])).code).not.toBe(0)
       }
     })
@@ -156,7 +149,7 @@ describeHosts('while interception runs', () => {
       const from = client.messages.length
       expect(await lab.tcp(DIRECT[family], DRIVER_PORTS.reset, { text: 'me' })).toMatchObject({ text: 'hello me' })
       expect(await lab.udp(DIRECT[family], DRIVER_PORTS.reset)).toMatchObject({ text: 'datagram' })
-      expect((await lab.hosts.run('client', 'ping', ['-c1', '-W1', DIRECT[family]])).code).toBe(0)
+      expect((await lab.hosts.run('client', 'ping', ['-c1', '-W10', DIRECT[family]])).code).toBe(0)
       expect(client.messages.length).toBe(from)
     },
   )
@@ -168,7 +161,7 @@ describeHosts('while interception runs', () => {
 
     const fresh = '2001:db8::3'
     await lab.hosts.run('client', 'ip', ['address', 'add', `${fresh}/64`, 'dev', CLIENT_DEVICE, 'nodad'])
-    await lab.hosts.run('server', 'ping', ['-c1', '-W1', '-I', SERVER[6], fresh])
+    await lab.hosts.run('server', 'ping', ['-c1', '-W10', '-I', SERVER[6], fresh])
     const { stdout } = await lab.hosts.run('server', 'ip', ['neighbour', 'show', fresh])
     expect(stdout).toContain('lladdr')
   })
@@ -177,16 +170,17 @@ describeHosts('while interception runs', () => {
     const nowhere = '198.19.0.66'
     await lab.hosts.run('server', 'sh', ['-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'])
     await lab.hosts.run('server', 'ip', ['route', 'add', 'unreachable', nowhere])
-    const outcome = await lab.command(lab.app, { op: 'tcp', host: nowhere, port: 80, timeoutMs: 1_000 })
+    const outcome = await lab.command(lab.app, { op: 'tcp', host: nowhere, port: 80 })
     expect(outcome).toMatchObject({ result: 'EHOSTUNREACH' })
   })
 
   test.each(FAMILIES)('nobody gets in by IPv%i but direct networks', async (family) => {
     await lab.command(lab.app, { op: 'listen', host: HERE[family], port: 9001 })
-    const call = { op: 'tcp', host: HERE[family], port: 9001, text: 'you', timeoutMs: 500 }
+    const call = { op: 'tcp', host: HERE[family], port: 9001, text: 'you' }
+    const inVain = { ...call, timeoutMs: 500 }
     const sent = await lab.sentByClient(async () => {
-      expect(await lab.command(lab.server, call)).toMatchObject({ result: 'timeout' })
-      await lab.command(lab.server, { ...call, op: 'udp', text: `stranger ${family}` })
+      expect(await lab.command(lab.server, inVain)).toMatchObject({ result: 'timeout' })
+      await lab.command(lab.server, { ...inVain, op: 'udp', text: `stranger ${family}` })
       expect((await lab.hosts.run('server', 'ping', ['-c1', '-W1', HERE[family]])).code).not.toBe(0)
     })
     expect(lab.app.messages.filter(({ datagram }) => String(datagram).startsWith('stranger'))).toEqual([])
@@ -214,7 +208,7 @@ describeHosts('while interception runs', () => {
     const from = client.messages.length
     const sent = await lab.sentByClient(async () => {
       const { stdout, stderr } = await lab.hosts.run('client', 'python3', ['-c', MARKING], APP)
-      expect({ stdout, stderr }).toEqual({ stdout: '(1, 111)\n'.repeat(8), stderr: '' })
+      expect({ stdout, stderr }).toEqual({ stdout: '(113, 111)\n'.repeat(8), stderr: '' })
     })
     expect(sent).toEqual([])
     expect(client.messages.slice(from).filter(({ flow }) => flow !== undefined)).toHaveLength(8)
@@ -234,7 +228,7 @@ const socket = net.connect(9002, '${SERVER[4]}', () => {
   process.exit()
 })`
 
-/** For each value of our byte a datagram, which is refused (1: EPERM), and a connection, which is reset (111: ECONNREFUSED). */
+/** For each value of our byte a datagram, which is refused (113: EHOSTUNREACH), and a connection, which is reset (111: ECONNREFUSED). */
 const MARKING = `
 import socket
 for value in range(8):
@@ -245,6 +239,8 @@ for value in range(8):
         try:
             s.connect(('${SERVER[4]}', ${DRIVER_PORTS.reset}))
             s.send(b'x')
+            s.settimeout(1)
+            s.recv(1)
             results.append(0)
         except OSError as error:
             results.append(error.errno)

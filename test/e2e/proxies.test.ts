@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net, { type AddressInfo, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { freePort, LoopbackNetwork } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
+import { LoopbackNetwork } from '../net/loopback-network.ts'
 import { ROOT } from '../support/program.ts'
 
 const run = promisify(execFile)
@@ -13,6 +17,8 @@ let network: LoopbackNetwork
 let proxy: string
 let socks: string
 const servers: Server[] = []
+const folder = mkdtempSync(join(tmpdir(), 'spn-proxies-'))
+const rulesFile = join(folder, 'rules.yaml')
 
 async function listen(server: Server): Promise<number> {
   servers.push(server)
@@ -36,17 +42,19 @@ const tunnel = (...args: string[]) => curl('--proxytunnel', '-x', `http://${prox
 describe('the proxies of a client', () => {
   beforeAll(async () => {
     proxy = `127.0.0.1:${await freePort('127.0.0.1')}`
+    writeFileSync(rulesFile, 'global: { rules: ["- .blocked.example", drop dropped.example, direct direct.example] }')
     network = new LoopbackNetwork({
       ...{ hubs: 4, hops: 3, socks: { host: '127.0.0.1', port: 0 }, logLevel: 'debug' },
-      client: { httpProxy: proxy },
+      client: { httpProxy: proxy, rulesFile },
     })
     const { client } = await network.start()
     socks = `${client.socksHost}:${client.socksPort}`
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await network?.stop()
     for (const server of servers) server.close()
+    rmSync(folder, { recursive: true })
   })
 
   test('carry HTTP through circuits', async () => {
@@ -70,6 +78,23 @@ describe('the proxies of a client', () => {
     expect((await tunnel('http://no-such-name.invalid/')).connect).toBe('502')
     const plain = await curl('-x', `http://${proxy}`, 'http://127.0.0.1:1/')
     expect(plain.body).toBe('This proxy only does CONNECT.\n')
+  })
+
+  test('say no where the rules do', async () => {
+    const answered = async (name: string): Promise<string> => {
+      const socket = net.connect({ host: '127.0.0.1', port: Number(proxy.split(':')[1]) })
+      socket.write(`CONNECT ${name}:80 HTTP/1.1\r\nHost: ${name}:80\r\n\r\n`)
+      let answer = ''
+      for await (const chunk of socket) answer += chunk
+      return answer
+    }
+    expect(await answered('www.blocked.example')).toMatch(/^HTTP\/1.1 403 [\s\S]*\nA rule blocks this connection\.\n$/)
+    expect(await answered('direct.example')).toMatch(
+      /^HTTP\/1.1 403 [\s\S]*\nA rule sends this connection past the network/,
+    )
+    expect(await answered('dropped.example')).toBe('')
+    // The reply "not allowed", for which curl has this status.
+    expect((await curl('--socks5-hostname', socks, 'http://blocked.example/')).code).toBe(97)
   })
 
   test('pass no field of a request on to the destination, and log none', async () => {
@@ -116,11 +141,31 @@ describe('the proxies of a client', () => {
     expect(answer).toBe('HTTP/1.1 200 Connection established\r\n\r\nheard all of it')
   })
 
+  test('cut what new rules do not let through, and nothing else', async () => {
+    const echo = (): Promise<number> =>
+      listen(net.createServer((socket) => void socket.on('error', () => {}).pipe(socket)))
+    const [kept, gone] = await Promise.all([echo(), echo()])
+    const connect = async (port: number): Promise<net.Socket> => {
+      const socket = net.connect({ host: '127.0.0.1', port: Number(proxy.split(':')[1]) })
+      socket.on('error', () => {})
+      socket.write(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+      await once(socket, 'data')
+      return socket
+    }
+    const [one, other] = [await connect(kept), await connect(gone)]
+    writeFileSync(rulesFile, `global: { rules: "- 127.0.0.0/8 TCP/${gone}" }`)
+    await new Promise((resolve) => other.once('close', resolve))
+    one.write('still there')
+    expect(String((await once(one, 'data'))[0])).toBe('still there')
+    one.destroy()
+    expect((await tunnel(`http://127.0.0.1:${gone}/`)).connect).toBe('403')
+  })
+
   test('are shown by status, and their logs name no destination', async () => {
     const { stdout } = await run(join(ROOT, 'deploy/bin/spn'), ['status', '--config', network.clientConfig])
     const ports = { socksPort: Number(socks.split(':')[1]), httpProxyPort: Number(proxy.split(':')[1]) }
     expect(JSON.parse(stdout)).toMatchObject(ports)
     const client = network.programs.find(({ name }) => name === 'client')
-    expect(client?.output).not.toMatch(/no-such-name|10\.1\.2\.3/)
+    expect(client?.output).not.toMatch(/no-such-name|10\.1\.2\.3|blocked|dropped/)
   })
 })

@@ -23,7 +23,6 @@ test.each([
       await soak.stop(30_000)
     }
   },
-  180_000,
 )
 
 test('a soak run that is asked for what there is not fails', async () => {

@@ -91,7 +91,7 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
       // A machine that is busy adds to the slower ones, never takes away.
       const fastest = Math.min(...times)
       expect(fastest).toBeGreaterThan(wantedMs - 1.5)
-      expect(fastest).toBeLessThan(wantedMs + 30)
+      expect(fastest).toBeLessThan(1.5 * wantedMs)
     }
     expect(await world.delayStats()).toMatchObject({ refused: 0 })
   })
@@ -213,11 +213,16 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
     }
     for (const address of ['192.0.2.1', '2001:db8:ffff::1']) {
       expect(await world.internet.run('ip', ['route', 'get', address])).toMatchObject({ code: 2 })
-      const startMs = performance.now()
-      expect(await curl('berlin', `http://${address.includes(':') ? `[${address}]` : address}/`)).toMatchObject({
-        code: 7,
-      })
-      expect(performance.now() - startMs).toBeLessThan(2000)
+      // Without an answer it would take three seconds each time.
+      let fastestMs = Number.POSITIVE_INFINITY
+      for (let tries = 0; tries < 3 && fastestMs >= 2_000; tries++) {
+        const startMs = performance.now()
+        expect(await curl('berlin', `http://${address.includes(':') ? `[${address}]` : address}/`)).toMatchObject({
+          code: 7,
+        })
+        fastestMs = Math.min(fastestMs, performance.now() - startMs)
+      }
+      expect(fastestMs).toBeLessThan(2_000)
     }
   })
 
@@ -274,10 +279,17 @@ describeWorld(describe, 'the line of a host', () => {
     const { port } = await serveEcho(world.host('lossy'))
     const count = `
       const socket = require('node:dgram').createSocket('udp4')
-      let [sent, back] = [0, 0]
-      socket.on('message', () => back++)
-      const timer = setInterval(() => sent++ < 400 ? socket.send('x', +process.argv[2], process.argv[1]) : clearInterval(timer), 1)
-      setTimeout(() => { console.log(back); socket.close() }, 1500)
+      let [sent, back, end] = [0, 0]
+      const wait = () => {
+        clearTimeout(end)
+        end = setTimeout(() => { console.log(back); socket.close() }, 2000)
+      }
+      socket.on('message', () => { back++; if (sent > 400) wait() })
+      const timer = setInterval(() => {
+        if (sent++ < 400) return socket.send('x', +process.argv[2], process.argv[1])
+        clearInterval(timer)
+        wait()
+      }, 1)
     `
     const address = world.host('lossy').ipv4
     const back = Number(await world.host('berlin').mustRun(process.execPath, ['-e', count, address, `${port}`]))
@@ -359,9 +371,10 @@ async function abandonedWorld(): Promise<{ owner: ChildProcess; id: string; pid:
   return { owner, id, pid }
 }
 
-/** Waits up to 5 s. */
+/** Waits up to 30 s. */
 async function isGone(id: string, pid: string): Promise<boolean> {
-  for (let i = 0; i < 100; i++) {
+  const giveUpAt = performance.now() + 30_000
+  while (performance.now() < giveUpAt) {
     if ((await remainsOf(id)).length === 0 && !isAlive(pid)) return true
     await sleep(50)
   }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { CircuitKeyRing, ROTATE_AFTER_MS, rotationTurnMs } from '../../hub/circuit-keys.ts'
+import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
+import { MlKemPublicKey } from '../../shared/crypto/ml-kem.ts'
 
 const START = 1_000_000_000
 const OVERLAP = 4 * 3_600_000
@@ -64,6 +66,22 @@ describe('the circuit keys of a hub', () => {
     expect(keys.previous).toBeUndefined()
     expect(keys.rotate(rotatedAt + OVERLAP + 1, TURN, OVERLAP)).toBe(false)
   })
+
+  test.each([OVERLAP, 2 * ROTATE_AFTER_MS])(
+    'whose time is over (%i ms, or the next change) open nothing any more',
+    (overlap) => {
+      const keys = CircuitKeyRing.fresh(START)
+      const { pair } = keys.current
+      const theirs = CircuitKeyPair.generate()
+      const { ciphertext } = new MlKemPublicKey(pair.kem.publicBytes).encapsulate()
+      keys.rotate(START + ROTATE_AFTER_MS, TURN, overlap)
+      expect([pair.x.agreeWith(theirs.x.publicBytes), pair.kem.decapsulate(ciphertext)]).toHaveLength(2)
+      keys.rotate(START + 2 * ROTATE_AFTER_MS, TURN, overlap)
+      expect(() => pair.x.agreeWith(theirs.x.publicBytes)).toThrow('closed')
+      expect(() => pair.kem.decapsulate(ciphertext)).toThrow('closed')
+      expect(pair.kem.toSeed()).toEqual(new Uint8Array(64))
+    },
+  )
 
   test('that slept for days keep no key longer than it may be used', () => {
     const keys = CircuitKeyRing.fresh(START)

@@ -22,6 +22,7 @@ import { CircuitEnd } from '../../shared/link/circuit-end.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { NETWORK_ID, START_MS } from '../support/memory-network.ts'
 import { WEB } from '../support/raw-circuit.ts'
+import { usedBytes } from '../support/used-bytes.ts'
 
 const HUB = new Uint8Array(32).fill(1)
 const NEXT = new Uint8Array(32).fill(2)
@@ -298,6 +299,40 @@ describe('a CREATE', () => {
     agreed.mockRestore()
   })
 
+  test('at an exit begins to connect before the second key agreement is paid for, and before the answer', () => {
+    const agreed = jest.spyOn(X25519PrivateKey.prototype, 'agreeWith')
+    const { end } = endWith()
+    const atConnect: unknown[] = []
+    const connect = (): void => void atConnect.push(agreed.mock.calls.length, end.sendable)
+    const subject = make({}, { exit: () => ({ connect, data() {}, finished() {}, writable() {}, closed() {} }) })
+    const create = createFor()
+    agreed.mockClear()
+    subject.accept(peer, end, create.cellClass, create.body)
+    expect(atConnect).toEqual([1, false])
+    expect([agreed.mock.calls.length, end.takeFrame()?.[0], end.sendable]).toEqual([2, CELL_TYPES.answer, false])
+    agreed.mockRestore()
+  })
+
+  test('at an exit that refuses the destination within the call is answered first, then refused, then closed', () => {
+    const { end } = endWith()
+    const closed: unknown[] = []
+    const subject = make(
+      {},
+      {
+        exit: (circuit) => ({
+          connect: () => circuit().refuse('policy-refused'),
+          ...{ data() {}, finished() {}, writable() {} },
+          closed: (because) => void closed.push(because),
+        }),
+      },
+    )
+    const create = createFor()
+    subject.accept(peer, end, create.cellClass, create.body)
+    expect([end.takeFrame()?.[0], end.takeFrame()?.[0]]).toEqual([CELL_TYPES.answer, CELL_TYPES.cell])
+    expect([end.status, end.takeFrame(), end.status]).toEqual(['closing', undefined, 'closed'])
+    expect([closed, subject.circuitCount]).toEqual([['policy-refused'], 0])
+  })
+
   test('that a hub can not extend is answered when that turns out', async () => {
     for (const [error, code] of [
       [new Fault('next-unknown'), 'next-unknown'],
@@ -312,6 +347,24 @@ describe('a CREATE', () => {
       const answer = readAnswer(bodyOf(end.takeFrame() as Uint8Array), create.initiated.slice(0, 1))
       expect([answer?.failed, subject.circuitCount]).toEqual([{ place: 1, status: FAULTS[code].wire }, 0])
     }
+  })
+})
+
+describe('a CREATE whose circuit is over before the next hub is reached', () => {
+  test('leaves nothing of what was to be sent there, however long that takes', async () => {
+    const rate = { perSecond: 10_000, burst: 10_000 }
+    const { promise: dialling } = Promise.withResolvers<CircuitEnd>()
+    const subject = make({ clientRate: rate }, { openCircuitTo: () => dialling })
+    const before = await usedBytes()
+    for (let i = 0; i < 2_000; i++) {
+      const create = createFor({ hops: 2 })
+      const { end } = endWith()
+      subject.accept(peer, end, create.cellClass, create.body)
+      expect(subject.circuitCount).toBe(1)
+      end.receiveClose()
+    }
+    expect(subject.circuitCount).toBe(0)
+    expect((await usedBytes()) - before).toBeLessThan(2_000 * 4_096)
   })
 })
 

@@ -10,7 +10,7 @@ import { hubOptionsSchema } from '../../hub/options.ts'
 import type { Log } from '../../shared/base/log.ts'
 import { parseOptions } from '../../shared/base/options.ts'
 import { type Descriptor, verifyDescriptor } from '../../shared/map/descriptor.ts'
-import { freePort } from '../net/loopback-network.ts'
+import { freePort } from '../net/free-port.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { NOW_MS, networkWith } from '../support/map-fixtures.ts'
@@ -61,6 +61,7 @@ function hubWith(config: Record<string, unknown> = {}, parts: Partial<HubParts> 
   const hub = new Hub(options, {
     ...{ network, identity: state.loadIdentity(), state, clock, wallClock: () => NOW_MS, random: seededRandom('hub') },
     ...{ log, http: directories.send, resolver: { resolve: () => Promise.resolve([]) } },
+    canEcho: () => false,
     ...parts,
   })
   hubs.push(hub)
@@ -79,6 +80,18 @@ describe('a hub', () => {
       roles: { home: true, relay: true, exit4: true, exit6: false },
       linkAddresses: [{ ip: Uint8Array.of(9, 9, 9, 9), port: 443 }],
     })
+  })
+
+  test.each([
+    [true, true, { echo: true }],
+    [true, false, {}],
+    [false, true, {}],
+  ])('says that it can ping if it is an exit (%s) and its system lets it (%s)', async (exit6, canEcho, more) => {
+    const { hub } = hubWith({ roles: { exit6 } }, { canEcho: () => canEcho })
+    await hub.start()
+    const [descriptor] = await until(() => descriptors.length > 0 && descriptors)
+    expect(descriptor?.roles).toEqual({ home: true, relay: true, exit4: false, exit6, ...more })
+    expect(lines.some((line) => line.includes('can not ping'))).toBe(exit6 && !canEcho)
   })
 
   test.each([

@@ -1,10 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import { listenFault } from '../../shared/base/listen-fault.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import type { Place } from '../../shared/geo/place.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
@@ -12,6 +10,7 @@ import { DirectoryClient } from '../../shared/map/directory-client.ts'
 import type { LinkTransport } from '../../shared/map/link-address.ts'
 import { readNetworkFile } from '../../shared/map/network-file.ts'
 import { Program } from '../support/program.ts'
+import { freePort } from './free-port.ts'
 import {
   type ClientConfig,
   type HubConfig,
@@ -68,7 +67,7 @@ const PLACES: readonly Place[] = [
 
 /**
  * A whole network of real processes on loopback: a directory, hubs on addresses of their own (127.1.0.1, .2, ...),
- * a client with a SOCKS proxy. No namespaces, no rights. 127.0.0.0/8 counts as public in it.
+ * a client with a SOCKS proxy. No namespaces, no rights. 127.0.0.0/8 and ::1 count as public in it.
  */
 export class LoopbackNetwork {
   readonly #options: LoopbackOptions
@@ -170,7 +169,7 @@ export class LoopbackNetwork {
       networkFile,
       stateDir,
       listen: `127.0.0.1:${port}`,
-      addressScope: ['127.0.0.0/8'],
+      addressScope: ['127.0.0.0/8', '::1/128'],
       geo: { overridesFile, overridesOnly: true },
       logLevel: 'info',
     })
@@ -215,23 +214,11 @@ export function placeOf(index: number): Place {
   return PLACES[index % PLACES.length] as Place
 }
 
-/** A port that is free on this address now. @throws Fault address-unavailable */
-export function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer()
-    server.once('error', (error) => reject(listenFault(error, host)))
-    server.listen({ host, port: 0 }, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
-
 /** The first epoch whose map has a noise address of every hub. The directory finds them one after the other. */
 async function epochWithNoise(networkFile: string, hubs: number): Promise<number> {
   const network = readNetworkFile(networkFile)
   const directories = new DirectoryClient(network, { clock: systemClock, random: systemRandom })
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(120_000)
   for (;;) {
     const { networkMs } = await directories.fetchTime(directHttp, signal)
     // There is none before the first epoch with hubs.
@@ -244,7 +231,7 @@ async function epochWithNoise(networkFile: string, hubs: number): Promise<number
 
 /** Waits until this program has, or has published, a map of so many hubs, of this epoch or a later one. */
 async function mapWith(hubs: number, fromEpoch: number, program: Program): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     const line = program.output.split('\n').findLast((text) => /"message":"(map published|hub map in use)"/.test(text))
     const map = JSON.parse(line ?? '{"hubs":0,"epoch":0}') as { hubs: number; epoch: number }
     if (map.hubs >= hubs && map.epoch >= fromEpoch) return

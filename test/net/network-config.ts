@@ -47,6 +47,8 @@ export const UNLIMITED_HUB: HubConfig['limits'] = {
   hubCreateBurst: 1_000_000,
   exitConnectsPerSecond: 100_000,
   exitConnectBurst: 100_000,
+  exitAssociations: 65_000,
+  exitAssociationsPerNeighbour: 65_000,
 }
 
 export type { ClientConfig, DirectoryConfig, HubConfig }

@@ -1,5 +1,6 @@
+import type { App } from '../../client/apps/app.ts'
 import { ConnectionList } from '../../client/connection-list.ts'
-import { Connector, type Tunnel } from '../../client/connector.ts'
+import { Connector, type Tunnel, type TunnelOpener, type TunnelSink } from '../../client/connector.ts'
 import type { Home, HomeLink } from '../../client/home-link.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
@@ -45,7 +46,7 @@ export class ConnectorScene {
     const { hops = 3, seed = 'connector', targetAfterAnswer = false } = options
     this.network = network
     for (const [name, hub] of network.hubs) {
-      const roles = { home: true, relay: true, exit4: true, exit6: true }
+      const roles = { home: true, relay: true, exit4: true, exit6: true, echo: true } as const
       this.hubs.set(name, mapHubOf(hub.id, { circuitKey: network.pathHop(name).key, operator: name, roles }))
     }
     this.homes = [...network.hubs.keys()]
@@ -57,7 +58,7 @@ export class ConnectorScene {
       {
         networkId: new Uint8Array(32).fill(7),
         ...{ clock: network.clock, time: this.time, random: seededRandom(seed), locator: NOWHERE },
-        connections: this.connections,
+        ...{ connections: this.connections, nameOf: () => undefined },
         homeLink: this.#homeLink,
         map: () => this.map(),
         checkTime: () => this.checkTime(),
@@ -104,9 +105,10 @@ export class ConnectorScene {
     } as unknown as HubMap
   }
 
-  open(target: Target): Opened {
+  /** @param opener what stands before the connector, if anything does */
+  open(target: Target, opener: Pick<TunnelOpener, 'open'> = this.connector, app?: Promise<App | undefined>): Opened {
     const opened: Omit<Opened, 'tunnel'> = { events: [], received: [], fault: undefined, closed: false }
-    const tunnel = this.connector.open(target, 'socks', {
+    const sink: TunnelSink = {
       opened: (family) => opened.events.push(`opened ${family}`),
       data: (bytes, cost) => {
         opened.received.push(bytes)
@@ -119,7 +121,8 @@ export class ConnectorScene {
         opened.closed = true
         opened.events.push(`closed ${fault?.code ?? 'cleanly'}`)
       },
-    })
+    }
+    const tunnel = opener.open(target, 'socks', sink, app)
     return Object.assign(opened, { tunnel })
   }
 

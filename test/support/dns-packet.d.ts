@@ -8,7 +8,7 @@ declare module 'dns-packet' {
 
   export interface Answer extends Question {
     readonly ttl?: number
-    /** For A and AAAA the address as text. */
+    /** For A and AAAA the address as text, for other types what the package says. */
     readonly data?: unknown
   }
 
@@ -21,13 +21,19 @@ declare module 'dns-packet' {
     readonly questions?: readonly Question[]
     readonly answers?: readonly Answer[]
     readonly authorities?: readonly Answer[]
-    readonly additionals?: readonly (Answer & { readonly udpPayloadSize?: number })[]
+    readonly additionals?: readonly (Answer & {
+      readonly udpPayloadSize?: number
+      readonly flags?: number
+      readonly options?: readonly { readonly code: number; readonly data?: Uint8Array; readonly ip?: string }[]
+    })[]
   }
 
   export const AUTHORITATIVE_ANSWER: number
   export const TRUNCATED_RESPONSE: number
   export const RECURSION_DESIRED: number
   export const RECURSION_AVAILABLE: number
+  export const AUTHENTIC_DATA: number
+  export const DNSSEC_OK: number
 
   export function encode(packet: Packet): Buffer
   export function decode(bytes: Uint8Array): Packet

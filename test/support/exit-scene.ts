@@ -1,11 +1,13 @@
 import type { CircuitPeer } from '../../hub/circuit-service.ts'
-import type { ExitConnection } from '../../hub/exit-connection.ts'
 import type { ExitFacts } from '../../hub/exit-guard.ts'
 import { ExitService, type ExitServiceOptions } from '../../hub/exit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { type IpAddress, parseRange } from '../../shared/base/ip-address.ts'
-import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
+import { systemRandom } from '../../shared/base/random.ts'
+import type { ExitFamily, PacketMessage } from '../../shared/cell/message.ts'
+import type { ExitCircuit, ExitSink } from '../../shared/circuit/exit-circuit.ts'
+import type { NameServer } from '../../shared/dns/plain-query.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { ManualClock } from './manual-clock.ts'
 
@@ -13,11 +15,17 @@ import { ManualClock } from './manual-clock.ts'
 export class TestExitCircuit {
   readonly events: string[] = []
   readonly received: Uint8Array[] = []
+  readonly packets: PacketMessage[] = []
+  mayCarry = true
   released = 0
   refused: FaultCode | undefined
-  connection: ExitConnection | undefined
+  connection: ExitSink | undefined
 
-  connected(family: 4 | 6): void {
+  carry(messages: readonly PacketMessage[]): void {
+    this.packets.push(...messages)
+  }
+
+  connected(family: ExitFamily): void {
     this.events.push(`connected ${family}`)
   }
 
@@ -58,32 +66,47 @@ export class ExitScene {
   readonly clock = new ManualClock()
   readonly metrics = new HubMetrics()
   readonly service: ExitService
+  readonly #connections: ExitSink[] = []
   facts: ExitFacts = {
     roles: { home: false, relay: false, exit4: true, exit6: true },
     policy: DEFAULT_EXIT_POLICY,
     addressScope: [LOOPBACK_RANGE],
     forbidden: new Set(),
   }
+  /** Who is asked for circuits of the DNS. May be filled before one is opened. */
+  readonly nameServers: NameServer[] = []
   /** What names resolve to. */
   resolve: (name: string) => Promise<IpAddress[]> = () => Promise.resolve([])
 
   constructor(options: Partial<ExitServiceOptions> = {}) {
     this.service = new ExitService(
-      { maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000, ...options },
+      {
+        ...{ maxConnections: 100, connectsPerSecond: 1000, connectBurst: 1000 },
+        ...{ maxAssociations: 100, maxAssociationsPerNeighbour: 50, maxDnsQueries: 100 },
+        ...options,
+      },
       {
         clock: this.clock,
         metrics: this.metrics,
         resolver: { resolve: (name) => this.resolve(name) },
         facts: () => this.facts,
+        random: systemRandom,
+        nameServers: this.nameServers,
       },
     )
   }
 
-  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitConnection } {
+  open(from: CircuitPeer = peerOf(1)): { circuit: TestExitCircuit; connection: ExitSink } {
     const circuit = new TestExitCircuit()
     const connection = this.service.open(() => circuit as unknown as ExitCircuit, from)
     circuit.connection = connection
+    this.#connections.push(connection)
     return { circuit, connection }
+  }
+
+  /** Ends all connections, and what is still being dialled, which would keep the process for as long as a connect may take. */
+  close(): void {
+    for (const connection of this.#connections) connection.closed('hub-draining')
   }
 }
 

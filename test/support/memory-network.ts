@@ -6,7 +6,8 @@ import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
 import { NetworkTime } from '../../shared/base/network-time.ts'
-import type { Target } from '../../shared/cell/target.ts'
+import type { PacketMessage } from '../../shared/cell/message.ts'
+import type { Purpose } from '../../shared/cell/purpose.ts'
 import { ClientCircuit, type ClientCircuitOptions } from '../../shared/circuit/client-circuit.ts'
 import type { ExitCircuit } from '../../shared/circuit/exit-circuit.ts'
 import { SWITCH_DELAY_MS } from '../../shared/circuit/timers.ts'
@@ -30,8 +31,9 @@ export type Tamper = (header: FrameHeader, frame: Uint8Array, from: string, to: 
 /** What the destination of a circuit saw and did. */
 export interface ExitRecord {
   readonly circuit: () => ExitCircuit
-  readonly target: Target[]
+  readonly target: Purpose[]
   readonly received: Uint8Array[]
+  readonly packets: PacketMessage[]
   readonly events: string[]
 }
 
@@ -51,6 +53,10 @@ export interface MemoryHub {
 export interface ClientRecord {
   readonly circuit: ClientCircuit
   readonly received: Uint8Array[]
+  readonly packets: PacketMessage[]
+  /** What the opener does besides; nothing if the test says nothing. */
+  onWritable: () => void
+  onFinished: () => void
   readonly events: string[]
   fault: Fault | undefined
   closed: boolean
@@ -68,7 +74,7 @@ interface Wire {
 
 export interface MemoryNetworkOptions {
   /** What the destinations do with a connect: answer at once, refuse, or leave it to the test. */
-  readonly onConnect?: (record: ExitRecord, target: Target) => void
+  readonly onConnect?: (record: ExitRecord, target: Purpose) => void
   readonly hubOptions?: Partial<CircuitServiceOptions>
   /** Release received bytes at once, or leave it to the test (a reader that stalls). */
   readonly autoRelease?: boolean
@@ -163,7 +169,10 @@ export class MemoryNetwork {
   /** A circuit of `client` over these hubs. */
   open(client: string, path: readonly string[], options: Partial<ClientCircuitOptions> = {}): ClientRecord {
     const { link, clientKey, linkBinding } = this.join(client, path[0] as string)
-    const record: Omit<ClientRecord, 'circuit'> = { received: [], events: [], fault: undefined, closed: false }
+    const record: Omit<ClientRecord, 'circuit'> = {
+      ...{ received: [], packets: [], events: [], fault: undefined, closed: false },
+      ...{ onWritable() {}, onFinished() {} },
+    }
     const circuit: ClientCircuit = new ClientCircuit(
       {
         networkId: NETWORK_ID,
@@ -182,8 +191,15 @@ export class MemoryNetwork {
           record.received.push(bytes)
           if (this.#options.autoRelease !== false) circuit.release(cost)
         },
-        finished: () => record.events.push('finished'),
-        writable: () => record.events.push('writable'),
+        packet: (message) => record.packets.push(message),
+        finished: () => {
+          record.events.push('finished')
+          record.onFinished()
+        },
+        writable: () => {
+          record.events.push('writable')
+          record.onWritable()
+        },
         closed: (fault) => {
           record.fault = fault
           record.closed = true
@@ -257,10 +273,10 @@ export class MemoryNetwork {
   }
 
   #exit(circuit: () => ExitCircuit, exits: ExitRecord[]) {
-    const record: ExitRecord = { circuit, target: [], received: [], events: [] }
+    const record: ExitRecord = { circuit, target: [], received: [], packets: [], events: [] }
     exits.push(record)
     return {
-      connect: (target: Target) => {
+      connect: (target: Purpose) => {
         record.target.push(target)
         const onConnect = this.#options.onConnect ?? (({ circuit: opened }) => opened().connected(4))
         queueMicrotask(() => onConnect(record, target))
@@ -269,6 +285,7 @@ export class MemoryNetwork {
         record.received.push(bytes)
         if (this.#options.autoRelease !== false) circuit().release(cost)
       },
+      packet: (message: PacketMessage) => void record.packets.push(message),
       finished: () => void record.events.push('finished'),
       writable: () => void record.events.push('writable'),
       closed: (because: FaultCode | undefined) => void record.events.push(`closed ${because ?? 'cleanly'}`),

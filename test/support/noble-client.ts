@@ -144,9 +144,9 @@ export class NobleClient {
   }
 }
 
-/** SPEC section 8: kind 1 is TCP. */
-export function nobleOpenPayload(target: Uint8Array): Uint8Array {
-  return join([1], target)
+/** SPEC section 8: kind 1 is TCP; 2 is UDP and has nothing behind it, 4 is echo with an address. */
+export function nobleOpenPayload(what: Uint8Array, kind = 1): Uint8Array {
+  return join([kind], what)
 }
 
 export function nobleNameTarget(name: string, port: number): Uint8Array {

@@ -65,29 +65,29 @@ export class Program {
   }
 
   /** Waits for a line of output that holds this text. @throws with the output if the program ends or the time is over */
-  async line(text: string, timeoutMs = 20_000): Promise<string> {
+  async line(text: string, timeoutMs = 60_000): Promise<string> {
     return this.#until(() => this.#lines.find((line) => line.includes(text)), `did not say "${text}"`, timeoutMs)
   }
 
-  async exit(timeoutMs = 20_000): Promise<number | null> {
+  async exit(timeoutMs = 60_000): Promise<number | null> {
     const ended = await this.#until(() => this.#exited, 'did not end', timeoutMs, true)
     return ended.code
   }
 
   /** SIGTERM, and SIGKILL if that does not help in time. */
-  async stop(timeoutMs = 10_000): Promise<void> {
+  async stop(timeoutMs = 30_000): Promise<void> {
     if (this.#exited !== undefined) return
     this.child.kill('SIGTERM')
     await this.exit(timeoutMs).catch(async () => {
       this.child.kill('SIGKILL')
-      await this.exit(5_000)
+      await this.exit()
     })
   }
 
   async kill(): Promise<void> {
     if (this.#exited !== undefined) return
     this.child.kill('SIGKILL')
-    await this.exit(5_000)
+    await this.exit()
   }
 
   #until<T>(look: () => T | undefined, what: string, timeoutMs: number, mayExit = false): Promise<T> {

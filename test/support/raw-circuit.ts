@@ -6,6 +6,7 @@ import { bodyOf, CELL_TYPES, type CellClass, type CellType, capacityOf, newFrame
 import { buildCreate, openCreate, readOffer } from '../../shared/cell/create.ts'
 import { type LayerOpener, LayerSealer } from '../../shared/cell/layer.ts'
 import { decodeMessages, encodeMessage, type Message } from '../../shared/cell/message.ts'
+import type { Purpose } from '../../shared/cell/purpose.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { HubHop } from '../../shared/circuit/hub-hop.ts'
 import { receive } from '../../shared/crypto/handshake.ts'
@@ -25,7 +26,7 @@ export function cellOf(...messages: readonly Message[]): Uint8Array {
 }
 
 export interface RawClientOptions {
-  readonly target?: Target | undefined
+  readonly target?: Purpose | undefined
   readonly granule?: number
   /** Of what the exit sends nothing is released. */
   readonly stalls?: boolean

@@ -1,20 +1,23 @@
+import type { App } from '../../client/apps/app.ts'
 import type { ConnectionView } from '../../client/connection-list.ts'
 import type { Connector, Tunnel, TunnelSink } from '../../client/connector.ts'
 import { concatBytes } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
-import type { Target } from '../../shared/cell/target.ts'
+import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 
 /** A tunnel of which the test is the other end. */
 export class TestTunnel implements Tunnel {
-  readonly target: Target
+  readonly target: StreamPurpose
   readonly by: ConnectionView['by']
   readonly sink: TunnelSink
+  readonly app: Promise<App | undefined> | undefined
   readonly calls: string[] = []
   readonly written: Uint8Array[] = []
   released = 0
   hasRoom = true
 
-  constructor(target: Target, by: ConnectionView['by'], sink: TunnelSink) {
+  constructor(target: StreamPurpose, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>) {
+    this.app = app
     this.target = target
     this.by = by
     this.sink = sink
@@ -52,8 +55,8 @@ export class TunnelConnector {
   onOpen: (tunnel: TestTunnel) => void = () => {}
 
   get connector(): Connector {
-    const open = (target: Target, by: ConnectionView['by'], sink: TunnelSink): Tunnel => {
-      const tunnel = new TestTunnel(target, by, sink)
+    const open: Connector['open'] = (target, by, sink, app): Tunnel => {
+      const tunnel = new TestTunnel(target, by, sink, app)
       this.tunnels.push(tunnel)
       queueMicrotask(() => this.onOpen(tunnel))
       return tunnel

@@ -5,7 +5,7 @@
 export async function until<T>(
   look: () => T | undefined | false,
   what = 'what was waited for',
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const giveUpAt = performance.now() + timeoutMs
   for (;;) {

@@ -7,6 +7,7 @@ import { concatBytes, toHex } from '../../shared/base/bytes.ts'
 import { formatIp } from '../../shared/base/ip-address.ts'
 import { CELL_CLASSES, type CellClass, type CellType, newFrame } from '../../shared/cell/cell.ts'
 import { decodeMessages, encodeMessage, MESSAGE_TYPES, type Message, messageBytes } from '../../shared/cell/message.ts'
+import { encodeOpen } from '../../shared/cell/purpose.ts'
 import { decodeTarget, encodeTarget } from '../../shared/cell/target.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { DirectoryKey, DirectoryPublicKey } from '../../shared/crypto/directory-key.ts'
@@ -72,7 +73,7 @@ describe('our messages', () => {
 function textOf(message: Message): string {
   switch (message.type) {
     case 'open':
-      return toHex(encodeTarget(message.target))
+      return toHex(encodeOpen(message.target).subarray(1))
     case 'opened':
       return String(message.family)
     case 'refused':
@@ -83,8 +84,17 @@ function textOf(message: Message): string {
       return String(message.total)
     case 'reset':
       return ''
-    default:
+    case 'ping':
+    case 'pong':
       return String(message.token)
+    case 'datagram':
+      return `${toHex(encodeTarget(message.peer))} ${toHex(message.bytes)}`
+    case 'unreachable':
+      return `${message.reason} ${toHex(encodeTarget(message.peer))}`
+    case 'echo':
+      return `${message.sequence} ${toHex(message.bytes)}`
+    default:
+      return message satisfies never
   }
 }
 

@@ -21,9 +21,11 @@ export function messageVectors() {
     },
     { name: 'the longest name', kind: 3, host: LONG_NAME, port: 1, target: nobleNameTarget(LONG_NAME, 1) },
   ]
+  const [four, six, name] = targets.map(({ target }) => target) as [Uint8Array, Uint8Array, Uint8Array]
+  const text = (...parts: Uint8Array[]): string => parts.map((part) => Buffer.from(part).toString('hex')).join(' ')
   return {
     about:
-      'Messages (SPEC 8) and targets (SPEC 8.1) as bytes. messages: one each; u64 as decimal digits. cells: application ' +
+      'Messages (SPEC 8) and targets (SPEC 8.1) as bytes. messages: one each; numbers as decimal digits, of several fields one behind the other. cells: application ' +
       'bytes with several messages, by their types. refused: application bytes that close the circuit. refusedTargets: ' +
       'targets that an OPEN or a CREATE can not have.',
     targets,
@@ -34,6 +36,21 @@ export function messageVectors() {
         value: target,
         message: nobleMessage(1, nobleOpenPayload(target)),
       })),
+      { name: 'OPEN, UDP', type: 1, value: '', message: nobleMessage(1, nobleOpenPayload(join(), 2)) },
+      {
+        name: 'OPEN, echo to IPv4',
+        type: 1,
+        value: join([1], V4),
+        message: nobleMessage(1, nobleOpenPayload(join([1], V4), 4)),
+      },
+      {
+        name: 'OPEN, echo to IPv6',
+        type: 1,
+        value: join([2], V6),
+        message: nobleMessage(1, nobleOpenPayload(join([2], V6), 4)),
+      },
+      { name: 'OPENED, both families', type: 2, value: '10', message: nobleMessage(2, Uint8Array.of(10)) },
+      { name: 'OPEN, DNS', type: 1, value: '', message: nobleMessage(1, nobleOpenPayload(join(), 3)) },
       { name: 'OPENED, IPv4', type: 2, value: '4', message: nobleMessage(2, Uint8Array.of(4)) },
       { name: 'OPENED, IPv6', type: 2, value: '6', message: nobleMessage(2, Uint8Array.of(6)) },
       { name: 'REFUSED, connection-refused', type: 3, value: '32', message: nobleMessage(3, Uint8Array.of(0x20)) },
@@ -44,6 +61,32 @@ export function messageVectors() {
       { name: 'RESET', type: 6, value: '', message: nobleMessage(6, join()) },
       { name: 'PING', type: 7, value: '4294967297', message: nobleMessage(7, u64(4_294_967_297)) },
       { name: 'PONG', type: 8, value: '4294967297', message: nobleMessage(8, u64(4_294_967_297)) },
+      {
+        name: 'DATAGRAM, IPv4',
+        type: 9,
+        value: text(four, ascii('hello')),
+        message: nobleMessage(9, join(four, ascii('hello'))),
+      },
+      { name: 'DATAGRAM, IPv6, empty', type: 9, value: text(six, join()), message: nobleMessage(9, six) },
+      {
+        name: 'DATAGRAM, a name',
+        type: 9,
+        value: text(name, ascii('x')),
+        message: nobleMessage(9, join(name, ascii('x'))),
+      },
+      {
+        name: 'UNREACHABLE, policy-refused',
+        type: 10,
+        value: `38 ${text(four)}`,
+        message: nobleMessage(10, join([0x26], four)),
+      },
+      {
+        name: 'ECHO',
+        type: 11,
+        value: `513 ${text(ascii('abc'))}`,
+        message: nobleMessage(11, join(u16(513), ascii('abc'))),
+      },
+      { name: 'ECHO, empty', type: 11, value: '0 ', message: nobleMessage(11, u16(0)) },
     ],
     cells: [
       { name: 'nothing', types: [], application: new Uint8Array(440) },
@@ -52,10 +95,15 @@ export function messageVectors() {
         types: [4, 5, 7],
         application: join(nobleMessage(4, ascii('x')), nobleFin(1), nobleMessage(7, u64(1)), [0, 9, 9, 9]),
       },
+      {
+        name: 'eight datagrams',
+        types: Array<number>(8).fill(9),
+        application: join(...Array<Uint8Array>(8).fill(nobleMessage(9, join(four, ascii('d'))))),
+      },
       { name: 'exactly full, no end mark', types: [4], application: nobleMessage(4, counting(437)) },
     ],
     refused: [
-      { name: 'an unknown type', application: join([9], u16(0)) },
+      { name: 'an unknown type', application: join([12], u16(0)) },
       { name: 'a header that is cut off', application: Uint8Array.of(4, 0) },
       { name: 'a payload that is cut off', application: join([4], u16(2), [1]) },
       { name: 'DATA without bytes', application: nobleMessage(4, join()) },
@@ -63,9 +111,19 @@ export function messageVectors() {
       { name: 'FIN of 7 bytes', application: nobleMessage(5, new Uint8Array(7)) },
       { name: 'RESET with a byte', application: nobleMessage(6, Uint8Array.of(0)) },
       { name: 'PING of 9 bytes', application: nobleMessage(7, new Uint8Array(9)) },
-      { name: 'OPEN of kind 2', application: nobleMessage(1, join([2], targets[0]?.target ?? [])) },
-      { name: 'OPEN with a byte behind', application: nobleMessage(1, join([1], targets[0]?.target ?? [], [0])) },
-      { name: 'a good message, then a bad one', application: join(nobleMessage(4, ascii('x')), [9], u16(0)) },
+      { name: 'OPEN of the DNS with a target', application: nobleMessage(1, join([3], four)) },
+      { name: 'OPEN of kind 5', application: nobleMessage(1, join([5], four)) },
+      { name: 'OPEN of UDP with a target', application: nobleMessage(1, join([2], four)) },
+      { name: 'OPEN of echo with a port', application: nobleMessage(1, join([4], four)) },
+      { name: 'OPEN of echo to a name', application: nobleMessage(1, join([4], name)) },
+      { name: 'DATAGRAM to port 0', application: nobleMessage(9, join([1], V4, u16(0), ascii('x'))) },
+      { name: 'DATAGRAM to nobody', application: nobleMessage(9, join()) },
+      { name: 'DATAGRAM with a peer that is cut off', application: nobleMessage(9, four.subarray(0, 6)) },
+      { name: 'UNREACHABLE with a byte behind', application: nobleMessage(10, join([0x26], four, [0])) },
+      { name: 'UNREACHABLE of nobody', application: nobleMessage(10, Uint8Array.of(0x26)) },
+      { name: 'ECHO of one byte', application: nobleMessage(11, Uint8Array.of(1)) },
+      { name: 'OPEN with a byte behind', application: nobleMessage(1, join([1], four, [0])) },
+      { name: 'a good message, then a bad one', application: join(nobleMessage(4, ascii('x')), [12], u16(0)) },
     ],
     refusedTargets: [
       { name: 'port 0', target: join([1], V4, u16(0)) },

@@ -4,6 +4,7 @@ import { answerDns } from './dns-answer.ts'
 
 const NAMES = {
   'shop.test': ['198.18.1.2', '2001:db8:1::2'],
+  'www.shop.test': ['alias shop.test'],
   'many.test': Array.from({ length: 30 }, (_, i) => `198.18.1.${i + 1}`),
 }
 
@@ -19,6 +20,12 @@ function ask(name: string, type: string, transport: 'udp' | 'tcp' = 'udp', udpPa
 test('a name has its addresses, by family', () => {
   expect(ask('shop.test', 'A')).toEqual({ id: 77, rcode: 'NOERROR', data: ['198.18.1.2'], truncated: false })
   expect(ask('Shop.TEST', 'AAAA').data).toEqual(['2001:db8:1::2'])
+})
+
+test('an alias comes with the addresses of the name that it stands for', () => {
+  expect(ask('www.shop.test', 'A').data).toEqual(['shop.test', '198.18.1.2'])
+  expect(ask('www.shop.test', 'AAAA').data).toEqual(['shop.test', '2001:db8:1::2'])
+  expect(ask('www.shop.test', 'TXT').data).toEqual([])
 })
 
 test('a known name without records of this type exists all the same', () => {

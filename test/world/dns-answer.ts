@@ -1,6 +1,14 @@
-import { AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSION_AVAILABLE, TRUNCATED_RESPONSE } from 'dns-packet'
+import {
+  type Answer,
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  type Packet,
+  RECURSION_AVAILABLE,
+  TRUNCATED_RESPONSE,
+} from 'dns-packet'
 import { familyOf, parseIp } from '../../shared/base/ip-address.ts'
-import type { NameTable } from './name-files.ts'
+import { ALIAS, isAlias, type NameTable } from './name-files.ts'
 
 /** One question that the DNS server of the world was asked. */
 export interface DnsQuestion {
@@ -21,7 +29,7 @@ const TTL_SECONDS = 60
 const NXDOMAIN = 3
 
 /**
- * The answer to one query: the addresses of the table, no records for other types of a known name, NXDOMAIN for
+ * The answer to one query: the addresses of the table and aliases on the way, no records for other types of a known name, NXDOMAIN for
  * everything else. Longer than what fits `transport`, it is cut to a truncated one without records. Undefined for bytes
  * that are no query.
  */
@@ -32,22 +40,30 @@ export function answerDns(query: Uint8Array, names: NameTable, transport: 'udp' 
   const question = { name: first.name.toLowerCase().replace(/\.$/, ''), type: first.type }
   const addresses = names[question.name]
   const family = question.type === 'A' ? 4 : question.type === 'AAAA' ? 6 : undefined
-  const answers = (addresses ?? [])
-    .filter((address) => familyOf(parseIp(address) ?? new Uint8Array(0)) === family)
-    .map((data) => ({ type: first.type, name: first.name, ttl: TTL_SECONDS, class: 'IN', data }))
+  const answers = family === undefined ? [] : recordsOf(first.name, family, names)
   const code = addresses === undefined ? NXDOMAIN : 0
-  const reply = (flags: number, records: typeof answers): Uint8Array =>
+  const reply = (flags: number, records: readonly Answer[]): Uint8Array =>
     encode({
       id: asked.id ?? 0,
       type: 'response',
       // The encoder takes the response code from the low bits of the flags.
       flags: ((asked.flags ?? 0) & 0x0100) | AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | flags | code,
       questions: [first],
-      answers: records,
+      answers: [...records],
     })
   const bytes = reply(0, answers)
   const room = transport === 'tcp' ? 0xffff : Math.max(PLAIN_UDP_BYTES, edns(asked) ?? 0)
   return { question, bytes: bytes.length <= room ? bytes : reply(TRUNCATED_RESPONSE, []) }
+}
+
+/** Addresses of a name, and the aliases on the way to them. */
+function recordsOf(name: string, family: 4 | 6, names: NameTable): Answer[] {
+  const targets = names[name.toLowerCase()] ?? []
+  const alias = targets.find(isAlias)?.slice(ALIAS.length)
+  const record = { name, ttl: TTL_SECONDS, class: 'IN' } as const
+  if (alias !== undefined) return [{ ...record, type: 'CNAME', data: alias }, ...recordsOf(alias, family, names)]
+  const addresses = targets.filter((address) => familyOf(parseIp(address) ?? new Uint8Array(0)) === family)
+  return addresses.map((data) => ({ ...record, type: family === 4 ? 'A' : 'AAAA', data }))
 }
 
 function readQuery(bytes: Uint8Array): Packet | undefined {

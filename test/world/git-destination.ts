@@ -28,20 +28,33 @@ export interface GitDestination extends Destination {
   readonly commit: string
 }
 
-/** `git daemon` with a small repository. */
-export async function serveGit(world: { readonly folder: string }, host: Host): Promise<GitDestination> {
-  const base = destinationFolder(world.folder, 'git')
-  const repository = join(base, 'repository')
-  mkdirSync(repository)
-  writeFileSync(join(repository, 'README'), 'A repository of the world.\n')
-  writeFileSync(join(repository, 'data'), seededData('git', DATA_BYTES))
-  const git = (...args: string[]): Promise<string> => mustRun('git', args, { cwd: repository, env: GIT_ENV })
+/** A small repository that git daemons, web servers and ssh servers can offer. */
+export interface GitRepository {
+  readonly path: string
+  /** Hash of the one commit; it holds `README` and 256 KiB in `data`. */
+  readonly commit: string
+}
+
+/** Makes `repository` in this folder. */
+export async function makeRepository(folder: string): Promise<GitRepository> {
+  const path = join(folder, 'repository')
+  mkdirSync(path)
+  writeFileSync(join(path, 'README'), 'A repository of the world.\n')
+  writeFileSync(join(path, 'data'), seededData('git', DATA_BYTES))
+  const git = (...args: string[]): Promise<string> => mustRun('git', args, { cwd: path, env: GIT_ENV })
   await git('init', '--quiet', '--initial-branch=main')
   await git('add', '.')
   await git('commit', '--quiet', '--message=One commit')
-  const commit = (await git('rev-parse', 'HEAD')).trim()
+  await git('update-server-info') // or web servers that know nothing of git could not offer it
+  return { path, commit: (await git('rev-parse', 'HEAD')).trim() }
+}
+
+/** `git daemon` with a small repository. */
+export async function serveGit(world: { readonly folder: string }, host: Host): Promise<GitDestination> {
+  const base = destinationFolder(world.folder, 'git')
+  const { commit } = await makeRepository(base)
   // Directly, because a signal for `git` would not end the daemon that it starts.
-  const daemon = join((await git('--exec-path')).trim(), 'git-daemon')
+  const daemon = join((await mustRun('git', ['--exec-path'])).trim(), 'git-daemon')
   const args = ['--verbose', '--export-all', '--reuseaddr', `--base-path=${base}`, `--port=${PORT}`]
   const process = host.spawn(daemon, args, { env: GIT_ENV })
   await process.line(/Ready to rumble/)

@@ -21,10 +21,10 @@ interface Waiting {
 
 const MAX_LINES = 10_000
 const MAX_LINE_LENGTH = 64 << 10
-const STOP_GRACE_MS = 3000
+const STOP_GRACE_MS = 10_000
 /** So long the last output of a process that has ended may take to arrive. */
 const DRAIN_MS = 250
-const LINE_TIMEOUT_MS = 10_000
+const LINE_TIMEOUT_MS = 60_000
 
 /** A program that runs beside the test. It leads a process group, so that all it starts can be ended with it. */
 export class HostProcess {
@@ -87,6 +87,11 @@ export class HostProcess {
       const match = pattern.exec(line)
       if (match !== null) return Promise.resolve(match)
     }
+    return this.nextLine(pattern, timeoutMs)
+  }
+
+  /** As `line`, but only what is written from now on counts. */
+  nextLine(pattern: RegExp, timeoutMs: number = LINE_TIMEOUT_MS): Promise<RegExpExecArray> {
     if (this.#exit !== undefined) return Promise.reject(this.#failure(`ended before it wrote ${pattern}`))
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -123,7 +128,7 @@ export class HostProcess {
     if (this.running) this.#child.kill(signal)
   }
 
-  /** SIGTERM, then SIGKILL after `graceMs` (default 3,000), and to what is left of the group. Idempotent. */
+  /** SIGTERM, then SIGKILL after `graceMs` (default 10,000), and to what is left of the group. Idempotent. */
   async stop(graceMs: number = STOP_GRACE_MS): Promise<Exit> {
     this.kill('SIGTERM')
     const timer = setTimeout(() => this.#killGroup(), graceMs)

@@ -2,28 +2,39 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HostPlan } from './host-plan.ts'
 
-/** Addresses by name, as texts. Names are in lower case and have no final dot. */
+/** By name: addresses as texts, or one alias, as `alias other.test`. Names are in lower case and have no final dot. */
 export type NameTable = Readonly<Record<string, readonly string[]>>
+
+export const ALIAS = 'alias '
 
 /** The account that the ssh server of a host lets in; it exists in hosts only. */
 export const VISITOR = { name: 'visitor', uid: 65533 } as const
 
 /**
- * All names of the world: `<host>.test` for each host, and those of `extra`, where a name may lead to addresses or to
- * hosts (then it has their addresses). Throws if it leads to neither.
+ * All names of the world: `<host>.test` for each host, and those of `extra`, where a name may lead to addresses, to
+ * hosts (then it has their addresses), to one address of a host, as `paris ipv4`, or to a name, as `alias paris.test`. Throws if it leads to none of them.
  */
 export function nameTable(plans: readonly HostPlan[], extra: NameTable): NameTable {
   const ofHost = new Map(plans.map((plan) => [plan.spec.name, addressesOf(plan)]))
+  for (const { spec, ipv4, ipv6 } of plans) {
+    if (ipv4 !== undefined) ofHost.set(`${spec.name} ipv4`, [ipv4.address])
+    if (ipv6 !== undefined) ofHost.set(`${spec.name} ipv6`, [ipv6.address])
+  }
   const table: Record<string, readonly string[]> = {}
-  for (const [host, addresses] of ofHost) table[`${host}.test`] = addresses
+  for (const plan of plans) table[`${plan.spec.name}.test`] = addressesOf(plan)
   for (const [name, targets] of Object.entries(extra)) {
     table[name.toLowerCase()] = targets.flatMap((target) => {
-      const addresses = ofHost.get(target) ?? (/^[0-9.]+$|:/.test(target) ? [target] : undefined)
+      const addresses = ofHost.get(target) ?? (/^[0-9.]+$|:|^alias /.test(target) ? [target] : undefined)
       if (addresses === undefined) throw new Error(`${name} leads to ${target}, which is no host and no address`)
       return addresses
     })
   }
   return table
+}
+
+/** Only the DNS server knows what to do with it. */
+export function isAlias(target: string): boolean {
+  return target.startsWith(ALIAS)
 }
 
 export function addressesOf(plan: HostPlan): string[] {
@@ -44,7 +55,9 @@ export function writeNameFiles(namespace: string, plan: HostPlan | undefined, na
   write('hosts', [
     '127.0.0.1 localhost',
     '::1 localhost',
-    ...known.flatMap(([name, addresses]) => addresses.map((address) => `${address} ${name}`)),
+    ...known.flatMap(([name, addresses]) =>
+      addresses.filter((one) => !isAlias(one)).map((address) => `${address} ${name}`),
+    ),
   ])
   const servers = [plan?.ipv4, plan?.ipv6].flatMap((wire) => (wire === undefined ? [] : [wire.gateway]))
   write(

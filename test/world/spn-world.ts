@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionView } from '../../client/connection-list.ts'
 import type { ClientConfig } from '../../client/options.ts'
+import type { DirectoryConfig } from '../../directory/options.ts'
 import type { HubConfig } from '../../hub/options.ts'
 import { QUICK_DIRECTORY, UNLIMITED_HUB, writeJson } from '../net/network-config.ts'
 import { ROOT } from '../support/program.ts'
@@ -20,14 +22,21 @@ export interface SpnWorldOptions {
   /** A destination host in each of these cities, known as `tokyo.test`. */
   readonly destinations: readonly CityName[]
   readonly userCity: CityName
+  /** How programs of the user machine resolve names. Default: by a hosts file. */
+  readonly userNames?: 'dns' | 'hosts-file'
   readonly delays?: boolean
   /** What the user's line does to packets. */
   readonly userLine?: LineSpec
+  /** A family that the user machine does not have. The directory is found by the other one. */
+  readonly userWithout?: 'ipv4' | 'ipv6'
   readonly hops?: number
   /** More names in the DNS of the world, each leading to hosts. */
   readonly names?: Readonly<Record<string, readonly string[]>>
   readonly client?: Partial<ClientConfig>
+  /** Text of the client's rules file. */
+  readonly rules?: (spn: SpnWorld) => string
   readonly hub?: Partial<HubConfig>
+  readonly directory?: Partial<DirectoryConfig>
   /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
   readonly intercept?: boolean
 }
@@ -45,7 +54,7 @@ export const SOCKS_PORT = 1080
 const LINK_PORT = 443
 const NOISE_PORT = 4001
 const DIRECTORY_PORT = 80
-const MAP_TRIES = 300
+const MAP_TRIES = 900
 
 /** A whole network in a world of namespaces: a directory, hubs, destinations, and a user machine that runs the client. */
 export class SpnWorld {
@@ -73,10 +82,17 @@ export class SpnWorld {
   /** The network is up and its map holds all hubs when this resolves; the client is not started. */
   static async create(options: SpnWorldOptions): Promise<SpnWorld> {
     const userLine = options.userLine === undefined ? {} : { line: options.userLine }
+    const userWithout = options.userWithout === undefined ? {} : { [options.userWithout]: 'none' }
     const world = await World.create({
       hosts: [
         { name: 'directory', ...CITIES.zurich },
-        { name: 'user', ...CITIES[options.userCity], names: 'hosts-file', ...userLine },
+        {
+          name: 'user',
+          ...CITIES[options.userCity],
+          names: options.userNames ?? 'hosts-file',
+          ...userLine,
+          ...userWithout,
+        },
         ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
@@ -106,7 +122,7 @@ export class SpnWorld {
   }
 
   /** Starts the client on the user machine; it has its home link when this resolves. */
-  async startClient(waitMs = 20_000): Promise<HostProcess> {
+  async startClient(waitMs = 60_000): Promise<HostProcess> {
     const args = ['run', '--config', this.clientConfig]
     const cgroup = this.#cgroup
     const identity =
@@ -153,7 +169,7 @@ export class SpnWorld {
   /** Starts a hub (again); it has announced itself when this resolves. */
   async startHub(hub: WorldHub): Promise<void> {
     hub.process = this.#spawnHub(hub.host)
-    await hub.process.line(/descriptor published/, 20_000)
+    await hub.process.line(/descriptor published/)
   }
 
   async close(): Promise<void> {
@@ -165,30 +181,34 @@ export class SpnWorld {
   async #startDirectory(): Promise<void> {
     const { world, directory } = this
     const stateDir = this.#file('directory')
+    const address = this.#options.userWithout === 'ipv4' ? `[${directory.ipv6}]` : directory.ipv4
     await directory.mustRun(program('spn-directory'), [
       ...['init', '--state-dir', stateDir, '--network-file', this.networkFile],
-      ...['--network', 'world', '--name', 'zurich', '--url', `http://${directory.ipv4}`, '--test-network', 'yes'],
+      ...['--network', 'world', '--name', 'zurich', '--url', `http://${address}`, '--test-network', 'yes'],
     ])
     const overridesFile = writeJson(world.folder, 'places.json', world.overrides)
     const config = writeJson(world.folder, 'directory.json', {
       ...QUICK_DIRECTORY,
       networkFile: this.networkFile,
       stateDir,
-      listen: `${directory.ipv4}:${DIRECTORY_PORT}`,
+      listen: `${address}:${DIRECTORY_PORT}`,
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
+      ...this.#options.directory,
     })
     this.directoryProcess = directory.spawn(program('spn-directory'), ['run', '--config', config])
-    await this.directoryProcess.line(/directory started/, 20_000)
+    await this.directoryProcess.line(/directory started/)
   }
 
   async #startHubs(): Promise<void> {
     for (const city of this.#options.hubs) {
       const host = this.world.host(hubName(city))
+      // As most systems have it: everybody may ping.
+      await host.mustRun('sh', ['-c', 'echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range'])
       this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host) })
     }
     const processes = this.hubs.map(({ process: hub }) => hub)
-    await Promise.all(processes.map((hub) => hub.line(/descriptor published/, 30_000)))
+    await Promise.all(processes.map((hub) => hub.line(/descriptor published/)))
     const programs = [this.directoryProcess as HostProcess, ...processes]
     await Promise.all(programs.map((program) => hasMapOf(processes.length, program)))
   }
@@ -210,6 +230,9 @@ export class SpnWorld {
   }
 
   #writeClientConfig(): void {
+    const { rules } = this.#options
+    const rulesFile = rules === undefined ? null : this.#file('rules.yaml')
+    if (rules !== undefined && rulesFile !== null) writeFileSync(rulesFile, rules(this))
     const own = this.#cgroup === undefined ? { gid: CLIENT_GID } : { cgroup: this.#cgroup.path }
     const config: ClientConfig = {
       networkFile: this.networkFile,
@@ -217,6 +240,7 @@ export class SpnWorld {
       socks: `127.0.0.1:${SOCKS_PORT}`,
       intercept: this.intercepts ? { own } : null,
       hops: this.#options.hops ?? 3,
+      rulesFile,
       geo: { overridesFile: this.#file('places.json'), overridesOnly: true },
       ...this.#options.client,
     }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, copyFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mustRun } from './command.ts'
 import { type Destination, destinationFolder } from './destinations.ts'
@@ -33,6 +33,14 @@ export async function serveSsh(world: { readonly folder: string }, host: Host): 
   return { process, name: host.dnsName, port: PORT, args: clientArgs(folder, host.dnsName) }
 }
 
+/** Makes a file or a folder with all that is in it the visitor's, as the server and what it starts want it. */
+export function giveToVisitor(path: string): void {
+  if (inUserNamespace()) return // one user is everybody
+  chownSync(path, VISITOR.uid, VISITOR.uid)
+  if (!statSync(path).isDirectory()) return
+  for (const name of readdirSync(path)) giveToVisitor(join(path, name))
+}
+
 function serverConfig(hostKey: string, authorized: string): string {
   return `
 Port ${PORT}
@@ -57,7 +65,7 @@ function startServer(host: Host, folder: string): Destination['process'] {
     // There is one user only, called root, and as root it would try to become others: so it gets another name.
     return host.spawn('unshare', ['-U', `--map-user=${VISITOR.uid}`, `--map-group=${VISITOR.uid}`, '--', ...command])
   }
-  for (const name of ['host', 'config', 'authorized']) chownSync(join(folder, name), VISITOR.uid, VISITOR.uid)
+  for (const name of ['host', 'config', 'authorized']) giveToVisitor(join(folder, name))
   const [program = '', ...args] = command
   return host.spawn(program, args, { uid: VISITOR.uid, gid: VISITOR.uid })
 }

@@ -7,7 +7,7 @@ import type { HostPlan, LineSpec } from './host-plan.ts'
  * A host's end is called `eth0`, the router's end `to-<host>`.
  */
 
-const READY_MS = 5000
+const READY_MS = 30_000
 
 /** No waiting for addresses, no advertised routes, answers to everything unreachable at once, ports for everybody. */
 const SETTINGS = {

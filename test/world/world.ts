@@ -35,7 +35,7 @@ export interface DnsQuery extends DnsQuestion {
 }
 
 const DNS_SERVER = fileURLToPath(new URL('dns-server.ts', import.meta.url))
-const JANITOR_MS = 10_000
+const JANITOR_MS = 60_000
 const MAX_QUERIES = 100_000
 
 /**

@@ -9,6 +9,8 @@ import { Fault } from '../../../shared/base/fault.ts'
 import { rejectionOf } from '../../support/fault-of.ts'
 import { until } from '../../support/until.ts'
 
+const SLOW_MS = 300
+
 let folder: string
 let file: string
 let commands: string[]
@@ -28,13 +30,18 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-function make(): ControlServer {
-  const one = new ControlServer(file, (command) => {
-    commands.push(command)
-    if (command === 'unknown') throw new Fault('options-invalid')
-    if (command === 'bug') throw new RangeError('a bug')
-    return { said: command }
-  })
+function make(idleMs?: number): ControlServer {
+  const one = new ControlServer(
+    file,
+    async (command) => {
+      commands.push(command)
+      if (command === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS))
+      if (command === 'unknown') throw new Fault('options-invalid')
+      if (command === 'bug') throw new RangeError('a bug')
+      return { said: command }
+    },
+    idleMs,
+  )
   servers.push(one)
   return one
 }
@@ -65,6 +72,15 @@ describe('the control socket', () => {
   test('answers a command', async () => {
     expect(await askDaemon(file, 'status')).toEqual({ said: 'status' })
     expect(commands).toEqual(['status'])
+  })
+
+  test('is waited for while the daemon works on a command, and not longer than was wanted', async () => {
+    await server.close()
+    server = make(SLOW_MS / 10)
+    await server.start()
+    expect(await askDaemon(file, 'slow')).toEqual({ said: 'slow' })
+    expect((await rejectionOf(askDaemon(file, 'slow', {}, SLOW_MS / 10))).code).toBe('daemon-silent')
+    expect(await raw('{"command":')).toBe('') // who says nothing more is dropped
   })
 
   test('can be opened by its own user alone', () => {

@@ -137,7 +137,7 @@ describe('an answer', () => {
   })
 
   test.each<[HttpStatus, FaultCode[]]>([
-    [403, ['policy-refused', 'destination-forbidden']],
+    [403, ['policy-refused', 'destination-forbidden', 'rule-blocked', 'rule-direct', 'wish-unmet']],
     [502, ['connection-refused', 'host-unreachable', 'network-unreachable', 'name-not-found', 'name-failed']],
     [502, ['family-refused', 'path-no-exit', 'connection-reset']],
     [

@@ -15,6 +15,7 @@ const UDP = '14 e9 00 35  00 08 00 00'
 const V4_ENDS = { family: 4, source: '198.18.0.2', destination: '198.18.0.1' }
 const V6_ENDS = { family: 6, source: '2001:db8::2', destination: '2001:db8::1' }
 const WHOLE = { fragment: false, ports: { source: 0xd431, destination: 443 } }
+const PING = { fragment: false, ports: undefined, tcp: undefined }
 
 describe('a packet', () => {
   test.each<[string, string, object]>([
@@ -35,8 +36,38 @@ describe('a packet', () => {
     ],
     [
       'of ICMP has no ports',
-      '45 00 00 1c  00 00 00 00  40 01 00 00  c6 12 00 02  c6 12 00 01  08 00 00 00 00 01 00 01',
-      { ...V4_ENDS, protocol: 1, fragment: false, ports: undefined, tcp: undefined },
+      '45 00 00 1c  00 00 00 00  40 01 00 00  c6 12 00 02  c6 12 00 01  03 01 00 00 00 01 00 01',
+      { ...V4_ENDS, ...PING, protocol: 1 },
+    ],
+    [
+      'that asks for an echo over IPv4 up to its own end',
+      '45 00 00 1e  00 00 00 00  40 01 00 00  c6 12 00 02  c6 12 00 01  08 00 00 00 12 34 ff fe  ab cd  99 99',
+      {
+        ...V4_ENDS,
+        ...PING,
+        protocol: 1,
+        echo: { identifier: 0x1234, sequence: 0xfffe, bytes: Uint8Array.of(0xab, 0xcd) },
+      },
+    ],
+    [
+      'that asks for an echo over IPv6',
+      `${V6_HEADER('3a').replace('00 28', '00 09')}  80 00 00 00 12 34 ff fe  ab`,
+      { ...V6_ENDS, ...PING, protocol: 58, echo: { identifier: 0x1234, sequence: 0xfffe, bytes: Uint8Array.of(0xab) } },
+    ],
+    [
+      'that asks for an echo and is cut off asks for none',
+      '45 00 00 1e  00 00 00 00  40 01 00 00  c6 12 00 02  c6 12 00 01  08 00 00 00 12 34 ff fe  ab',
+      { ...V4_ENDS, ...PING, protocol: 1 },
+    ],
+    [
+      'of a fragment asks for no echo',
+      '45 00 00 1e  00 00 20 00  40 01 00 00  c6 12 00 02  c6 12 00 01  08 00 00 00 12 34 ff fe  ab cd',
+      { ...V4_ENDS, ...PING, fragment: true, protocol: 1 },
+    ],
+    [
+      'that answers a request for an echo asks for none',
+      `${V6_HEADER('3a').replace('00 28', '00 09')}  81 00 00 00 12 34 ff fe  ab`,
+      { ...V6_ENDS, ...PING, protocol: 58 },
     ],
     [
       'that is the first IPv4 fragment still has its ports',

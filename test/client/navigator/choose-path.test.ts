@@ -178,6 +178,26 @@ describe('a path', () => {
   })
 })
 
+describe('an exit for echoes', () => {
+  const pinger = (fill: number): MapHub => hub(fill, { roles: { ...ALL, echo: true } })
+
+  test('is one that says that it can ping, also where others are nearer', () => {
+    for (const seed of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const path = choosePath(request({ hubs: [hub(1), hub(2), pinger(3), hub(4)], echo: true }), seededRandom(seed))
+      expect(path.at(-1)?.key).toBe(pinger(3).key)
+    }
+  })
+
+  test.each([1, 2, 3])('is not to be had where nobody says so: %i hops', (hops) => {
+    const asked = request({ hubs: [hub(1), hub(2), hub(3), hub(4)], wish: { hops }, echo: true })
+    expect(faultOf(() => choosePath(asked, seededRandom(''))).code).toBe('path-no-exit')
+  })
+
+  test('may be the home itself', () => {
+    expect(choosePath(request({ hubs: [pinger(1)], wish: { hops: 1 }, echo: true }), seededRandom(''))).toHaveLength(1)
+  })
+})
+
 describe('an exit for a target', () => {
   const range = parseRange('93.184.0.0/16') as NonNullable<ReturnType<typeof parseRange>>
 

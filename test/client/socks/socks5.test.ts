@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
+  associationAnswer,
+  encodeDatagram,
   greetingAnswer,
   MAX_GREETING_BYTES,
   MAX_REQUEST_BYTES,
   type Request,
+  readDatagram,
   readGreeting,
   readRequest,
   replyFor,
@@ -63,8 +66,16 @@ describe('the request of SOCKS 5', () => {
   })
 
   test.each([
+    ['that says no port', '05 03 00 01 00000000 0000', 0],
+    ['that says its port', '05 03 00 01 7f000001 9c40', 40_000],
+    ['over IPv6', '05 03 00 04 00000000000000000000000000000000 0000', 0],
+    ['that names itself', '05 03 00 03 01 61 0001', 1],
+  ])('for a UDP socket of an app %s', (_what, bytes, port) => {
+    expect(readRequest(hex(bytes))).toEqual({ used: hex(bytes).length, associate: { port } })
+  })
+
+  test.each([
     ['to listen', '05 02 00 01 5db8d822 01bb', SOCKS_REPLIES.commandNotSupported],
-    ['for UDP', '05 03 00 01 5db8d822 01bb', SOCKS_REPLIES.commandNotSupported],
     ['of a kind of address that there is not', '05 01 00 02 5db8d822 01bb', SOCKS_REPLIES.addressNotSupported],
     ['for port 0', '05 01 00 01 5db8d822 0000', SOCKS_REPLIES.hostUnreachable],
     ['for an empty name', '05 01 00 03 00 01bb', SOCKS_REPLIES.hostUnreachable],
@@ -145,6 +156,9 @@ describe('the reply', () => {
     ['connect-timeout', 6],
     ['policy-refused', 2],
     ['destination-forbidden', 2],
+    ['rule-blocked', 2],
+    ['rule-direct', 2],
+    ['wish-unmet', 2],
     ['map-expired', 1],
     ['internal', 1],
   ] as const)('to %s is %i', (fault, reply) => {
@@ -153,5 +167,52 @@ describe('the reply', () => {
 
   test('never says that it succeeded', () => {
     for (const code of Object.keys(FAULTS) as FaultCode[]) expect(replyFor(code)).not.toBe(SOCKS_REPLIES.succeeded)
+  })
+})
+
+describe('a datagram of SOCKS 5', () => {
+  test.each<[string, string, Target, string]>([
+    ['to IPv4', '0000 00 01 5db8d822 01bb 68 69', ip('93.184.216.34', 443), '68 69'],
+    ['to IPv6, of nothing', '0000 00 04 20010db8000000000000000000000001 0050', ip('2001:db8::1', 80), ''],
+    ['to IPv4 in IPv6', '0000 00 04 00000000000000000000ffff5db8d822 0050 00', ip('93.184.216.34', 80), '00'],
+    ['to a name', '0000 00 03 01 61 0035 01', { kind: 'name', name: 'a', port: 53 }, '01'],
+    ['to an address as a name', '0000 00 03 07 382e382e382e38 0035 01', ip('8.8.8.8', 53), '01'],
+  ])('%s is read', (_what, packet, target, bytes) => {
+    expect(readDatagram(hex(packet))).toEqual({ target, bytes: hex(bytes) })
+  })
+
+  test.each([
+    ['a fragment', '0000 01 01 5db8d822 01bb 68'],
+    ['with reserved bytes', '0001 00 01 5db8d822 01bb 68'],
+    ['to a kind of address that there is not', '0000 00 02 5db8d822 01bb 68'],
+    ['to port 0', '0000 00 01 5db8d822 0000 68'],
+    ['to a name that is none', '0000 00 03 02 2d61 01bb 68'],
+    ['to an empty name', '0000 00 03 00 01bb 68'],
+  ])('%s is dropped', (_what, packet) => {
+    expect(readDatagram(hex(packet))).toBeUndefined()
+  })
+
+  test('is dropped in every truncation of its head', () => {
+    for (const packet of ['0000 00 01 5db8d822 01bb', '0000 00 03 01 61 0035']) {
+      const whole = hex(packet)
+      expect(readDatagram(whole)).toBeDefined()
+      for (let length = 0; length < whole.length; length++) {
+        expect([length, readDatagram(whole.subarray(0, length))]).toEqual([length, undefined])
+      }
+    }
+  })
+
+  test.each([
+    ['93.184.216.34', '0000 00 01 5db8d822 01bb 68 69'],
+    ['2001:db8::1', '0000 00 04 20010db8000000000000000000000001 01bb 68 69'],
+  ])('for the app is the one that it would send to %s', (address, packet) => {
+    const made = encodeDatagram(parseIp(address)!, 443, hex('68 69'))
+    expect(made).toEqual(hex(packet))
+    expect(readDatagram(made)).toEqual({ target: ip(address, 443), bytes: hex('68 69') })
+  })
+
+  test('of an app goes to the address and port that it was told', () => {
+    expect(associationAnswer(parseIp('127.0.0.1')!, 0x1234)).toEqual(hex('05 00 00 01 7f000001 1234'))
+    expect(associationAnswer(parseIp('::1')!, 1)).toEqual(hex('05 00 00 04 00000000000000000000000000000001 0001'))
   })
 })

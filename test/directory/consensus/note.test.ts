@@ -3,7 +3,7 @@ import { decodeEcho, encodeEcho } from '../../../directory/consensus/echo.ts'
 import { decodeLogEntry, encodeLogEntry } from '../../../directory/consensus/log-entry.ts'
 import {
   encodeNote,
-  MAX_ECHO_BYTES,
+  MAX_VOTE_ECHO_BYTES,
   NOTE_HEAD_BYTES,
   NOTE_KINDS,
   type NoteHead,
@@ -56,8 +56,8 @@ describe('a note', () => {
   })
 
   test('may be as long as its kind allows and not a byte longer', () => {
-    const [longest, longer] = [0, 1].map((more) => note('echo', a, new Uint8Array(MAX_ECHO_BYTES + more)))
-    expect(verifyNote('echo', longest!, network).body).toHaveLength(MAX_ECHO_BYTES)
+    const [longest, longer] = [0, 1].map((more) => note('echo', a, new Uint8Array(MAX_VOTE_ECHO_BYTES + more)))
+    expect(verifyNote('echo', longest!, network).body).toHaveLength(MAX_VOTE_ECHO_BYTES)
     expect(faultOf(() => verifyNote('echo', longer!, network)).code).toBe('document-too-large')
   })
 })

@@ -18,6 +18,7 @@ export class LineProcess {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#read(text))
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.errors += text
+      this.#wake()
     })
     child.once('close', () => this.#wake())
   }
@@ -34,22 +35,38 @@ export class LineProcess {
         const message = this.messages[seen]
         if (message !== undefined && passes(message)) return message
       }
-      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+      if (this.#hasEnded) {
         throw new Error(`the program ended without the message: ${JSON.stringify(this.messages)} ${this.errors}`)
       }
-      await new Promise<void>((resolve) => {
-        this.#waiting.add(resolve)
-      })
+      await this.#anything()
+    }
+  }
+
+  /** Waits until it has complained of this. Fails when the program ends without it. */
+  async complaint(text: string): Promise<void> {
+    while (!this.errors.includes(text)) {
+      if (this.#hasEnded) throw new Error(`the program ended and did not say "${text}": ${this.errors}`)
+      await this.#anything()
     }
   }
 
   async ended(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit')
+    if (!this.#hasEnded) await once(this.child, 'exit')
   }
 
   async kill(): Promise<void> {
     this.child.kill('SIGKILL')
     await this.ended()
+  }
+
+  get #hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null
+  }
+
+  #anything(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve)
+    })
   }
 
   #read(text: string): void {

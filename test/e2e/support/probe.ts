@@ -1,22 +1,32 @@
 /**
  * A program that makes connections when it is told to, one line of JSON each, and says what came of them:
- * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "sink", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of"}.
+ * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "reset" | "sink" | "talk", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of", "to", "connected"}.
  */
 import { createSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Command {
   readonly id: number
-  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end' | 'sink'
+  readonly op: 'tcp' | 'hold' | 'write' | 'udp' | 'listen' | 'push' | 'end' | 'reset' | 'sink' | 'talk'
   readonly host: string
   readonly port: number
   readonly localPort?: number
   readonly localAddress?: string
   readonly text?: string
   readonly timeoutMs?: number
-  /** For `write` and `end`: the id of the connection that `hold` made. */
+  /** For `write`, `end` and `reset`: the id of the connection that `hold` made. */
   readonly of?: number
+  /** For `talk`: a datagram of this text for each, in this order, with so much time before it. */
+  readonly to?: readonly {
+    readonly host: string
+    readonly port: number
+    readonly text?: string
+    readonly afterMs?: number
+  }[]
+  /** For `talk`: to the first of them alone. */
+  readonly connected?: boolean
 }
 
 const held = new Map<number, Socket>()
@@ -38,11 +48,16 @@ const OPERATIONS: Readonly<Record<Command['op'], (command: Command) => Promise<R
   listen,
   push,
   end,
+  reset,
   sink,
+  talk,
 }
 
+/** For what should come; who waits for nothing to come says for how long. */
+const PATIENCE_MS = 10_000
+
 /** Connects, sends the text, and reads to the end. */
-function exchange({ host, port, localPort, localAddress, text, timeoutMs = 3_000 }: Command): Promise<Result> {
+function exchange({ host, port, localPort, localAddress, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = connect({
       host,
@@ -67,9 +82,9 @@ function exchange({ host, port, localPort, localAddress, text, timeoutMs = 3_000
 }
 
 /** Connects, waits for the greeting, and keeps the connection. */
-function hold({ id, host, port }: Command): Promise<Result> {
+function hold({ id, host, port, localPort }: Command): Promise<Result> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port })
+    const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) })
     held.set(id, socket)
     socket.once('error', (error) => resolve({ result: errnoOf(error) }))
     socket.once('data', (data) => resolve({ result: 'ok', text: String(data) }))
@@ -77,7 +92,7 @@ function hold({ id, host, port }: Command): Promise<Result> {
 }
 
 /** Writes to a kept connection, and says how it ended, or what came back. */
-function write({ of, text, timeoutMs = 3_000 }: Command): Promise<Result> {
+function write({ of, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = held.get(of ?? 0)
     if (socket === undefined || socket.destroyed) return resolve({ result: 'gone' })
@@ -94,7 +109,7 @@ function write({ of, text, timeoutMs = 3_000 }: Command): Promise<Result> {
 }
 
 /** Waits until a kept connection ends, whatever comes before that, and says how. */
-function end({ of, timeoutMs = 3_000 }: Command): Promise<Result> {
+function end({ of, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = held.get(of ?? 0)
     if (socket === undefined || socket.destroyed) return resolve({ result: 'gone' })
@@ -108,8 +123,14 @@ function end({ of, timeoutMs = 3_000 }: Command): Promise<Result> {
   })
 }
 
-/** Sends one datagram, and waits a little for an echo. */
-function send({ host, port, localPort = 0, text, timeoutMs = 300 }: Command): Promise<Result> {
+/** Ends a kept connection at once, so that nothing more is sent for it. */
+async function reset({ of }: Command): Promise<Result> {
+  held.get(of ?? 0)?.resetAndDestroy()
+  return { result: 'ok' }
+}
+
+/** Sends one datagram, and waits for an echo. */
+function send({ host, port, localPort = 0, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
     const timer = setTimeout(() => finish({ result: 'timeout' }), timeoutMs)
@@ -126,6 +147,31 @@ function send({ host, port, localPort = 0, text, timeoutMs = 300 }: Command): Pr
       })
     })
   })
+}
+
+/** Sends datagrams from one socket to many, and gives all that comes back until the time is over, by whom, as JSON. */
+async function talk({ localPort = 0, to = [], connected = false, timeoutMs = 500 }: Command): Promise<Result> {
+  const [first] = to
+  const socket = createSocket(first?.host.includes(':') === true ? 'udp6' : 'udp4')
+  const heard: object[] = []
+  let result = 'ok'
+  const failed = (error: Error | null) => {
+    if (error !== null) result = errnoOf(error)
+  }
+  socket.on('error', failed)
+  socket.on('message', (data, { address, port }) => heard.push({ from: address, port, text: String(data) }))
+  await new Promise<void>((resolve) => void socket.bind(localPort, resolve))
+  if (connected && first !== undefined) {
+    await new Promise<void>((resolve) => void socket.connect(first.port, first.host, resolve))
+  }
+  for (const { host, port, text = 'x', afterMs = 0 } of to) {
+    if (afterMs > 0) await sleep(afterMs)
+    if (connected) socket.send(text, failed)
+    else socket.send(text, port, host, failed)
+  }
+  await sleep(timeoutMs)
+  socket.close()
+  return { result, text: JSON.stringify(heard) }
 }
 
 /** Sends the text to everybody who is connected to the servers of this program. */

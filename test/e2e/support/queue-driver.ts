@@ -37,7 +37,7 @@ async function reverse(): Promise<object> {
   const isReverse = received.every((value, i) => value === count - 1 - i)
   queue.verdict(4_000_000_000, true)
   queue.flush()
-  await setTimeout(20)
+  for (let tries = 0; tries < 500 && queue.stats().rejectedVerdicts === 0; tries++) await setTimeout(20)
   const stats = queue.stats()
   queue.close()
   receiver.close()

@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly input?: string
 }
 
-type HostName = 'client' | 'server'
+type HostName = 'client' | 'server' | 'guest'
 
 /** Addresses of the two hosts. `server` and `other` are "the internet", `direct` is in a network that may be allowed. */
 export const ADDRESSES = {
@@ -24,11 +24,16 @@ export const ADDRESSES = {
   server: { 4: '198.18.0.1', 6: '2001:db8::1' },
   other: { 4: '198.18.1.1', 6: '2001:db8:1::1' },
   direct: { 4: '198.19.0.1', 6: '2001:db8:d::1' },
+  guest: { 4: '198.18.8.2', 6: '2001:db8:8::2' },
+  /** The client, as the guest sees it. */
+  gateway: { 4: '198.18.8.1', 6: '2001:db8:8::1' },
 } as const
 
 export const DIRECT_NETWORKS = ['198.19.0.0/24', '2001:db8:d::/64'] as const
 export const CLIENT_DEVICE = 'eth0'
 export const SERVER_DEVICE = 'eth0'
+/** Of the client, towards the guest. */
+export const GUEST_DEVICE = 'guests0'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 let made = 0
@@ -55,7 +60,7 @@ export class TwoHosts {
 
   constructor() {
     const id = `${process.pid}-${made++}`
-    this.#names = { client: `spntc-${id}`, server: `spnts-${id}` }
+    this.#names = { client: `spntc-${id}`, server: `spnts-${id}`, guest: `spntg-${id}` }
   }
 
   start(): void {
@@ -74,6 +79,29 @@ export class TwoHosts {
     }
     ip(`-n ${client} route add default via ${ADDRESSES.server[4]}`)
     ip(`-n ${client} -6 route add default via ${ADDRESSES.server[6]}`)
+  }
+
+  /**
+   * A third host behind the client, which forwards for it as for a container or a guest of a hotspot. The server knows
+   * the way back, so that what leaks is answered.
+   */
+  addGuest(): void {
+    const { client, server, guest } = this.#names
+    ip(`netns add ${guest}`)
+    ip(`link add ${GUEST_DEVICE} netns ${client} type veth peer name eth0 netns ${guest}`)
+    ip(`-n ${guest} link set lo up`)
+    ip(`-n ${guest} link set eth0 up`)
+    ip(`-n ${client} link set ${GUEST_DEVICE} up`)
+    ip(`-n ${client} address add ${ADDRESSES.gateway[4]}/24 dev ${GUEST_DEVICE}`)
+    ip(`-n ${client} address add ${ADDRESSES.gateway[6]}/64 dev ${GUEST_DEVICE} nodad`)
+    ip(`-n ${guest} address add ${ADDRESSES.guest[4]}/24 dev eth0`)
+    ip(`-n ${guest} address add ${ADDRESSES.guest[6]}/64 dev eth0 nodad`)
+    ip(`-n ${guest} route add default via ${ADDRESSES.gateway[4]}`)
+    ip(`-n ${guest} -6 route add default via ${ADDRESSES.gateway[6]}`)
+    ip(`-n ${server} route add 198.18.8.0/24 via ${ADDRESSES.client[4]}`)
+    ip(`-n ${server} -6 route add 2001:db8:8::/64 via ${ADDRESSES.client[6]}`)
+    const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
+    ip(`netns exec ${client} sh -c`, forward)
   }
 
   /** Starts a program on a host; it is ended with the hosts at the latest. */
@@ -119,7 +147,7 @@ function asUser({ gid, uid }: RunOptions): string[] {
   return ['setpriv', ...(uid === undefined ? [] : ['--reuid', `${uid}`]), '--regid', `${gid}`, '--clear-groups']
 }
 
-function ip(command: string): void {
-  const result = spawnSync('ip', command.split(' '), { encoding: 'utf8' })
+function ip(command: string, ...more: readonly string[]): void {
+  const result = spawnSync('ip', [...command.split(' '), ...more], { encoding: 'utf8' })
   if (result.status !== 0) throw new Error(`ip ${command}: ${result.stderr}`)
 }

@@ -1,6 +1,7 @@
 import { ByteReader } from '../../../shared/base/byte-reader.ts'
 import { bodyOf, CELL_TYPES, type CellClass, type CellType, capacityOf, newFrame } from '../../../shared/cell/cell.ts'
 import { decodeMessages } from '../../../shared/cell/message.ts'
+import type { Purpose } from '../../../shared/cell/purpose.ts'
 import { type ClientRecord, concatAll } from '../../support/memory-network.ts'
 import { cellOf, RawClient, RawExit, WEB } from '../../support/raw-circuit.ts'
 import { promise } from '../fuzz-target.ts'
@@ -81,17 +82,24 @@ function sealed(
   evil.send(whole, CELL_TYPES[type], cellClass)
 }
 
+/** A connection, unless the bits say that it is UDP or echo. */
+function purposeOf(setup: number): Purpose {
+  if ((setup & 64) === 0) return WEB
+  return (setup & 128) === 0 ? { kind: 'udp' } : { kind: 'echo', address: Uint8Array.of(93, 184, 216, 34) }
+}
+
 /** hops and options u8 | steps */
 export async function runEvilClient(input: Uint8Array): Promise<string> {
   const reader = new ByteReader(input)
   const setup = reader.u8()
   const machine = new CircuitMachine((setup & 3) + 1, (setup & 4) === 0)
-  const raw = new RawClient(machine.network, machine.path, { target: (setup & 8) === 0 ? WEB : undefined })
+  const named = (setup & 8) === 0 ? purposeOf(setup) : undefined
+  const raw = new RawClient(machine.network, machine.path, { target: named })
   if ((setup & 16) === 0) await machine.settle()
   const scene: Scene = {
     machine,
     sent: [],
-    rules: new MessageRules('client', (setup & 8) === 0),
+    rules: new MessageRules('client', named !== undefined, named?.kind),
     honest: () => machine.exits[0]?.circuit(),
     evil: {
       isOpen: () => raw.end.status === 'open',
@@ -121,12 +129,15 @@ export async function runEvilExit(input: Uint8Array): Promise<string> {
   const setup = reader.u8()
   const machine = new CircuitMachine((setup & 3) + 1, (setup & 4) === 0)
   const raw = new RawExit(machine.network.hub(machine.exitName), (setup & 8) === 0)
-  const client: ClientRecord = machine.network.open('client', machine.path, { targetAfterAnswer: (setup & 32) !== 0 })
+  const client: ClientRecord = machine.network.open('client', machine.path, {
+    target: purposeOf(setup),
+    targetAfterAnswer: (setup & 32) !== 0,
+  })
   if ((setup & 16) === 0) await machine.settle()
   const scene: Scene = {
     machine,
     sent: [],
-    rules: new MessageRules('exit', false),
+    rules: new MessageRules('exit', false, purposeOf(setup).kind),
     honest: () => client.circuit,
     evil: {
       isOpen: () => raw.end?.status === 'open',

@@ -5,13 +5,13 @@ import { bodyBytesOf, bodyOf, CELL_CLASSES, type CellClass, capacityOf } from '.
 import { giveBackFrame, takeFrame } from '../../../shared/cell/frame-pool.ts'
 import {
   decodeMessages,
-  decodeOpen,
   encodeMessage,
-  encodeOpen,
+  MAX_CELL_MESSAGES,
   MESSAGE_TYPES,
   type Message,
   messageBytes,
 } from '../../../shared/cell/message.ts'
+import { decodeOpen, encodeOpen, type Purpose } from '../../../shared/cell/purpose.ts'
 import { decodeTarget, encodeTarget, isHostName, type Target } from '../../../shared/cell/target.ts'
 import { CircuitSender } from '../../../shared/circuit/sender.ts'
 import { cellOf } from '../../support/raw-circuit.ts'
@@ -24,6 +24,13 @@ export const TARGETS: readonly Target[] = [
   { kind: 'name', name: `a_b.${'c'.repeat(63)}.${'d.'.repeat(90)}test.`, port: 80 },
 ]
 
+/** What circuits of packets are for. */
+export const PURPOSES: readonly Purpose[] = [
+  { kind: 'udp' },
+  { kind: 'echo', address: Uint8Array.of(93, 184, 216, 34) },
+  { kind: 'echo', address: new Uint8Array(16).fill(0x20) },
+]
+
 export const MESSAGES: readonly Message[] = [
   ...TARGETS.map((target): Message => ({ type: 'open', target })),
   { type: 'opened', family: 4 },
@@ -34,6 +41,11 @@ export const MESSAGES: readonly Message[] = [
   { type: 'reset' },
   { type: 'ping', token: 7n },
   { type: 'pong', token: 2n ** 64n - 1n },
+  ...PURPOSES.map((target): Message => ({ type: 'open', target })),
+  { type: 'opened', family: 10 },
+  ...TARGETS.map((peer): Message => ({ type: 'datagram', peer, bytes: Uint8Array.of(1, 2, 3) })),
+  { type: 'unreachable', reason: 0x26, peer: TARGETS[0] as Target },
+  { type: 'echo', sequence: 513, bytes: Uint8Array.of(4, 5) },
 ]
 
 /** Its bytes up to the end mark, or all. */
@@ -50,7 +62,10 @@ const messages: FuzzTarget = {
   about: 'the messages in a cell',
   maxBytes: capacityOf(2),
   words: MESSAGES.map((message) => cellOf(message)),
-  seeds: () => [...MESSAGES.map((message) => cellOf(message)), concatBytes(cellOf(...MESSAGES), new Uint8Array(9))],
+  seeds: () => [
+    ...MESSAGES.map((message) => cellOf(message)),
+    concatBytes(cellOf(...MESSAGES.slice(-MAX_CELL_MESSAGES)), new Uint8Array(9)),
+  ],
   run(input) {
     const read = decodeMessages(input)
     if (read === undefined) return 'refused'
@@ -83,6 +98,22 @@ const target: FuzzTarget = {
       'no name is an address',
     )
     return 'name'
+  },
+}
+
+const open: FuzzTarget = {
+  name: 'open',
+  about: 'what a circuit is for',
+  maxBytes: 300,
+  seeds: () => [...TARGETS, ...PURPOSES].map(encodeOpen),
+  run(input) {
+    const reader = new ByteReader(input)
+    const read = decodeOpen(reader)
+    if (read === undefined) return 'refused'
+    const used = input.subarray(0, input.length - reader.remaining)
+    promise(equalBytes(encodeOpen(read), used), 'one way to write it')
+    if ('address' in read) promise([4, 16].includes(read.address.length), 'an address has the size of its family')
+    return read.kind
   },
 }
 
@@ -131,4 +162,4 @@ function classOf(frameBytes: number): CellClass {
   return ([1, 2, 3, 4] as const).find((one) => bodyBytesOf(one) + 8 === frameBytes) as CellClass
 }
 
-export const CELL_TARGETS: readonly FuzzTarget[] = [messages, target, sender]
+export const CELL_TARGETS: readonly FuzzTarget[] = [messages, target, open, sender]

@@ -1,10 +1,13 @@
 import { MAX_HEADER_BYTES, readConnect } from '../../../client/http-proxy/http-connect.ts'
 import { FlowTable } from '../../../client/interception/flow-table.ts'
+import { openingOf } from '../../../client/interception/opening.ts'
 import { type Packet, parsePacket } from '../../../client/interception/packet.ts'
 import { findPresent, removeText } from '../../../client/interception/restore-text.ts'
 import {
+  encodeDatagram,
   MAX_GREETING_BYTES,
   MAX_REQUEST_BYTES,
+  readDatagram,
   readGreeting,
   readRequest,
   SOCKS_REPLIES,
@@ -37,6 +40,8 @@ const PACKETS: readonly Uint8Array[] = [
   ipv6(6, TCP),
   ipv6(0, Uint8Array.of(60, 0, 0, 0, 0, 0, 0, 0), Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0), TCP),
   ipv6(44, Uint8Array.of(6, 0, 0, 1, 0, 0, 0, 1), TCP),
+  ipv4(1, 0, concatBytes(Uint8Array.of(8, 0, 1, 2, 0, 7, 0, 1), new Uint8Array(32))),
+  ipv6(58, Uint8Array.of(128, 0, 1, 2, 0, 7, 0, 1), new Uint8Array(12)),
   ipv6(51, Uint8Array.of(43, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), Uint8Array.of(17, 0, 0, 0, 0, 0, 0, 0), TCP),
 ]
 
@@ -64,10 +69,11 @@ function agrees(part: Packet, whole: Packet): boolean {
   const ends = equalBytes(part.source, whole.source) && equalBytes(part.destination, whole.destination)
   const ports = part.ports === undefined || JSON.stringify(part.ports) === JSON.stringify(whole.ports)
   const tcp = part.tcp === undefined || JSON.stringify(part.tcp) === JSON.stringify(whole.tcp)
-  return same && ends && ports && tcp
+  const echo = part.echo === undefined || JSON.stringify(part.echo) === JSON.stringify(whole.echo)
+  return same && ends && ports && tcp && echo
 }
 
-const FLOW_LIMITS = { maxPending: 3, maxSettled: 2 }
+const FLOW_LIMITS = { maxPending: 3, maxRepetitions: 3, maxSettled: 2, settledMs: 70_000 }
 
 /** ( what u8 | argument u8 ) × n: packets of a few flows, decisions, time */
 const flowTable: FuzzTarget = {
@@ -76,7 +82,8 @@ const flowTable: FuzzTarget = {
   maxBytes: 256,
   seeds: () => [Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0), Uint8Array.of(0, 0, 0, 1, 0, 2, 0, 3, 2, 70, 0, 0, 1, 1)],
   run(input) {
-    const table = new FlowTable<number>(FLOW_LIMITS)
+    let flows = 0
+    const table = new FlowTable<number>(FLOW_LIMITS, () => ++flows)
     const waiting = new Set<number>()
     let now = 0
     let handle = 0
@@ -91,7 +98,9 @@ const flowTable: FuzzTarget = {
       if (what === 0) {
         const bytes = (PACKETS[argument >> 5] as Uint8Array).slice()
         bytes[bytes.length - 17] = argument & 0x0f
-        const decision = table.decide(parsePacket(bytes), ++handle, now)
+        const opening = openingOf(parsePacket(bytes))
+        if (typeof opening === 'string') continue
+        const decision = table.decide(opening.key, ++handle, now)
         if (decision.kind !== 'verdict') waiting.add(handle)
         if (decision.kind === 'ask') promise(decision.flow === ++asked, 'a flow is asked about once')
       } else if (what === 1) give(table.settle(argument % 16, 'tunnel', now))
@@ -159,7 +168,35 @@ const socksRequest: FuzzTarget = {
       promise(settled === undefined || text === settled, 'what comes later does not change it')
       settled = text
     }
-    return /kind":"(?:ip|name)|refuse":\d|unknown|malformed/.exec(settled ?? '')?.[0] ?? 'short'
+    return /kind":"(?:ip|name)|refuse":\d|associate|unknown|malformed/.exec(settled ?? '')?.[0] ?? 'short'
+  },
+}
+
+const datagramOf = (kind: number, address: Uint8Array): Uint8Array =>
+  concatBytes(Uint8Array.of(0, 0, 0, kind), address, Uint8Array.of(1, 0xbb, 7))
+
+const socksDatagram: FuzzTarget = {
+  name: 'socks-datagram',
+  about: 'a datagram of an app for the SOCKS proxy',
+  maxBytes: 300,
+  words: [named('127.0.0.1'), named('a.'), utf8('::ffff:')],
+  seeds: () => [
+    datagramOf(1, Uint8Array.of(9, 9, 9, 9)),
+    datagramOf(4, new Uint8Array(16).fill(0x20)),
+    datagramOf(3, named('example.com')),
+    datagramOf(3, named('::1')),
+  ],
+  run(input) {
+    const read = readDatagram(input)
+    if (read === undefined) return 'dropped'
+    const { target, bytes } = read
+    promise(input[2] === 0, 'no fragment')
+    promise(target.port > 0 && (target.kind === 'ip' || isHostName(target.name)), 'a target that an exit takes')
+    promise(equalBytes(bytes, input.subarray(input.length - bytes.length)), 'the rest, whole')
+    if (target.kind === 'name') return 'name'
+    const again = readDatagram(encodeDatagram(target.address, target.port, bytes))
+    promise(JSON.stringify(again) === JSON.stringify(read), 'what an app is sent reads like what it sends')
+    return `ip ${target.address.length}`
   },
 }
 
@@ -235,6 +272,6 @@ const savedRules: FuzzTarget = {
 }
 
 export const CLIENT_TARGETS: readonly FuzzTarget[] = [
-  ...[packet, flowTable, socksGreeting, socksRequest],
+  ...[packet, flowTable, socksGreeting, socksRequest, socksDatagram],
   ...[httpConnect, savedRules],
 ]

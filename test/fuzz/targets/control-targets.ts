@@ -6,6 +6,7 @@ import { askDaemon } from '../../../client/control/control-client.ts'
 import { ControlServer } from '../../../client/control/control-server.ts'
 import { utf8 } from '../../../shared/base/bytes.ts'
 import { Fault, isFault } from '../../../shared/base/fault.ts'
+import { FAULTS } from '../../../shared/base/fault-codes.ts'
 import { type FuzzTarget, promise } from '../fuzz-target.ts'
 
 const KNOWN = 'status'
@@ -69,7 +70,10 @@ const controlClient: FuzzTarget = {
   about: 'what the daemon answers, or whoever took its place',
   maxBytes: 1024,
   words: ['{"answer":', '"fault":', 'null', '}\n'].map(utf8),
-  seeds: () => ['{"answer":{"a":[1]}}\n', '{"fault":"options-invalid"}\n', 'null', '', '{"fault":7}'].map(utf8),
+  seeds: () =>
+    ['{"answer":{"a":[1]}}\n', '{"fault":"options-invalid"}\n', 'null', '', '{"fault":7}', '{"fault":"toString"}'].map(
+      utf8,
+    ),
   run: (input) =>
     withSocketFile(async (file) => {
       const server = net.createServer((socket) =>
@@ -83,10 +87,7 @@ const controlClient: FuzzTarget = {
         await askDaemon(file, KNOWN)
         return 'answered'
       } catch (error) {
-        promise(
-          isFault(error) && ['daemon-silent', 'options-invalid'].includes(error.code),
-          'a fault that is documented',
-        )
+        promise(isFault(error) && Object.hasOwn(FAULTS, error.code), 'a fault that is documented')
         return error.code
       } finally {
         await new Promise((resolve) => server.close(resolve))

@@ -68,6 +68,13 @@ const client = optionsTarget(
       transport: 'noise',
     },
     { ...FILES, socks: null, httpProxy: '127.0.0.1:8118' },
+    {
+      ...FILES,
+      dns: {
+        ...{ listen: '127.0.0.1:5353', zones: { 'corp.lan': ['10.0.0.1:53'] }, hosts: { 'a.lan': ['::1'] } },
+        upstreams: [{ kind: 'exit' }, { kind: 'https', url: 'https://a.b/q' }, { kind: 'tls', server: 'a.b' }],
+      },
+    },
   ],
   ({ hops, intercept, socks, httpProxy }) => {
     promise(hops >= 1 && hops <= 4, 'a path has 1 to 4 hops')

@@ -86,11 +86,17 @@ describe('a program', () => {
     expect(await program.exit()).toBe(1)
   })
 
-  /** A program that is closing, and closes for a second and a half. */
-  async function closing(): Promise<Program> {
+  /** A program that is closing, which does this then, and closes until it is told by SIGUSR2 that it has. */
+  async function closing(meanwhile = ''): Promise<Program> {
     const program = start(`return {
       start: async () => { setInterval(() => {}, 1_000); setImmediate(() => console.log('up')) },
-      close: () => { console.log('closing'); return new Promise((resolve) => setTimeout(resolve, 1_500)) },
+      close: () => {
+        ${meanwhile}
+        return new Promise((resolve) => {
+          process.once('SIGUSR2', resolve)
+          console.log('closing')
+        })
+      },
     }`)
     await program.line('up')
     program.child.kill('SIGINT')
@@ -100,20 +106,21 @@ describe('a program', () => {
   const halfASecond = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 550))
 
   test('that closes is not hurried by the same signal again, and says that it closes', async () => {
-    const program = await closing()
-    program.child.kill('SIGINT')
+    const program = await closing(`process.kill(process.pid, 'SIGINT')`)
     await halfASecond()
     program.child.kill('SIGTERM')
     await program.line('spn-test: it is closing; the next signal ends it as it is')
+    program.child.kill('SIGUSR2')
     expect(await program.exit()).toBe(0)
   })
 
   test('that closes is ended by the third signal, which is said', async () => {
     const program = await closing()
-    for (let i = 0; i < 2; i++) {
-      await halfASecond()
-      program.child.kill('SIGINT')
-    }
+    await halfASecond()
+    program.child.kill('SIGINT')
+    await program.line('spn-test: it is closing; the next signal ends it as it is')
+    await halfASecond()
+    program.child.kill('SIGINT')
     await program.line('spn-test: ended before it was closed')
     expect(await program.exit()).toBe(1)
   })

@@ -266,7 +266,16 @@ describe('an exit’s part of a CREATE', () => {
   })
 
   test.each([
-    ['another kind of circuit', '02 01 c0 00 02 01 01 bb'],
+    ['UDP', '02', { kind: 'udp' }],
+    ['the DNS', '03', { kind: 'dns' }],
+    ['echo', '04 01 c0 00 02 01', { kind: 'echo', address: hex('c0 00 02 01') }],
+  ])('may be for %s', (_, payload, target) => {
+    expect(openedFrom(join(hex(payload), [9, 9]))?.routing).toMatchObject({ role: 'exit', target })
+  })
+
+  test.each([
+    ['a kind of circuit that there is not', '05 01 c0 00 02 01 01 bb'],
+    ['an echo to a name', '04 03 01 61 00 50'],
     ['port 0', '01 01 c0 00 02 01 00 00'],
     ['an unknown kind of address', '01 04 c0 00 02 01 01 bb'],
     ['a name that is a number', '01 03 01 31 00 50'],

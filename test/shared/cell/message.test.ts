@@ -4,14 +4,14 @@ import { ByteReader } from '../../../shared/base/byte-reader.ts'
 import { ByteWriter } from '../../../shared/base/byte-writer.ts'
 import {
   decodeMessages,
-  decodeOpen,
   encodeMessage,
-  encodeOpen,
   MAX_CELL_MESSAGES,
   MESSAGE_HEADER_BYTES,
   type Message,
   messageBytes,
 } from '../../../shared/cell/message.ts'
+import { decodeOpen, encodeOpen } from '../../../shared/cell/purpose.ts'
+import type { Target } from '../../../shared/cell/target.ts'
 import { hex } from '../../support/hex.ts'
 import { join, u16 } from '../../support/noble-primitives.ts'
 
@@ -21,6 +21,7 @@ const VECTORS: readonly [string, Message][] = [
     { type: 'open', target: { kind: 'ip', address: hex('c0000201'), port: 443 } },
   ],
   ['01  00 06  01  03 01 61 00 50', { type: 'open', target: { kind: 'name', name: 'a', port: 80 } }],
+  ['01  00 01  03', { type: 'open', target: { kind: 'dns' } }],
   ['02  00 01  04', { type: 'opened', family: 4 }],
   ['02  00 01  06', { type: 'opened', family: 6 }],
   ['03  00 01  26', { type: 'refused', reason: 0x26 }],
@@ -29,7 +30,25 @@ const VECTORS: readonly [string, Message][] = [
   ['06  00 00', { type: 'reset' }],
   ['07  00 08  ff ff ff ff ff ff ff ff', { type: 'ping', token: 2n ** 64n - 1n }],
   ['08  00 08  00 00 00 00 00 00 00 07', { type: 'pong', token: 7n }],
+  ['01  00 01  02', { type: 'open', target: { kind: 'udp' } }],
+  ['01  00 06  04  01 c0 00 02 01', { type: 'open', target: { kind: 'echo', address: hex('c0000201') } }],
+  ['02  00 01  0a', { type: 'opened', family: 10 }],
+  [
+    '09  00 09  01 c0 00 02 01 01 bb  0a 0b',
+    { type: 'datagram', peer: { kind: 'ip', address: hex('c0000201'), port: 443 }, bytes: hex('0a 0b') },
+  ],
+  [
+    '09  00 06  03 01 61 00 50  0a',
+    { type: 'datagram', peer: { kind: 'name', name: 'a', port: 80 }, bytes: hex('0a') },
+  ],
+  [
+    '0a  00 08  26  01 c0 00 02 01 01 bb',
+    { type: 'unreachable', reason: 0x26, peer: { kind: 'ip', address: hex('c0000201'), port: 443 } },
+  ],
+  ['0b  00 03  02 01  0a', { type: 'echo', sequence: 513, bytes: hex('0a') }],
 ]
+
+const PEER: Target = { kind: 'ip', address: new Uint8Array(16).fill(0x20), port: 1 }
 
 function encode(messages: readonly Message[]): Uint8Array {
   const bytes = new Uint8Array(messages.reduce((sum, message) => sum + messageBytes(message), 0))
@@ -59,12 +78,14 @@ describe('a message', () => {
     for (const wrong of changed) {
       const decoded = decodeMessages(join([whole[0] as number], u16(wrong.length), wrong))
       if (type === 'data') expect(decoded).toEqual([{ type, bytes: wrong }])
+      else if (type === 'datagram' || type === 'echo')
+        expect(encode(decoded!)).toEqual(join([whole[0]!, 0], [wrong.length], wrong))
       else expect(decoded).toBeUndefined()
     }
   })
 
   test('of an unknown type is refused, also behind good ones and before the end mark', () => {
-    for (let type = 9; type <= 255; type++) {
+    for (let type = 12; type <= 255; type++) {
       expect([type, decodeMessages(join([6, 0, 0, type, 0, 0, 0]))]).toEqual([type, undefined])
       expect([type, decodeMessages(join([type, 0, 1, 1]))]).toEqual([type, undefined])
     }
@@ -74,7 +95,15 @@ describe('a message', () => {
     ['DATA of nothing', '04  00 00'],
     ['OPENED of a family that is none', '02  00 01  05'],
     ['OPENED of family 0', '02  00 01  00'],
-    ['OPEN of another kind than TCP', '01  00 08  02  01 c0 00 02 01 01 bb'],
+    ['OPEN of UDP with a target', '01  00 08  02  01 c0 00 02 01 01 bb'],
+    ['OPEN of a kind that there is not', '01  00 08  05  01 c0 00 02 01 01 bb'],
+    ['OPEN of echo to a name', '01  00 06  04  03 01 61 00 50'],
+    ['OPENED of three families', '02  00 01  0b'],
+    ['DATAGRAM to port 0', '09  00 08  01 c0 00 02 01 00 00  0a'],
+    ['DATAGRAM to nobody', '09  00 00'],
+    ['UNREACHABLE of nobody', '0a  00 01  26'],
+    ['ECHO without a number', '0b  00 01  00'],
+    ['OPEN for the DNS with a target', '01  00 08  03  01 c0 00 02 01 01 bb'],
     ['OPEN of kind 0', '01  00 08  00  01 c0 00 02 01 01 bb'],
     ['OPEN to port 0', '01  00 08  01  01 c0 00 02 01 00 00'],
     ['OPEN to an address of an unknown kind', '01  00 08  01  04 c0 00 02 01 01 bb'],
@@ -111,6 +140,16 @@ describe('a message', () => {
       fc.record({ type: fc.constantFrom('ping' as const, 'pong' as const), token: u64 }),
       fc.record({ type: fc.constant('fin' as const), total: u64 }),
       fc.record({ type: fc.constant('refused' as const), reason: fc.nat(255) }),
+      fc.record({
+        type: fc.constant('echo' as const),
+        sequence: fc.nat(65_535),
+        bytes: fc.uint8Array({ maxLength: 90 }),
+      }),
+      fc.record({
+        type: fc.constant('datagram' as const),
+        peer: fc.constant(PEER),
+        bytes: fc.uint8Array({ maxLength: 90 }),
+      }),
     )
     fc.assert(
       fc.property(fc.array(message, { maxLength: MAX_CELL_MESSAGES }), fc.nat(50), (messages, filler) => {
@@ -120,7 +159,9 @@ describe('a message', () => {
   })
 
   test('comes out of random bytes only if they begin with its encoding, and nothing throws', () => {
-    const likely = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 7, 8), fc.nat(255)), { maxLength: 60 })
+    const likely = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), fc.nat(255)), {
+      maxLength: 60,
+    })
     fc.assert(
       fc.property(likely, (raw) => {
         const bytes = Uint8Array.from(raw)

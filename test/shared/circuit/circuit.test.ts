@@ -127,7 +127,7 @@ describe('a circuit', () => {
       await network.run()
     }
     expect([exit.received.length, client.fault]).toEqual([cells, undefined])
-  }, 120_000)
+  })
 })
 
 describe('the target', () => {

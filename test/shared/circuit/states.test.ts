@@ -32,6 +32,7 @@ describe("the client's end", () => {
     answered: { type: 'answered' },
     opened: { type: 'opened' },
     data: { type: 'data' },
+    packet: { type: 'packet' },
     'fin-received': { type: 'fin-received' },
     'fin-sent': { type: 'fin-sent' },
     pong: { type: 'pong' },
@@ -43,12 +44,19 @@ describe("the client's end", () => {
     opening: { opened: open(false, false), pong: { at: 'opening' }, failed: FAILED },
     open: {
       data: open(false, false),
+      packet: open(false, false),
       'fin-received': open(false, true),
       'fin-sent': open(true, false),
       pong: open(false, false),
       failed: FAILED,
     },
-    'open, FIN sent': { data: open(true, false), 'fin-received': CLEAN, pong: open(true, false), failed: FAILED },
+    'open, FIN sent': {
+      data: open(true, false),
+      packet: open(true, false),
+      'fin-received': CLEAN,
+      pong: open(true, false),
+      failed: FAILED,
+    },
     'open, FIN received': { 'fin-sent': CLEAN, pong: open(false, true), failed: FAILED },
   }
 
@@ -76,6 +84,7 @@ describe("the exit's end", () => {
     open: { type: 'open' },
     connected: { type: 'connected' },
     data: { type: 'data' },
+    packet: { type: 'packet' },
     'fin-received': { type: 'fin-received' },
     'fin-sent': { type: 'fin-sent' },
     ping: { type: 'ping' },
@@ -94,12 +103,19 @@ describe("the exit's end", () => {
     'connecting, FIN received': { connected: open(false, true), ping: connecting(true), failed: FAILED },
     open: {
       data: open(false, false),
+      packet: open(false, false),
       'fin-received': open(false, true),
       'fin-sent': open(true, false),
       ping: open(false, false),
       failed: FAILED,
     },
-    'open, FIN sent': { data: open(true, false), 'fin-received': CLEAN, ping: open(true, false), failed: FAILED },
+    'open, FIN sent': {
+      data: open(true, false),
+      packet: open(true, false),
+      'fin-received': CLEAN,
+      ping: open(true, false),
+      failed: FAILED,
+    },
     'open, FIN received': { 'fin-sent': CLEAN, ping: open(false, true), failed: FAILED },
   }
 

@@ -1,5 +1,7 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { CircuitKeyPair, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
+import { MlKemPrivateKey } from '../../../shared/crypto/ml-kem.ts'
+import { X25519PrivateKey } from '../../../shared/crypto/x25519.ts'
 import { flipBit } from '../../support/hex.ts'
 import { LOW_ORDER_POINTS } from '../../support/low-order-points.ts'
 import { nobleKeyPair } from '../../support/noble-handshake.ts'
@@ -25,6 +27,16 @@ describe('a circuit key', () => {
     expect(pair.toBytes()).toHaveLength(96)
     expect(CircuitKeyPair.fromBytes(pair.toBytes()).publicBytes).toEqual(pair.publicBytes)
     for (const length of [0, 95, 97]) expect(() => CircuitKeyPair.fromBytes(new Uint8Array(length))).toThrow(RangeError)
+  })
+
+  test('leaves no copy of its secrets beside the one that is asked for', () => {
+    const pair = CircuitKeyPair.generate()
+    const made = [jest.spyOn(X25519PrivateKey.prototype, 'toBytes'), jest.spyOn(MlKemPrivateKey.prototype, 'toSeed')]
+    const bytes = pair.toBytes()
+    const copies = made.flatMap(({ mock }) => mock.results.map(({ value }) => value as Uint8Array))
+    jest.restoreAllMocks()
+    expect(copies).toEqual([new Uint8Array(32), new Uint8Array(64)])
+    expect(CircuitKeyPair.fromBytes(bytes).publicBytes).toEqual(pair.publicBytes)
   })
 
   test('has another id for every change of either part', () => {

@@ -86,6 +86,7 @@ describe('a fair queue', () => {
   test('loses nobody and nothing, whatever comes and goes', () => {
     const step = fc.oneof(
       fc.record({ add: fc.nat({ max: 9 }), cells: fc.array(cellBytes, { maxLength: 4 }) }),
+      fc.record({ over: fc.nat({ max: 9 }) }),
       fc.constant('send' as const),
     )
     fc.assert(
@@ -94,7 +95,12 @@ describe('a fair queue', () => {
         let expected = 0
         for (const one of steps) {
           if (one === 'send') senders.send()
-          else {
+          else if ('over' in one) {
+            const lane = senders.lane(one.over)
+            expected -= lane.item.waiting.splice(0).reduce((sum, bytes) => sum + bytes, 0)
+            senders.queue.remove(lane)
+            expect(lane.list).toBe('none')
+          } else {
             senders.add(one.add, ...one.cells)
             expected += one.cells.reduce((sum, bytes) => sum + bytes, 0)
           }

@@ -14,6 +14,7 @@ import { MessageStreamPipe } from '../../../shared/link/message-stream-pipe.ts'
 import { LINK_NETWORK_ID } from '../../support/link-pair.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
+import { until } from '../../support/until.ts'
 
 interface Side {
   readonly muxer: StreamMuxer
@@ -53,12 +54,6 @@ function makeSide(
     },
   })
   return Object.assign(side, { muxer: factory.createStreamMuxer(stream) })
-}
-
-/** Waits until `look` is true; the loop turns without sleeping, so it ends as soon as it can. */
-async function until(look: () => boolean): Promise<void> {
-  for (let i = 0; i < 100_000 && !look(); i++) await new Promise((resolve) => setImmediate(resolve))
-  if (!look()) throw new Error('it does not come')
 }
 
 function pairOfSides(): [Side, Side] {

@@ -6,6 +6,7 @@ import {
   type Descriptor,
   MAX_DESCRIPTOR_BYTES,
   MAX_DESCRIPTOR_LIFE_S,
+  MAX_ROLES,
   readRoles,
   rolesValue,
   signDescriptor,
@@ -139,7 +140,7 @@ describe('a descriptor', () => {
     ['with an address of three fields', { 4: [[new Uint8Array(4), 1, 1]] }, 'encoding-invalid'],
     ['with a circuit key that is too short', { 6: new Uint8Array(1215) }, 'encoding-invalid'],
     ['with a circuit key that is too long', { 6: new Uint8Array(1217) }, 'encoding-invalid'],
-    ['with a role that does not exist', { 7: 16 }, 'encoding-invalid'],
+    ['with a role that does not exist', { 7: 32 }, 'encoding-invalid'],
     ['with 257 exit rules', { 8: new Array(257).fill([1, new Uint8Array(0), 0, 1, 2]) }, 'encoding-invalid'],
     ['with a bad exit rule', { 8: [[1, new Uint8Array(0), 0, 0, 2]] }, 'encoding-invalid'],
     ['with a text of 129 bytes', { 9: new Uint8Array(129).fill(0x61) }, 'encoding-invalid'],
@@ -175,7 +176,7 @@ describe('a descriptor', () => {
 
 describe('roles', () => {
   test('are bits, and every combination comes back', () => {
-    for (let bits = 0; bits < 16; bits++) expect(rolesValue(readRoles(bits))).toBe(bits)
+    for (let bits = 0; bits <= MAX_ROLES; bits++) expect(rolesValue(readRoles(bits))).toBe(bits)
     expect(readRoles(0b0001)).toEqual({ home: true, relay: false, exit4: false, exit6: false })
     expect(readRoles(0b1000)).toEqual({ home: false, relay: false, exit4: false, exit6: true })
   })

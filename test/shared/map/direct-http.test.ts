@@ -16,7 +16,7 @@ async function serve(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const signal = AbortSignal.timeout(10_000)
+const signal = AbortSignal.timeout(120_000)
 
 describe('a request over the internet as it is', () => {
   test('carries method, headers and body, and nothing that tells programs or languages apart', async () => {

@@ -248,7 +248,7 @@ describe('what a hub map says', () => {
     ['a hub with nine addresses', { 9: hub({ 1: new Array(9).fill([new Uint8Array(4), 1]) }) }],
     ['bundles of keys with too short a hash', { 8: new Uint8Array(64 * 32 - 1) }],
     ['bundles of keys that are too many', { 8: new Uint8Array(65 * 32) }],
-    ['a hub with a role that does not exist', { 9: hub({ 2: 16 }) }],
+    ['a hub with a role that does not exist', { 9: hub({ 2: 32 }) }],
     ['a hub with a bad exit rule', { 9: hub({ 3: [[]] }) }],
     ['a hub with too long an operator', { 9: hub({ 4: new Uint8Array(129).fill(0x61) }) }],
     ['a hub with a family of control characters', { 9: hub({ 5: utf8('\u0007') }) }],
@@ -282,7 +282,7 @@ describe('what a hub map says', () => {
       )
     expect(verify(signMap(mapOf({ hubs: many(20_000) }), FIVE)).content.hubs).toHaveLength(20_000)
     expect(codeOf(signMap(mapOf({ hubs: many(20_001) }), FIVE))).toBe('encoding-invalid')
-  }, 60_000)
+  })
 
   test('is refused for another network, also if its directories signed it', () => {
     const body = encodeMapBody(mapOf(), flipBit(NETWORK_ID, 200))

@@ -1,0 +1,4 @@
+/** Is it an error of the system with one of these codes? */
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}

@@ -1,0 +1,59 @@
+import type { Continent } from '../../shared/geo/continents.ts'
+
+/** Where something is: in a country, on a continent, in an autonomous system. */
+export type PlaceMatch =
+  | { readonly kind: 'country'; readonly country: string }
+  | { readonly kind: 'continent'; readonly continent: Continent }
+  | { readonly kind: 'as'; readonly asn: number }
+
+/** Hubs by where or whose they are. */
+export type HubMatch =
+  | PlaceMatch
+  /** The hub's `key`. */
+  | { readonly kind: 'hub'; readonly hub: string }
+  | { readonly kind: 'operator'; readonly operator: string }
+
+/** What a connection asks of its path. */
+export interface Wish {
+  /** 1 to 4. */
+  readonly hops: number
+  /** The exit is one of these. */
+  readonly exit?: readonly HubMatch[]
+  /** None of these is on the path. */
+  readonly avoid?: readonly HubMatch[]
+  /** The exit is a hub that the map marks as trusted. */
+  readonly trusted?: boolean
+}
+
+/** What a rule asks of paths; what it does not name is as the options say. */
+export type RuleWish = Partial<Wish>
+
+/** The parts of a wish that no choice of a path can honour yet: a connection that has any is blocked. */
+export function unhonourable({ exit = [], avoid = [], trusted = false }: RuleWish): string[] {
+  return [
+    ...exit.map((match) => `exit ${hubMatchText(match)}`),
+    ...avoid.map((match) => `avoid ${hubMatchText(match)}`),
+    ...(trusted ? ['trusted exit'] : []),
+  ]
+}
+
+/** As rules write it. */
+export function hubMatchText(match: HubMatch): string {
+  switch (match.kind) {
+    case 'country':
+      return match.country
+    case 'continent':
+      return `C:${match.continent}`
+    case 'as':
+      return `AS${match.asn}`
+    case 'hub':
+      return `hub:${match.hub}`
+    case 'operator':
+      return `operator:${match.operator}`
+  }
+}
+
+/** Do both wishes ask for the same? */
+export function sameWish(a: RuleWish, b: RuleWish): boolean {
+  return a.hops === b.hops && unhonourable(a).join('\n') === unhonourable(b).join('\n')
+}

@@ -1,0 +1,58 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { MARKS } from '../../../client/interception/marks.ts'
+import { DRIVER_PORTS } from '../../e2e/support/driver-ports.ts'
+import { InterceptionLab, OWN_GID } from '../../e2e/support/interception-lab.ts'
+import { ADDRESSES, whyNoHosts } from '../../e2e/support/two-hosts.ts'
+
+const { server: SERVER } = ADDRESSES
+const FAMILIES = [4, 6] as const
+const ROOT = 0
+
+const impossible = whyNoHosts()
+const describeHosts = impossible === undefined ? describe : describe.skip
+if (impossible !== undefined) console.warn(`the tests of the exemption of own traffic are skipped: ${impossible}`)
+
+describeHosts("the exemption of the client's own traffic (row 51)", () => {
+  const lab = new InterceptionLab()
+
+  beforeAll(() => lab.start())
+  afterEach(() => lab.cleanUp())
+  afterAll(() => lab.close())
+
+  const ping = (args: readonly string[]) =>
+    Promise.all(
+      FAMILIES.map((family) =>
+        lab.hosts.run('client', args[0] as string, [...args.slice(1), '-c2', '-i0.1', '-W1', SERVER[family]]),
+      ),
+    )
+
+  test('is there at all: the group of the client reaches the server', async () => {
+    await lab.intercept()
+    const results = await ping(['setpriv', `--regid=${OWN_GID}`, '--clear-groups', 'ping'])
+    expect(results.map(({ code }) => code)).toEqual([0, 0])
+  })
+
+  test.each([
+    ['another program of root', ['ping']],
+    ['a program of root that marks its packets as own', ['ping', '-m', `${MARKS.own}`]],
+    ['a program of root that marks its packets as exempt', ['ping', '-m', `${MARKS.exempt}`]],
+    ['a program that has the group besides its own', ['setpriv', `--groups=${OWN_GID}`, 'ping']],
+  ])('is none of %s', async (_who, program) => {
+    await lab.intercept()
+    expect(await lab.sentByClient(() => ping(program))).toEqual([])
+  })
+
+  test('is none of who takes a port that the client used', async () => {
+    await lab.intercept()
+    const own = lab.probe('client', OWN_GID)
+    const root = lab.probe('client', ROOT)
+    for (const [i, family] of FAMILIES.entries()) {
+      const socket = { op: 'udp', host: SERVER[family], port: DRIVER_PORTS.relay, localPort: 40_200 + i }
+      expect(await lab.command(own, socket)).toMatchObject({ result: 'ok' })
+      const sent = await lab.sentByClient(() => lab.command(root, socket))
+      expect(sent).toEqual([])
+    }
+    await own.kill()
+    await root.kill()
+  })
+})
