@@ -233,6 +233,15 @@ describe('a home hub that stops', () => {
     expect(concatAll(before.received)).toEqual(Uint8Array.of(1, 2, 3))
   })
 
+  test('is left too when no map has it any more, and so nobody its circuit key: no CREATE goes there', async () => {
+    const scene = sceneWith()
+    const { homes } = countCreates(scene)
+    scene.unlisted.add('a')
+    const opened = scene.open(WEB)
+    await scene.settle()
+    expect([opened.events, homes, scene.homes[0]]).toEqual([['opened 4'], ['b'], 'b'])
+  })
+
   test('is not left because another hub of the path stops', async () => {
     const scene = sceneWith({}, 2, ['a', 'b', 'c'])
     scene.network.hub('b').service.drain()

@@ -34,6 +34,8 @@ export class ConnectorScene {
   readonly connector: Connector
   /** By name; may be changed before a connection is opened. */
   readonly hubs = new Map<string, KeyedHub>()
+  /** Names of hubs that are in no map any more. */
+  readonly unlisted = new Set<string>()
   scope: readonly IpRange[] = []
   /** Names of home hubs; the client uses the first, and leaves it when it says that it stops. */
   homes: string[]
@@ -62,9 +64,13 @@ export class ConnectorScene {
         homeLink: this.#homeLink,
         map: () => this.map(),
         checkTime: () => this.checkTime(),
-        circuitKey: ({ key }) => [...this.hubs.values()].find((hub) => hub.key === key)?.circuitKey,
+        circuitKey: ({ key }) => this.#listed.find((hub) => hub.key === key)?.circuitKey,
       },
     )
+  }
+
+  get #listed(): KeyedHub[] {
+    return [...this.hubs].filter(([name]) => !this.unlisted.has(name)).map(([, hub]) => hub)
   }
 
   get #homeLink(): HomeLink {
@@ -97,7 +103,7 @@ export class ConnectorScene {
   }
 
   mapNow(): HubMap {
-    const hubs = sortHubs([...this.hubs.values()])
+    const hubs = sortHubs(this.#listed)
     const content = mapOf({ hubs, parameters: { addressScope: this.scope } })
     return {
       content,
