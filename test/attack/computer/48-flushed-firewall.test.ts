@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { MARKS } from '../../../client/interception/marks.ts'
 import { DRIVER_PORTS } from '../../e2e/support/driver-ports.ts'
 import { INTRUDERS } from '../../e2e/support/firewall-intruders.ts'
-import { InterceptionLab } from '../../e2e/support/interception-lab.ts'
+import { InterceptionLab, withoutListener } from '../../e2e/support/interception-lab.ts'
 import { ADDRESSES, whyNoHosts } from '../../e2e/support/two-hosts.ts'
 
 const { server: SERVER } = ADDRESSES
@@ -26,11 +26,6 @@ const LEGACY = '/usr/sbin/xtables-legacy-multi'
 async function eventually(look: () => Promise<boolean>): Promise<void> {
   const giveUpAt = performance.now() + GIVE_UP_MS
   while (!(await look())) if (performance.now() > giveUpAt) throw new Error('it did not come')
-}
-
-/** Without the rules that tell whether somebody listens for tunnelled flows: nobody does after the client. */
-function withoutListener(rules: readonly string[]): string[] {
-  return rules.filter((rule) => !/^-A SPN_(OUTPUT|INPUT) (-p tcp )?-m mark --mark 0x400\/0xff00 /.test(rule))
 }
 
 const impossible = whyNoHosts()
