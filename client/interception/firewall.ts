@@ -82,13 +82,13 @@ export function savedRules(family: IpFamily): Promise<string> {
   return callFirewall(PROGRAMS[family].save, [], '')
 }
 
-/** How one family's rules are loaded without us: what `program` reads where they are in force, and where nothing of them is left. */
+/** How one family's rules are loaded when we are gone: what `program` reads where they are in force, and where nothing of them is left. */
 export type RulesWill = readonly { readonly program: string; readonly over: string; readonly anew: string }[]
 
 /** @param saved what `savedRules` prints of each family while the rules are in force */
 export function rulesWill(options: RuleOptions, saved: readonly string[]): RulesWill {
   return FAMILIES.map((family, i) => {
-    const rules = rulesOf(options, family)
+    const rules = rulesOf({ ...options, abandoned: true }, family)
     const over = loadText(rules, findPresent(saved[i] ?? ''))
     return { program: PROGRAMS[family].restore, over, anew: loadText(rules, new Map()) }
   })

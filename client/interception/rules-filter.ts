@@ -17,7 +17,8 @@ const OTHER = `-m comment --comment ${OTHER_PROTOCOL}`
 const PROHIBITED = { 4: 'icmp-admin-prohibited', 6: 'icmp6-adm-prohibited' } as const
 
 /** What becomes of each mark. What has none is dropped. */
-export function filterRules({ directNetworks, incoming, openings = [] }: RuleOptions, family: IpFamily): TableRules {
+export function filterRules(options: RuleOptions, family: IpFamily): TableRules {
+  const { openings = [] } = options
   return {
     table: 'filter',
     chains: [OUTPUT, FORWARD, INPUT, KEEP],
@@ -27,20 +28,18 @@ export function filterRules({ directNetworks, incoming, openings = [] }: RuleOpt
       { hook: 'INPUT', chain: INPUT },
     ],
     rules: [
-      ...outputRules(family).map((rule) => `-A ${OUTPUT} ${rule}`),
+      ...outputRules(options, family).map((rule) => `-A ${OUTPUT} ${rule}`),
       ...forwardRules(openings, family).map((rule) => `-A ${FORWARD} ${rule}`),
-      ...inputRules(rangesOf(directNetworks, family), openings, incoming === true, family).map(
-        (rule) => `-A ${INPUT} ${rule}`,
-      ),
+      ...inputRules(options, family).map((rule) => `-A ${INPUT} ${rule}`),
       `-A ${KEEP} ${SAVE_MARK}`,
     ],
   }
 }
 
-function outputRules(family: IpFamily): readonly string[] {
+function outputRules(options: RuleOptions, family: IpFamily): readonly string[] {
   return [
     // Tunnelled packets are on their way to the loopback interface already, so this comes before the next rule.
-    `${hasMark('tunnel')} -g ${KEEP}`,
+    ...toListener(options),
     // Resets and errors that the rules below send to a program go this way; they must leave no mark on its connection.
     '-o lo -j RETURN',
     ...ANSWERS.map((match) => `${match} -j RETURN`),
@@ -74,25 +73,27 @@ function isReply(name: MarkName): string {
   return `-m conntrack --ctdir REPLY ${hasConnectionMark(name)}`
 }
 
-function inputRules(
-  direct: readonly string[],
-  openings: readonly Opening[],
-  incoming: boolean,
-  family: IpFamily,
-): readonly string[] {
+function inputRules(options: RuleOptions, family: IpFamily): readonly string[] {
+  const { directNetworks, incoming = false, openings = [] } = options
   return [
     '-i lo -j RETURN',
     // Of guests, on its way to the listener.
-    `${hasMark('tunnel')} -g ${KEEP}`,
+    ...toListener(options),
     ...(['own', 'direct', 'exempt'] as const).map((name) => `${hasConnectionMark(name)} -j RETURN`),
     // Judged: let in.
     ...(incoming ? [`${hasMark('direct')} -g ${KEEP}`] : []),
     ...exemptions(family, openings).into.map((match) => `${match} -j RETURN`),
-    ...direct.map((range) => `-s ${range} -j RETURN`),
+    ...rangesOf(directNetworks, family).map((range) => `-s ${range} -j RETURN`),
     // Data of a connection from before: the program's answer to it is reset, so it learns at once that this one is over.
     '-p tcp --tcp-flags SYN NONE -j RETURN',
     '-j DROP',
   ]
+}
+
+/** Where no client listens, who took its port meanwhile gets nothing of what programs go on sending. */
+function toListener({ abandoned = false }: RuleOptions): readonly string[] {
+  if (!abandoned) return [`${hasMark('tunnel')} -g ${KEEP}`]
+  return [`-p tcp ${hasMark('tunnel')} -j REJECT --reject-with tcp-reset`, `${hasMark('tunnel')} -j DROP`]
 }
 
 /** What becomes of what was judged, or could have been, and may not go on. */

@@ -26,6 +26,8 @@ export interface RuleOptions {
   readonly incoming?: boolean
   /** What is open for a while. */
   readonly openings?: readonly Opening[]
+  /** No client listens at `redirectPort`, so that a stranger may. Default: one does. */
+  readonly abandoned?: boolean
 }
 
 /**

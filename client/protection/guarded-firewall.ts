@@ -92,8 +92,8 @@ export class GuardedFirewall implements Firewall {
 
   async remove({ keepRules }: { readonly keepRules: boolean }): Promise<void> {
     await this.#watch?.close()
-    // Somebody may have changed them in the last moment, and behind the guard nobody puts them back.
-    if (keepRules) await this.#inTurn(async () => (await this.#intact()) || (await this.#write()))
+    // Whole, even if somebody changed them in the last moment: behind the guard nobody puts them back.
+    if (keepRules) await this.#inTurn(() => this.#change({ abandoned: true }))
     await this.#guard.close()
     if (!keepRules) await removeRules()
   }

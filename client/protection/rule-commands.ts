@@ -11,7 +11,7 @@ const LOOK_MS = 30
 
 /** Blocks this computer without a daemon, until one comes. @throws Fault as `loadRules` */
 export function block(options: RuleOptions): Promise<void> {
-  return loadRules(options)
+  return loadRules({ ...options, abandoned: true })
 }
 
 /** Takes away all that a daemon left behind which is there no more. @throws Fault as `removeRules` */

@@ -42,7 +42,13 @@ const MAX_NAME_BYTES = 255
 const MAX_POINTERS = 16
 const POINTER = 0xc0
 
-/** Undefined unless the bytes are one whole well-formed message and nothing else. Names in data are not looked at. */
+/**
+ * Messages stay bytes here: what is passed on is changed only at the places of identifier and TTL. `dns-packet` gives
+ * values without their places, accepts more than one whole message, and loses what it does not know when it writes them
+ * again; it is what the tests compare with.
+ *
+ * Undefined unless the bytes are one whole well-formed message and nothing else. Names in data are not looked at.
+ */
 export function readMessage(bytes: Uint8Array): DnsMessage | undefined {
   if (bytes.length < DNS_HEADER_BYTES) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)

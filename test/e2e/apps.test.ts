@@ -138,7 +138,9 @@ describeLab('the app of a connection', () => {
       const program = await other.start(file)
       const { local } = await program.open({ kind: 'tcp', remote: server })
       const flow = { protocol: TCP, source: local, destination: server }
-      expect(await other.find(flow)).toMatchObject({ path: file })
+      let app: App | undefined
+      for (let i = 0; i < 100 && app === undefined; i++) app = await other.find(flow)
+      expect(app).toMatchObject({ path: file })
       await other.command({ break: true })
       expect(await other.find(flow)).toBeUndefined()
       expect(other.failures).toEqual(['internal'])

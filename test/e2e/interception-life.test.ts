@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { DRIVER_PORTS } from './support/driver-ports.ts'
-import { APP_GID, InterceptionLab, REDIRECT_PORT } from './support/interception-lab.ts'
+import { APP_GID, InterceptionLab, REDIRECT_PORT, withoutListener } from './support/interception-lab.ts'
 import { ADDRESSES, whyNoHosts } from './support/two-hosts.ts'
 
 const { server: SERVER, direct: DIRECT } = ADDRESSES
@@ -251,10 +251,12 @@ describeHosts('interception', () => {
     expect(await lab.rules()).toEqual(before)
 
     const { client } = await lab.intercept()
-    const rules = await lab.rules()
+    const rules = withoutListener(await lab.rules())
     await client.kill()
+    await lab.guardGone()
+    expect(withoutListener(await lab.rules())).toEqual(rules)
     expect((await lab.intercept({ path })).first).toMatchObject({ fault: 'firewall-failed' })
-    expect(await lab.rules()).toEqual(rules)
+    expect(withoutListener(await lab.rules())).toEqual(rules)
     const next = await lab.intercept()
     await expectWorking()
     await lab.end(next.client)

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { MARKS } from '../../../client/interception/marks.ts'
 import { DRIVER_PORTS } from '../../e2e/support/driver-ports.ts'
 import { INTRUDERS } from '../../e2e/support/firewall-intruders.ts'
-import { InterceptionLab } from '../../e2e/support/interception-lab.ts'
+import { InterceptionLab, withoutListener } from '../../e2e/support/interception-lab.ts'
 import { ADDRESSES, whyNoHosts } from '../../e2e/support/two-hosts.ts'
 
 const { server: SERVER } = ADDRESSES
@@ -60,7 +60,7 @@ describeHosts('a firewall that somebody else changes (row 48)', () => {
       const trying = setInterval(() => {
         for (const family of [4, 6] as const) {
           attempts.push(lab.tcp(SERVER[family], DRIVER_PORTS.drop, { timeoutMs: 400 }))
-          attempts.push(lab.udp(SERVER[family], DRIVER_PORTS.relay))
+          attempts.push(lab.udp(SERVER[family], DRIVER_PORTS.relay, { timeoutMs: 400 }))
         }
       }, 10)
       try {
@@ -132,14 +132,14 @@ describeHosts('a firewall that somebody else changes (row 48)', () => {
     'lets nothing out where the client is killed with kill -9 just when it was changed, and is whole again: %s',
     async (_who, shell) => {
       const { client } = await lab.intercept()
-      const before = await rulesBy(['iptables-save', 'ip6tables-save'])
+      const before = withoutListener(await rulesBy(['iptables-save', 'ip6tables-save']))
       const sent = await sentWhile(async () => {
         await lab.hosts.run('client', 'sh', ['-c', shell])
         await client.kill()
         await lab.guardGone()
       })
       expect(sent).toEqual([])
-      const after = await rulesBy(['iptables-save', 'ip6tables-save'])
+      const after = withoutListener(await rulesBy(['iptables-save', 'ip6tables-save']))
       expect(after).toEqual(before)
     },
   )

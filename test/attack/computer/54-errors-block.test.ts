@@ -72,7 +72,7 @@ async function failedStart(): Promise<{ readonly code: number | null; readonly s
 
 async function web(): Promise<boolean> {
   const url = `http://${spn.destination('paris').ipv4}/address`
-  return (await spn.user.run('curl', ['-sS', '--max-time', '3', url], { gid: APP_GID })).code === 0
+  return (await spn.user.run('curl', ['-sS', '--max-time', '20', url], { gid: APP_GID })).code === 0
 }
 
 async function webWorks(): Promise<void> {

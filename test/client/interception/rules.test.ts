@@ -126,6 +126,16 @@ describe('the rules for IPv4', () => {
     ])
   })
 
+  test('lead nothing to a listener that is not there any more', () => {
+    const abandoned = chainsOf({ ...OPTIONS, abandoned: true }, 4)
+    const nobody = [
+      '-p tcp -m mark --mark 0x400/0xff00 -j REJECT --reject-with tcp-reset',
+      '-m mark --mark 0x400/0xff00 -j DROP',
+    ]
+    expect(abandoned.SPN_OUTPUT).toEqual([...nobody, ...(texts.SPN_OUTPUT?.slice(1) ?? [])])
+    expect(abandoned.SPN_INPUT).toEqual(['-i lo -j RETURN', ...nobody, ...(texts.SPN_INPUT?.slice(2) ?? [])])
+  })
+
   test('redirect tunnelled flows, which may leave by no other way', () => {
     expect(texts.SPN_REDIRECT).toEqual([
       '-p tcp -m mark --mark 0x400/0xff00 -j REDIRECT --to-ports 7170',

@@ -250,3 +250,8 @@ export class InterceptionLab {
 
 /** Options of curl for a program that is bound to the device. */
 export const BOUND_TO_DEVICE = ['--interface', CLIENT_DEVICE]
+
+/** Without the rules that tell whether somebody listens for tunnelled flows: nobody does after the client. */
+export function withoutListener(rules: readonly string[]): string[] {
+  return rules.filter((rule) => !/^-A SPN_(OUTPUT|INPUT) (-p tcp )?-m mark --mark 0x400\/0xff00 /.test(rule))
+}
