@@ -13,11 +13,18 @@ import { addMapRoutes, type MapHandlers } from './map-routes.ts'
 
 export interface HttpHandlers extends MapHandlers {
   /** @throws Fault for what is not taken */
-  readonly takeDescriptor: (signed: Uint8Array, sender: string) => 'accepted' | 'unchanged'
+  readonly takeDescriptor: (signed: Uint8Array, sender: string) => Promise<'accepted' | 'unchanged'>
   readonly time: (nonce: Uint8Array) => SignedTime
   /** Of a directory among several. */
   readonly consensus?: Consensus | undefined
-  readonly health: () => { ok: boolean; epoch: number | undefined; hubs: number; round?: ConsensusHealth | undefined }
+  readonly health: () => Promise<DirectoryHealth>
+}
+
+export interface DirectoryHealth {
+  readonly ok: boolean
+  readonly epoch: number | undefined
+  readonly hubs: number
+  readonly round?: ConsensusHealth | undefined
 }
 
 /** HTTP status by fault; what is not listed is the sender's mistake. */
@@ -53,9 +60,9 @@ export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonl
     done(null, body),
   )
 
-  server.post('/v1/descriptors', (request, reply) => {
+  server.post('/v1/descriptors', async (request, reply) => {
     if (!(request.body instanceof Uint8Array)) return refuse(reply, 400, 'encoding-invalid')
-    const result = handlers.takeDescriptor(new Uint8Array(request.body), request.ip)
+    const result = await handlers.takeDescriptor(new Uint8Array(request.body), request.ip)
     return reply.code(result === 'accepted' ? 202 : 200).send({ result })
   })
 
@@ -71,8 +78,8 @@ export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonl
 
   if (handlers.consensus !== undefined) addNoteRoutes(server, handlers.consensus)
 
-  server.get('/healthz', (_request, reply) => {
-    const health = handlers.health()
+  server.get('/healthz', async (_request, reply) => {
+    const health = await handlers.health()
     return reply.code(health.ok ? 200 : 503).send(health)
   })
 

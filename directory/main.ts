@@ -14,7 +14,7 @@ import { loadDirectoryKey } from './directory-key-file.ts'
 import { openLocator } from './geo-database.ts'
 import { initDirectory, joinDirectories, makeDirectoryKey } from './init.ts'
 import { directoryOptionsSchema } from './options.ts'
-import { Store } from './store.ts'
+import { SqliteStore } from './sqlite-store.ts'
 
 const USAGE = `expected a command:
 spn-directory run --config FILE
@@ -41,7 +41,7 @@ async function run(words: readonly string[]): Promise<Running> {
   return new Directory(options, {
     network: readNetworkFile(options.networkFile),
     key: loadDirectoryKey(options.stateDir),
-    store: new Store(join(options.stateDir, 'directory.sqlite')),
+    store: new SqliteStore(join(options.stateDir, 'directory.sqlite')),
     locator: await openLocator(options.geo),
     clock: systemClock,
     wallClock: Date.now,

@@ -189,7 +189,7 @@ const EDGES: readonly Edge[] = [
   {
     what: 'databases (node:sqlite)',
     pattern: imports('node:sqlite'),
-    may: { 'directory/store.ts': 'keeps descriptors and maps' },
+    may: { 'directory/sqlite-store.ts': 'keeps descriptors and maps' },
   },
   {
     what: 'other programs (node:child_process)',

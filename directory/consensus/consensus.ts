@@ -35,11 +35,11 @@ export interface ConsensusParts {
   readonly random: Random
   readonly log: Log
   /** What this directory thinks of the hubs now; undefined as long as it knows none and there is no map. */
-  readonly vote: () => Vote | undefined
+  readonly vote: () => Promise<Vote | undefined>
   /** The newest map that is held. */
   readonly latest: () => MapName | undefined
   /** A map with enough signatures, in its epoch or later. */
-  readonly publish: (map: PublishedMap) => void
+  readonly publish: (map: PublishedMap) => Promise<void>
   /** Keeps for ever that a directory said two things. */
   readonly keepProof: (first: NoteHead, second: NoteHead) => void
 }
@@ -69,6 +69,8 @@ export class Consensus {
   readonly #maps: DirectoryClient
   readonly #closing = new AbortController()
   #fetching = false
+  /** What this directory will say if it votes in the next moment. */
+  #vote: Vote | undefined
   /** Epoch of the last map that this directory saw agreed on in its own round. */
   #settled = 0
 
@@ -84,12 +86,13 @@ export class Consensus {
     this.#exchange.close()
   }
 
-  /** Time passes. @param networkMs Unix ms */
-  tick(networkMs: number): void {
+  /** Time passes. Not called again before it is fulfilled. @param networkMs Unix ms */
+  async tick(networkMs: number): Promise<void> {
     const { epoch, phase } = scheduleAt(networkMs, this.#parts.epochSeconds)
     const round = this.#roundOf(epoch)
+    if (round.votes) this.#vote = await this.#parts.vote()
     round.advance(phase)
-    if (phase === 'publish' && this.#settled !== epoch) this.#settle(round.agreed())
+    if (phase === 'publish' && this.#settled !== epoch) await this.#settle(round.agreed())
     this.#exchange.visitAll(round)
     const running = Math.floor(networkMs / 1000 / this.#parts.epochSeconds)
     if (this.#latestEpoch < running) void this.#catchUp(networkMs)
@@ -123,11 +126,11 @@ export class Consensus {
   }
 
   /** The map is published, unless it came from the others already; then it must be the same. */
-  #settle(map: PublishedMap | undefined): void {
+  async #settle(map: PublishedMap | undefined): Promise<void> {
     if (map === undefined) return
     const { epoch } = map.content
     const latest = this.#parts.latest()
-    if (latest === undefined || latest.epoch < epoch) this.#parts.publish(map)
+    if (latest === undefined || latest.epoch < epoch) await this.#parts.publish(map)
     else if (latest.epoch === epoch && !equalBytes(latest.hash, map.hash)) {
       this.#parts.log.error('there are two maps of one epoch', {
         epoch,
@@ -142,13 +145,10 @@ export class Consensus {
     if (this.#round?.epoch === epoch) return this.#round
     if (this.#round !== undefined) this.#report(this.#round)
     this.#exchange.forget()
-    const { network, key, signed, vote, keepProof, log } = this.#parts
+    const { network, key, signed, keepProof, log } = this.#parts
     this.#round = new Round({
       ...{ network, epoch, liars: liarsOf(network) },
-      vote: () => {
-        const said = vote()
-        return said && encodeVote(said)
-      },
+      vote: () => this.#vote && encodeVote(this.#vote),
       sign: (kind, body) => {
         const note = signNote(kind, epoch, body, key, network.id)
         return signed.claim(kind, epoch, note.head.hash) ? note : undefined
@@ -171,7 +171,7 @@ export class Consensus {
       if (map === undefined || map.content.epoch <= this.#latestEpoch || this.#closing.signal.aborted) return
       const { keys } = await this.#maps.fetchKeys(this.#parts.send, map, undefined, this.#closing.signal)
       if (keys === undefined || this.#closing.signal.aborted) return
-      this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes, bundles: keys.bundles })
+      await this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes, bundles: keys.bundles })
     } catch (error) {
       this.#parts.log.debug('no map of the others', faultFields(error))
     } finally {

@@ -63,6 +63,11 @@ export class Round {
     return this.#parts.epoch
   }
 
+  /** Is it still going to vote? */
+  get votes(): boolean {
+    return this.#entered === 0
+  }
+
   /** It is this phase now. Those that were slept through are made up for. */
   advance(phase: RoundPhase): void {
     const until = PHASES_OF_ROUND.indexOf(phase)
