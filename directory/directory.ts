@@ -24,7 +24,9 @@ import { buildMap, type ReachedHub } from './map-builder.ts'
 import { finishMap, type MapDraft } from './map-draft.ts'
 import type { DirectoryOptions } from './options.ts'
 import { type ProbeResult, Prober } from './prober.ts'
-import type { Store, StoredProbe } from './store.ts'
+import { SharedPublisher } from './shared-publisher.ts'
+import type { Sharing } from './sharing.ts'
+import { FORGET_AFTER_S, type Store, type StoredProbe } from './store.ts'
 
 export interface DirectoryParts {
   readonly network: Network
@@ -45,8 +47,6 @@ const FIRST_MAP_DELAY_S = 30
 /** How often the round of an epoch goes on: twenty-five times an epoch, but within these. */
 const SHORTEST_TICK_MS = 200
 const LONGEST_TICK_MS = 10_000
-/** Longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
-const FORGET_AFTER_S = 3600
 
 /** A directory: takes descriptors, looks whether they are true, publishes the map of each epoch. */
 export class Directory {
@@ -59,6 +59,8 @@ export class Directory {
   readonly #archive: MapArchive
   /** Only where there are several directories. */
   readonly #consensus: Consensus | undefined
+  /** Only where several replicas share the store, and the directory is alone. */
+  readonly #shared: SharedPublisher | undefined
   readonly #timers: NodeJS.Timeout[] = []
   /** What goes on at the moment, by what is said if it fails. */
   readonly #running = new Map<Promise<void>, string>()
@@ -97,6 +99,7 @@ export class Directory {
       store,
     )
     this.#consensus = network.directories.length > 1 ? this.#makeConsensus() : undefined
+    this.#shared = this.#consensus === undefined ? this.#makeShared() : undefined
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
@@ -105,7 +108,7 @@ export class Directory {
       health: async () => ({
         ok: this.#map() !== undefined,
         epoch: store.latestMap()?.epoch,
-        hubs: await store.hubCount(this.#now),
+        hubs: await store.hubCount(this.#now).catch(() => undefined),
         round: this.#consensus?.health(),
       }),
       consensus: this.#consensus,
@@ -117,13 +120,39 @@ export class Directory {
     const { network, key, clock, random, log, store } = this.#parts
     return new Consensus({
       ...{ network, key, clock, random, log, send: directHttp, epochSeconds: this.#options.epochSeconds },
-      signed: new SignedEpochs(join(this.#options.stateDir, 'signed-epochs')),
+      signed: this.#openSigned(),
+      freeze: store.sharing && ((kind, epoch, said) => (store.sharing as Sharing).freeze(kind, epoch, said)),
       vote: () => this.#vote(),
       latest: () => store.latestMap(),
-      publish: (map) => this.#keepMap(map),
+      publish: async (map) => {
+        if (this.#mayPublish) await this.#keepMap(map)
+      },
       keepProof: ({ epoch, kind, bytes: first }, { bytes: second }) =>
         this.#attempt('proof not kept', () => store.putProof({ epoch, kind, first, second })),
     })
+  }
+
+  #makeShared(): SharedPublisher | undefined {
+    const { network, key, log, store } = this.#parts
+    if (store.sharing === undefined) return undefined
+    return new SharedPublisher({
+      ...{ sharing: store.sharing, key, networkId: network.id, log, signed: this.#openSigned() },
+      vote: async () =>
+        store.latestMap() !== undefined || (await this.#isTimeForFirstMap()) ? this.#vote() : undefined,
+      latest: () => store.latestMap()?.epoch,
+      publish: (map) => this.#keepMap(map),
+      onTurn: () => this.#onTurn(),
+    })
+  }
+
+  #openSigned(): SignedEpochs {
+    return new SignedEpochs(join(this.#options.stateDir, 'signed-epochs'))
+  }
+
+  /** This replica publishes from now on, and looks after the hubs. */
+  #onTurn(): void {
+    this.#parts.log.info('this replica publishes')
+    this.#attempt('hubs not probed', () => this.#probeAll())
   }
 
   /** @throws Fault port-in-use, address-unavailable, capability-missing; cancelled if it is closed */
@@ -136,10 +165,12 @@ export class Directory {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
     if (this.#closing !== undefined) throw new Fault('cancelled')
-    this.#attempt('hubs not probed', () => this.#probeAll())
+    if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
-      setInterval(() => this.#attempt('hubs not probed', () => this.#probeAll()), probeSeconds * 1000),
+      setInterval(() => {
+        if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
+      }, probeSeconds * 1000),
       setInterval(() => this.#attemptOnce('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
@@ -174,6 +205,11 @@ export class Directory {
   /** Not while the one before goes on. */
   #attemptOnce(failure: string, action: () => Promise<void>): void {
     if (![...this.#running.values()].includes(failure)) this.#attempt(failure, action)
+  }
+
+  /** Alone, or the one replica whose turn it is. */
+  get #mayPublish(): boolean {
+    return this.#parts.store.sharing?.leads ?? true
   }
 
   /** Seconds of network time. */
@@ -224,11 +260,15 @@ export class Directory {
   /** Makes the map of the running epoch, unless there is one; among several with the others. */
   async #publish(): Promise<void> {
     const { store, network, key, wallClock } = this.#parts
-    if (this.#consensus !== undefined) return this.#consensus.tick(wallClock())
+    if (this.#consensus !== undefined) {
+      if ((await store.sharing?.lead())?.isNew) this.#onTurn()
+      return this.#consensus.tick(wallClock())
+    }
     const epoch = Math.floor(wallClock() / 1000 / this.#options.epochSeconds)
+    if (this.#shared !== undefined) return this.#shared.tick(epoch)
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
-    if (latest === undefined && !this.#isTimeForFirstMap()) return
+    if (latest === undefined && !(await this.#isTimeForFirstMap())) return
     const made = finishMap(await this.#mapOf(epoch), network.id)
     await this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
   }
@@ -263,7 +303,11 @@ export class Directory {
     }
   }
 
-  #isTimeForFirstMap(): boolean {
+  async #isTimeForFirstMap(): Promise<boolean> {
+    // Perhaps another replica reached it.
+    if (this.#parts.store.sharing !== undefined && (await this.#parts.store.probes()).length > 0) {
+      this.#firstReachedMs ??= this.#parts.wallClock()
+    }
     if (this.#firstReachedMs === undefined) return false
     const delayS = Math.min(FIRST_MAP_DELAY_S, this.#options.epochSeconds)
     return this.#parts.wallClock() - this.#firstReachedMs >= delayS * 1000

@@ -23,7 +23,8 @@ export interface HttpHandlers extends MapHandlers {
 export interface DirectoryHealth {
   readonly ok: boolean
   readonly epoch: number | undefined
-  readonly hubs: number
+  /** Undefined while the store does not answer. */
+  readonly hubs: number | undefined
   readonly round?: ConsensusHealth | undefined
 }
 
@@ -35,6 +36,13 @@ const STATUS: Partial<Record<FaultCode, number>> = {
   'document-too-large': 413,
   'descriptor-rate': 429,
   'limit-reached': 503,
+  'store-unreachable': 503,
+  'store-slow': 503,
+  'store-full': 503,
+  'store-read-only': 503,
+  'store-unsafe': 503,
+  'store-refused': 503,
+  'lease-lost': 503,
   internal: 500,
 }
 

@@ -55,7 +55,10 @@ export class Intake {
     const descriptor = verifyDescriptor(signed, networkId)
     const proved = await this.#store.descriptor(descriptor.hubId)
     const held = proved ?? (await this.#store.unproved.find(descriptor.hubId))
-    if (held !== undefined && equalBytes(held.signed, signed)) return { descriptor, isNew: false }
+    if (held !== undefined && equalBytes(held.signed, signed)) {
+      await this.#store.settle()
+      return { descriptor, isNew: false }
+    }
     if (held !== undefined && descriptor.sequence <= held.sequence) {
       throw new Fault('descriptor-older', { sequence: descriptor.sequence, held: held.sequence })
     }

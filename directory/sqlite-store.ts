@@ -81,6 +81,9 @@ export class SqliteStore implements Store {
     return Number(this.#all('select count(*) as n from descriptors')[0]?.n)
   }
 
+  /** What is in the file is safe. */
+  async settle(): Promise<void> {}
+
   async putDescriptor({ hubId, sequence, expires, signed }: StoredDescriptor): Promise<boolean> {
     const put = `insert into descriptors values (?, ?, ?, ?) on conflict (hub_id) do update set
       sequence = excluded.sequence, expires = excluded.expires, signed = excluded.signed where excluded.sequence > sequence`

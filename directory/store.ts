@@ -1,5 +1,6 @@
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { MapOutline } from './map-outline.ts'
+import type { Sharing } from './sharing.ts'
 import type { UnprovedHubs } from './unproved-hubs.ts'
 
 export interface StoredDescriptor {
@@ -62,6 +63,8 @@ export interface StoredProof {
   readonly second: Uint8Array
 }
 
+/** Seconds: longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
+export const FORGET_AFTER_S = 3600
 export const KEPT_MAPS = 48
 /** Keys and diffs for which maps of this and so many epochs before have no use are forgotten: who asks for them has just seen that map. */
 export const KEPT_COMPANIONS = 3
@@ -73,6 +76,8 @@ export const KEPT_COMPANIONS = 3
 export interface Store {
   /** Descriptors of hubs that were never reached. */
   readonly unproved: UnprovedHubs
+  /** Of a store that several replicas of a directory share. */
+  readonly sharing?: Sharing
   /** The newest map, which every request asks for: it is in memory. */
   latestMap(): StoredMap | undefined
   descriptor(hubId: Uint8Array): Promise<StoredDescriptor | undefined>
@@ -82,6 +87,8 @@ export interface Store {
   hubCount(now: number): Promise<number>
   /** Of descriptors, expired or not. */
   rowCount(): Promise<number>
+  /** Fulfilled when all that was read is as safe as what was put. */
+  settle(): Promise<void>
   /** False, and nothing is changed, if one of this hub with such a sequence or a larger one is held. */
   putDescriptor(descriptor: StoredDescriptor): Promise<boolean>
   /** Forgets hubs that expired before this time, with their probes, and those that were never reached. */

@@ -4,7 +4,7 @@ import type { StoredDescriptor } from './store.ts'
 /** Hubs that nobody has reached yet, in all. */
 export const MAX_UNPROVED = 1000
 /** Such a hub is forgotten after so long, by time of arrival; it is probed at least once more until then. */
-const UNPROVED_LIFE_S = 15 * 60
+export const UNPROVED_LIFE_S = 15 * 60
 
 interface Unproved {
   readonly stored: StoredDescriptor

@@ -9,6 +9,7 @@ import type { HttpSend } from '../../shared/map/http-send.ts'
 import type { MapContent } from '../../shared/map/hub-map.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { signMapBody } from '../../shared/map/signed-map.ts'
+import { Decisions } from './decisions.ts'
 import { Exchange } from './exchange.ts'
 import { type Note, type NoteHead, type NoteKind, signNote, verifyBody, verifyHead } from './note.ts'
 import { Round } from './round.ts'
@@ -30,6 +31,8 @@ export interface ConsensusParts {
   readonly key: DirectoryKey
   readonly epochSeconds: number
   readonly signed: SignedEpochs
+  /** Of a directory of several replicas: decides once for all of them what is said. */
+  readonly freeze?: Freeze | undefined
   readonly send: HttpSend
   readonly clock: MonotonicClock
   readonly random: Random
@@ -43,6 +46,9 @@ export interface ConsensusParts {
   /** Keeps for ever that a directory said two things. */
   readonly keepProof: (first: NoteHead, second: NoteHead) => void
 }
+
+/** Gives what was decided first; undefined if nothing is. */
+export type Freeze = (kind: NoteKind, epoch: number, said: Uint8Array) => Promise<Uint8Array | undefined>
 
 /** What the outside may know of how directories get on with each other. */
 export interface ConsensusHealth {
@@ -145,12 +151,15 @@ export class Consensus {
     if (this.#round?.epoch === epoch) return this.#round
     if (this.#round !== undefined) this.#report(this.#round)
     this.#exchange.forget()
-    const { network, key, signed, keepProof, log } = this.#parts
+    const { network, key, signed, keepProof, log, freeze } = this.#parts
+    const decided = freeze && new Decisions(epoch, freeze, log)
     this.#round = new Round({
       ...{ network, epoch, liars: liarsOf(network) },
       vote: () => this.#vote && encodeVote(this.#vote),
       sign: (kind, body) => {
-        const note = signNote(kind, epoch, body, key, network.id)
+        const said = decided === undefined ? body : decided.find(kind, body)
+        if (said === undefined || said === 'later') return said
+        const note = signNote(kind, epoch, said, key, network.id)
         return signed.claim(kind, epoch, note.head.hash) ? note : undefined
       },
       signMap: (body) => signMapBody(body, key, network.id),
