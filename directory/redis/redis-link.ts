@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis'
-import { Fault } from '../../shared/base/fault.ts'
+import { Fault, isFault } from '../../shared/base/fault.ts'
 import { faultFields, type Log } from '../../shared/base/log.ts'
 import { createRedisClient } from './redis-client.ts'
 import type { RedisOptions } from './redis-options.ts'
@@ -31,6 +31,8 @@ export class RedisLink {
   #waitsForDisks = false
   /** Why the settings of this primary are not trusted. */
   #unsafe: Fault | undefined
+  /** Redis did not let this user in, so that there is no connection. */
+  #refusal: Fault | undefined
   #said: string | undefined
   #closed = false
 
@@ -39,8 +41,19 @@ export class RedisLink {
     this.#log = log
     this.#writer = createRedisClient(options)
     this.#reader = createRedisClient(options)
-    // What fails is told by the commands that fail.
-    for (const client of [this.#writer, this.#reader]) client.on('error', () => undefined)
+    for (const client of [this.#writer, this.#reader]) {
+      // What else fails is told by the commands that fail.
+      client.on('error', (error) => {
+        if (isFault(asStoreFault(error), 'store-refused')) this.#refusal = asStoreFault(error)
+      })
+      client.on('ready', () => {
+        this.#refusal = undefined
+      })
+      // The client gives up when it is closed in the moment in which it connects.
+      client.on('end', () => {
+        if (!this.#closed) client.connect().catch(() => undefined)
+      })
+    }
   }
 
   /** @throws Fault options-invalid for settings with which Redis could lose something; those of a store */
@@ -52,7 +65,7 @@ export class RedisLink {
         return
       } catch (error) {
         if (this.#unsafe !== undefined) throw this.#unsafe
-        if (waited >= OPEN_MS || this.#closed) throw error
+        if (waited >= OPEN_MS || this.#closed || isFault(error, 'store-refused')) throw error
       }
       await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE_MS))
     }
@@ -62,6 +75,10 @@ export class RedisLink {
   async look(): Promise<void> {
     const [, text] = await this.#ask(this.#reader, [['INFO', 'replication']])
     const info = parseInfo(String(text))
+    if (info.role !== 'master') {
+      if (this.#reader.status === 'ready') this.#reader.disconnect(true)
+      throw this.#fail(storeFault('store-read-only'))
+    }
     if (info.replicationId !== this.#info?.replicationId) await this.#check()
     this.#info = info
   }
@@ -142,10 +159,10 @@ export class RedisLink {
       if (this.#said !== undefined && SEEN_BY_READING.has(this.#said)) this.#recovered()
       return replies.map(([, reply]) => reply)
     } catch (error) {
-      const fault = this.#fail(asStoreFault(error))
+      const fault = this.#fail(this.#refusal ?? asStoreFault(error))
       const isLost: StoreFaultCode[] = ['store-slow', 'store-read-only']
       // Perhaps it is not the primary any more: it is looked for anew.
-      if (isLost.some((code) => code === fault.code) && !this.#closed) client.disconnect(true)
+      if (isLost.some((code) => code === fault.code) && client.status === 'ready') client.disconnect(true)
       throw fault
     }
   }

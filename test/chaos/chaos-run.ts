@@ -52,6 +52,9 @@ export async function chaos(
       await scene.lookForLost()
     }
     return { ...(await scene.judge()), seconds: Math.round((performance.now() - started) / 1000) }
+  } catch (error) {
+    say(scene.lastWords())
+    throw error
   } finally {
     await scene.stop()
   }
@@ -152,8 +155,18 @@ class ChaosScene {
     return Math.min(...(await Promise.all(heads)))
   }
 
+  /** What the replicas said last, for who looks for what went wrong. */
+  lastWords(): string {
+    const { replicas } = this.#directory
+    return replicas
+      .map(({ name, program }) => `${name}:\n${program.output.split('\n').slice(-12).join('\n')}`)
+      .join('\n')
+  }
+
   /** Whatever was accepted has to be there, in this sequence or a later one. */
   async lookForLost(): Promise<void> {
+    // This process has its own way to Redis, which has to find the primary too.
+    await eventually(async () => (await this.#store.rowCount()) >= 0, 'the store')
     const before = new Map(this.#accepted)
     for (const [hub, sequence] of before) {
       const { publicBytes } = hub.key

@@ -80,7 +80,14 @@ export class DirectoryReplicas {
     rmSync(this.#folder, { recursive: true })
   }
 
-  #spawn(name: string): Program {
-    return new Program(name, ['deploy/bin/spn-directory', 'run', '--config', join(this.#folder, `${name}.json`)])
+  /** One more process with the configuration of a replica, and what is said on its command line. */
+  program(index: number, words: readonly string[] = []): Program {
+    const { name } = this.replicas[index] as Replica
+    return this.#spawn(name, words)
+  }
+
+  #spawn(name: string, words: readonly string[] = []): Program {
+    const file = join(this.#folder, `${name}.json`)
+    return new Program(name, ['deploy/bin/spn-directory', 'run', '--config', file, ...words])
   }
 }

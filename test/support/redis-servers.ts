@@ -67,8 +67,8 @@ export class RedisServers {
   }
 
   get url(): string {
-    const port = this.servers[0]?.port
-    return `redis://${HOST}:${port}`
+    const { requirepass } = this.#settings
+    return `redis://${requirepass === undefined ? '' : `:${requirepass}@`}${HOST}:${this.servers[0]?.port}`
   }
 
   get sentinelUrl(): string {
@@ -79,7 +79,11 @@ export class RedisServers {
   client(port: number): Redis {
     const known = this.#clients.get(port)
     if (known !== undefined) return known
-    const client = new Redis({ host: HOST, port, retryStrategy: () => 50, maxRetriesPerRequest: null, protocol: 2 })
+    const { requirepass: password } = this.#settings
+    const client = new Redis({
+      ...{ host: HOST, port, retryStrategy: () => 50, maxRetriesPerRequest: null, protocol: 2 },
+      ...(password === undefined ? {} : { password }),
+    })
     client.on('error', () => undefined)
     this.#clients.set(port, client)
     return client
