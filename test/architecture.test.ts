@@ -189,7 +189,10 @@ const EDGES: readonly Edge[] = [
   {
     what: 'databases over the network (ioredis)',
     pattern: imports('ioredis'),
-    may: { 'directory/redis/redis-client.ts': 'finds the primary' },
+    may: {
+      'directory/redis/redis-client.ts': 'finds the primary',
+      'directory/redis/sentinel-watch.ts': 'asks whether it still is',
+    },
   },
   {
     what: 'databases (node:sqlite)',

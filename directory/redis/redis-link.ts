@@ -3,7 +3,8 @@ import { Fault, isFault } from '../../shared/base/fault.ts'
 import { faultFields, type Log } from '../../shared/base/log.ts'
 import { createRedisClient } from './redis-client.ts'
 import type { RedisOptions } from './redis-options.ts'
-import { knowsWaitAof, parseInfo, parseVersion, type RedisInfo, unsafeSettings } from './redis-settings.ts'
+import { knowsWaitAof, parseInfo, parseVersion, type RedisInfo, runIdOf, unsafeSettings } from './redis-settings.ts'
+import { SentinelWatch } from './sentinel-watch.ts'
 import { asStoreFault, type StoreFaultCode, storeFault } from './store-fault.ts'
 
 export type Word = string | Buffer | number
@@ -27,7 +28,11 @@ export class RedisLink {
   readonly #log: Log
   /** A key of the directory: where the cluster has it, everything is. */
   readonly #anchor: string
+  /** Where there are sentinels. */
+  readonly #sentinels: SentinelWatch | undefined
   #info: RedisInfo | undefined
+  /** Most replicas that there ever were. */
+  #mostReplicas = 1
   #waitsForDisks = false
   /** Why the settings of this primary are not trusted. */
   #unsafe: Fault | undefined
@@ -41,6 +46,7 @@ export class RedisLink {
     this.#log = log
     this.#writer = createRedisClient(options)
     this.#reader = createRedisClient(options)
+    this.#sentinels = options.sentinel === undefined ? undefined : new SentinelWatch(options)
     for (const client of [this.#writer, this.#reader]) {
       // What else fails is told by the commands that fail.
       client.on('error', (error) => {
@@ -61,6 +67,9 @@ export class RedisLink {
     for (let waited = 0; ; waited += OPEN_PAUSE_MS) {
       try {
         await this.look()
+        for (const { replicas } of (await this.#sentinels?.views()) ?? []) {
+          this.#mostReplicas = Math.max(this.#mostReplicas, replicas)
+        }
         await this.write("return redis.call('INCR', KEYS[1])")
         return
       } catch (error) {
@@ -81,6 +90,7 @@ export class RedisLink {
     }
     if (info.replicationId !== this.#info?.replicationId) await this.#check()
     this.#info = info
+    this.#mostReplicas = Math.max(this.#mostReplicas, info.replicas)
   }
 
   async #check(): Promise<void> {
@@ -132,20 +142,26 @@ export class RedisLink {
     const scripts = calls.map(([script, ...words]): Word[] => ['EVAL', script, 1, this.#anchor, ...words])
     // Counts up, so that Redis waits for what others wrote before too.
     const touch: Word[] = ['EVAL', "return redis.call('INCR', KEYS[1])", 1, this.#anchor]
-    const replies = (await this.#ask(this.#writer, [...scripts, touch, wait])).slice(1)
-    const waited = replies.pop()
+    const replies = (await this.#ask(this.#writer, [...scripts, touch, wait, ['INFO', 'server']])).slice(1)
+    const [waited, server] = replies.splice(-2)
     replies.pop()
     const [disk, replicas] = Array.isArray(waited) ? waited.map(Number) : [1, Number(waited)]
-    if (disk !== 1 || (replicas as number) < wanted) await this.#recount(replicas as number, disk as number)
+    await this.#count(disk ?? 0, replicas ?? 0, String(server))
     this.#recovered()
     return replies
   }
 
-  /** There were fewer replicas than before: enough, if the others are gone. */
-  async #recount(replicas: number, disk: number): Promise<void> {
+  /**
+   * Fewer replicas than ever are enough if the others are gone. But perhaps one of them is gone because it is being made
+   * the primary, without this write: the sentinels know.
+   */
+  async #count(disk: number, replicas: number, server: string): Promise<void> {
+    if (disk === 1 && replicas >= this.#mostReplicas) return
     await this.look()
-    if (disk !== 1 || replicas < Math.max(1, this.#info?.replicas ?? 1))
+    const isEnough = disk === 1 && replicas >= Math.max(1, this.#info?.replicas ?? 1)
+    if (!isEnough || (await this.#sentinels?.confirms(runIdOf(server))) === false) {
       throw this.#fail(storeFault('store-unsafe', { replicas }))
+    }
   }
 
   async #ask(client: Redis | Cluster, commands: readonly (readonly Word[])[]): Promise<unknown[]> {
@@ -184,5 +200,6 @@ export class RedisLink {
   close(): void {
     this.#closed = true
     for (const client of [this.#writer, this.#reader]) client.disconnect()
+    this.#sentinels?.close()
   }
 }

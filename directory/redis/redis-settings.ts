@@ -23,6 +23,11 @@ export function parseVersion(text: string): [number, number] {
   return [major, minor]
 }
 
+/** Of `INFO server`: another one for each process. */
+export function runIdOf(text: string): string {
+  return fieldOf(text, 'run_id')
+}
+
 /** `WAITAOF` waits for the disks too. */
 export function knowsWaitAof([major, minor]: readonly [number, number]): boolean {
   return major > 7 || (major === 7 && minor >= 2)

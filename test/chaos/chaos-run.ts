@@ -17,6 +17,8 @@ export interface ChaosResult extends MapVerdict {
   /** Of these the publishing replica of the directory, and the primary of Redis. */
   readonly replicasKilled: number
   readonly primariesKilled: number
+  /** Of the primary of Redis, as the sentinels count them: also where it was only slow. */
+  readonly failovers: number
   readonly accepted: number
   readonly refused: number
   readonly lost: number
@@ -41,8 +43,10 @@ export async function chaos(
   times: number,
   seed: string,
   say: (line: string) => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<ChaosResult> {
-  const scene = await ChaosScene.start(seed)
+  const scene = await ChaosScene.start(seed, say)
+  signal?.addEventListener('abort', () => void scene.stop().finally(() => process.exit(1)))
   const started = performance.now()
   try {
     await scene.untilWell()
@@ -71,6 +75,7 @@ class ChaosScene {
   /** Every map that a client was given, and every hash in a file of what was signed. */
   readonly #seen = new Map<string, Pick<NamedMap, 'epoch' | 'hash'>>()
   readonly #counts = { kills: 0, replicasKilled: 0, primariesKilled: 0, accepted: 0, refused: 0, lost: 0 }
+  readonly #say: (line: string) => void
   #sequence = Math.floor(Date.now() / 1000)
   /** While something is down only new hubs come, once each: so nothing that got lost is replaced unseen. */
   #calm = true
@@ -83,7 +88,9 @@ class ChaosScene {
     store: RedisStore,
     hubs: RealHub[],
     seed: string,
+    say: (line: string) => void,
   ) {
+    this.#say = say
     this.#servers = servers
     this.#directory = directory
     this.#store = store
@@ -92,7 +99,7 @@ class ChaosScene {
     this.#loops = [this.#announce(), ...directory.replicas.map(({ url }) => this.#watch(url))]
   }
 
-  static async start(seed: string): Promise<ChaosScene> {
+  static async start(seed: string, say: (line: string) => void): Promise<ChaosScene> {
     const servers = await RedisServers.start({ replicas: 2, sentinels: 3 })
     const directory = await DirectoryReplicas.start(REPLICAS, servers.sentinelUrl, {
       ...{ epochSeconds: EPOCH_S, mapLifeEpochs: 1000, probeSeconds: 20 },
@@ -104,7 +111,7 @@ class ChaosScene {
       silentLog,
     )
     const hubs = await Promise.all(Array.from({ length: HUBS }, () => RealHub.start(directory.network.id)))
-    return new ChaosScene(servers, directory, store, hubs, seed)
+    return new ChaosScene(servers, directory, store, hubs, seed, say)
   }
 
   /** Kills one of both at a random moment; tells which. */
@@ -171,7 +178,9 @@ class ChaosScene {
     for (const [hub, sequence] of before) {
       const { publicBytes } = hub.key
       const held = (await this.#store.descriptor(publicBytes)) ?? (await this.#store.unproved.find(publicBytes))
-      if ((held?.sequence ?? 0) < sequence) this.#counts.lost++
+      if ((held?.sequence ?? 0) >= sequence) continue
+      this.#counts.lost++
+      this.#say(`lost ${sequence}, held ${held?.sequence}, ${this.#hubs.includes(hub) ? 'known' : 'new'} hub`)
     }
     // Silent ones are forgotten after minutes.
     for (const hub of before.keys()) if (!this.#hubs.includes(hub)) this.#accepted.delete(hub)
@@ -189,7 +198,8 @@ class ChaosScene {
     const log = (await this.#store.log()).map(({ epoch, hash, previousHash }) => ({
       ...{ epoch, hash: toHex(hash), previous: toHex(previousHash) },
     }))
-    return { ...this.#counts, ...judgeMaps(log, [...this.#seen.values()]) }
+    const failovers = this.#servers.failovers
+    return { ...this.#counts, failovers, ...judgeMaps(log, [...this.#seen.values()]) }
   }
 
   async stop(): Promise<void> {

@@ -15,7 +15,9 @@ const flagsSchema = z.strictObject({
 
 const words = parseCommandLine(process.argv.slice(2), { required: [], optional: ['times', 'seed'] })
 const { times, seed } = parseOptions(flagsSchema, { ...words }, 'command line')
-const result = await chaos(times, seed, (line) => process.stderr.write(`${line}\n`))
+const stopping = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
+const result = await chaos(times, seed, (line) => process.stderr.write(`${line}\n`), stopping.signal)
 console.log(JSON.stringify(result))
 const { lost, twoValid, forks, mostSkipped } = result
 if (lost + twoValid + forks > 0 || mostSkipped > 1) process.exitCode = 1

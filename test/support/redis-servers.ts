@@ -114,6 +114,11 @@ export class RedisServers {
     return Number(port)
   }
 
+  /** How often there was another primary, as the first sentinel says. */
+  get failovers(): number {
+    return this.sentinels[0]?.program.output.match(/\+switch-master/g)?.length ?? 0
+  }
+
   /** Waits until so many replicas follow. */
   async replicasFollow(port: number, count: number): Promise<void> {
     const client = this.client(port)

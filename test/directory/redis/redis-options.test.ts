@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { redisSchema } from '../../../directory/redis/redis-options.ts'
 import { parseInfo, parseVersion, unsafeSettings } from '../../../directory/redis/redis-settings.ts'
+import { isPrimary, type SentinelView } from '../../../directory/redis/sentinel-watch.ts'
 import { parseOptions } from '../../../shared/base/options.ts'
 import { faultOf } from '../../support/fault-of.ts'
 
@@ -96,5 +97,24 @@ describe('the settings of Redis', () => {
       'role:master\r\nslave0:ip=::1,port=1,state=online,offset=9,lag=0\r\nslave1:ip=a,port=2,state=wait_bgsave,offset=0,lag=0\r\nslave2:ip=b,port=3,state=online,offset=9,lag=11\r\nmaster_replid:abc\r\n'
     expect(parseInfo(text)).toEqual({ role: 'master', replicationId: 'abc', replicas: 1 })
     expect(parseVersion('redis_version:7.0.15\r\n')).toEqual([7, 0])
+  })
+})
+
+describe('a primary with fewer replicas than before', () => {
+  const view = (changes: Partial<SentinelView> = {}): SentinelView => ({
+    ...{ runId: 'x', flags: 'master', replicas: 2, deadSentinels: 0 },
+    ...changes,
+  })
+
+  test.each<[string, SentinelView[], boolean]>([
+    ['all sentinels say that it is', [view(), view(), view()], true],
+    ['one makes another one the primary', [view(), view({ flags: 'master,failover_in_progress' }), view()], false],
+    ['one does not hear it', [view(), view({ flags: 'master,s_down' }), view()], false],
+    ['one has another one', [view(), view(), view({ runId: 'y' })], false],
+    ['one is dead for the others', [view({ deadSentinels: 1 }), view({ deadSentinels: 1 })], true],
+    ['one does not answer, but another one hears it', [view({ deadSentinels: 1 }), view()], false],
+    ['most do not answer', [view({ deadSentinels: 2 })], false],
+  ])('is taken for it where %s: %#', (_, views, expected) => {
+    expect(isPrimary('x', views, 3)).toBe(expected)
   })
 })
