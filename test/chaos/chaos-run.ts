@@ -172,18 +172,25 @@ class ChaosScene {
 
   /** Whatever was accepted has to be there, in this sequence or a later one. */
   async lookForLost(): Promise<void> {
-    // This process has its own way to Redis, which has to find the primary too.
-    await eventually(async () => (await this.#store.rowCount()) >= 0, 'the store')
     const before = new Map(this.#accepted)
     for (const [hub, sequence] of before) {
-      const { publicBytes } = hub.key
-      const held = (await this.#store.descriptor(publicBytes)) ?? (await this.#store.unproved.find(publicBytes))
+      const held = await this.#held(hub.key.publicBytes)
       if ((held?.sequence ?? 0) >= sequence) continue
       this.#counts.lost++
       this.#say(`lost ${sequence}, held ${held?.sequence}, ${this.#hubs.includes(hub) ? 'known' : 'new'} hub`)
     }
     // Silent ones are forgotten after minutes.
     for (const hub of before.keys()) if (!this.#hubs.includes(hub)) this.#accepted.delete(hub)
+  }
+
+  /** This process has its own way to Redis, which has to find the primary too: on a slow machine more than once. */
+  async #held(hubId: Uint8Array): Promise<{ sequence: number } | undefined> {
+    let held: { sequence: number } | undefined
+    await eventually(async () => {
+      held = (await this.#store.descriptor(hubId)) ?? (await this.#store.unproved.find(hubId))
+      return true
+    }, 'the store')
+    return held
   }
 
   async judge(): Promise<Omit<ChaosResult, 'seconds'>> {

@@ -164,7 +164,7 @@ export class RedisServers {
     mkdirSync(folder)
     const lines = [
       ...[`port ${port}`, `bind ${HOST}`, `dir ${folder}`, `sentinel monitor ${SENTINEL_NAME} ${HOST} ${primary} 2`],
-      ...[`sentinel down-after-milliseconds ${SENTINEL_NAME} 500`, `sentinel failover-timeout ${SENTINEL_NAME} 3000`],
+      ...[`sentinel down-after-milliseconds ${SENTINEL_NAME} 1000`, `sentinel failover-timeout ${SENTINEL_NAME} 3000`],
       `sentinel parallel-syncs ${SENTINEL_NAME} 2`,
     ]
     writeFileSync(join(folder, 'redis.conf'), `${lines.join('\n')}\n`)
