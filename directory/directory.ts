@@ -24,7 +24,9 @@ import { buildMap, type ReachedHub } from './map-builder.ts'
 import { finishMap, type MapDraft } from './map-draft.ts'
 import type { DirectoryOptions } from './options.ts'
 import { type ProbeResult, Prober } from './prober.ts'
-import type { Store, StoredProbe } from './store.ts'
+import { SharedPublisher } from './shared-publisher.ts'
+import type { Sharing } from './sharing.ts'
+import { FORGET_AFTER_S, type Store, type StoredProbe } from './store.ts'
 
 export interface DirectoryParts {
   readonly network: Network
@@ -45,8 +47,6 @@ const FIRST_MAP_DELAY_S = 30
 /** How often the round of an epoch goes on: twenty-five times an epoch, but within these. */
 const SHORTEST_TICK_MS = 200
 const LONGEST_TICK_MS = 10_000
-/** Longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
-const FORGET_AFTER_S = 3600
 
 /** A directory: takes descriptors, looks whether they are true, publishes the map of each epoch. */
 export class Directory {
@@ -59,7 +59,11 @@ export class Directory {
   readonly #archive: MapArchive
   /** Only where there are several directories. */
   readonly #consensus: Consensus | undefined
+  /** Only where several replicas share the store, and the directory is alone. */
+  readonly #shared: SharedPublisher | undefined
   readonly #timers: NodeJS.Timeout[] = []
+  /** What goes on at the moment, by what is said if it fails. */
+  readonly #running = new Map<Promise<void>, string>()
   #firstReachedMs: number | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -95,15 +99,16 @@ export class Directory {
       store,
     )
     this.#consensus = network.directories.length > 1 ? this.#makeConsensus() : undefined
+    this.#shared = this.#consensus === undefined ? this.#makeShared() : undefined
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
       documents: this.#archive,
       time: (nonce) => signTime(nonce, parts.wallClock(), parts.key, network.id),
-      health: () => ({
+      health: async () => ({
         ok: this.#map() !== undefined,
         epoch: store.latestMap()?.epoch,
-        hubs: store.hubCount(this.#now),
+        hubs: await store.hubCount(this.#now).catch(() => undefined),
         round: this.#consensus?.health(),
       }),
       consensus: this.#consensus,
@@ -115,12 +120,39 @@ export class Directory {
     const { network, key, clock, random, log, store } = this.#parts
     return new Consensus({
       ...{ network, key, clock, random, log, send: directHttp, epochSeconds: this.#options.epochSeconds },
-      signed: new SignedEpochs(join(this.#options.stateDir, 'signed-epochs')),
+      signed: this.#openSigned(),
+      freeze: store.sharing && ((kind, epoch, said) => (store.sharing as Sharing).freeze(kind, epoch, said)),
       vote: () => this.#vote(),
       latest: () => store.latestMap(),
-      publish: (map) => this.#keepMap(map),
-      keepProof: ({ epoch, kind, bytes }, second) => store.putProof(epoch, kind, bytes, second.bytes),
+      publish: async (map) => {
+        if (this.#mayPublish) await this.#keepMap(map)
+      },
+      keepProof: ({ epoch, kind, bytes: first }, { bytes: second }) =>
+        this.#attempt('proof not kept', () => store.putProof({ epoch, kind, first, second })),
     })
+  }
+
+  #makeShared(): SharedPublisher | undefined {
+    const { network, key, log, store } = this.#parts
+    if (store.sharing === undefined) return undefined
+    return new SharedPublisher({
+      ...{ sharing: store.sharing, key, networkId: network.id, log, signed: this.#openSigned() },
+      vote: async () =>
+        store.latestMap() !== undefined || (await this.#isTimeForFirstMap()) ? this.#vote() : undefined,
+      latest: () => store.latestMap()?.epoch,
+      publish: (map) => this.#keepMap(map),
+      onTurn: () => this.#onTurn(),
+    })
+  }
+
+  #openSigned(): SignedEpochs {
+    return new SignedEpochs(join(this.#options.stateDir, 'signed-epochs'))
+  }
+
+  /** This replica publishes from now on, and looks after the hubs. */
+  #onTurn(): void {
+    this.#parts.log.info('this replica publishes')
+    this.#attempt('hubs not probed', () => this.#probeAll())
   }
 
   /** @throws Fault port-in-use, address-unavailable, capability-missing; cancelled if it is closed */
@@ -133,11 +165,13 @@ export class Directory {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
     if (this.#closing !== undefined) throw new Fault('cancelled')
-    this.#probeAll()
+    if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
-      setInterval(() => this.#attempt('hubs not probed', () => this.#probeAll()), probeSeconds * 1000),
-      setInterval(() => this.#attempt('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
+      setInterval(() => {
+        if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
+      }, probeSeconds * 1000),
+      setInterval(() => this.#attemptOnce('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
   }
@@ -155,17 +189,27 @@ export class Directory {
     this.#consensus?.close()
     await this.#http.close()
     await this.#node.close()
-    this.#parts.store.close()
+    await Promise.all(this.#running.keys())
+    await this.#parts.store.close()
     this.#parts.log.info('directory stopped')
   }
 
   /** A disk that is full must not end the program, which goes on to hand out the map that is there. */
-  #attempt(failure: string, action: () => void): void {
-    try {
-      action()
-    } catch (error) {
-      this.#parts.log.error(failure, faultFields(error))
-    }
+  #attempt(failure: string, action: () => Promise<void>): void {
+    const attempt = action()
+      .catch((error) => this.#parts.log.error(failure, faultFields(error)))
+      .finally(() => this.#running.delete(attempt))
+    this.#running.set(attempt, failure)
+  }
+
+  /** Not while the one before goes on. */
+  #attemptOnce(failure: string, action: () => Promise<void>): void {
+    if (![...this.#running.values()].includes(failure)) this.#attempt(failure, action)
+  }
+
+  /** Alone, or the one replica whose turn it is. */
+  get #mayPublish(): boolean {
+    return this.#parts.store.sharing?.leads ?? true
   }
 
   /** Seconds of network time. */
@@ -173,8 +217,8 @@ export class Directory {
     return Math.floor(this.#parts.wallClock() / 1000)
   }
 
-  #take(signed: Uint8Array, sender: string): 'accepted' | 'unchanged' {
-    const { descriptor, isNew, block } = this.#intake.take(signed, sender, this.#parts.wallClock())
+  async #take(signed: Uint8Array, sender: string): Promise<'accepted' | 'unchanged'> {
+    const { descriptor, isNew, block } = await this.#intake.take(signed, sender, this.#parts.wallClock())
     if (isNew) this.#prober.add(descriptor, block)
     return isNew ? 'accepted' : 'unchanged'
   }
@@ -186,23 +230,23 @@ export class Directory {
     return { map, freshForS: Math.max(0, freshUntil - this.#now) }
   }
 
-  #probed({ hubId, address, reached }: ProbeResult): void {
+  async #probed({ hubId, address, reached }: ProbeResult): Promise<void> {
     const { store, log, wallClock } = this.#parts
     if (reached) {
-      if (!this.#intake.prove(hubId, wallClock())) return
-      store.putReached(hubId, address, this.#now)
+      if (!(await this.#intake.prove(hubId, wallClock()))) return
+      await store.putReached(hubId, address, this.#now)
       this.#firstReachedMs ??= this.#parts.wallClock()
     } else {
-      store.putFailed(hubId, address)
+      await store.putFailed(hubId, address)
       log.warn('hub not reached', { hub: toHex(hubId), family: address.ip.length === 4 ? 4 : 6 })
     }
   }
 
-  #probeAll(): void {
+  async #probeAll(): Promise<void> {
     const { store, network, wallClock } = this.#parts
-    store.prune(this.#now - FORGET_AFTER_S)
-    for (const { signed } of store.descriptors(this.#now)) this.#prober.add(verifyDescriptor(signed, network.id))
-    for (const { stored, block } of this.#intake.unproved(wallClock())) {
+    await store.prune(this.#now - FORGET_AFTER_S)
+    for (const { signed } of await store.descriptors(this.#now)) this.#prober.add(verifyDescriptor(signed, network.id))
+    for (const { stored, block } of await this.#intake.unproved(wallClock())) {
       this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
     }
   }
@@ -214,41 +258,44 @@ export class Directory {
   }
 
   /** Makes the map of the running epoch, unless there is one; among several with the others. */
-  #publish(): void {
+  async #publish(): Promise<void> {
     const { store, network, key, wallClock } = this.#parts
-    if (this.#consensus !== undefined) return this.#consensus.tick(wallClock())
+    if (this.#consensus !== undefined) {
+      if ((await store.sharing?.lead())?.isNew) this.#onTurn()
+      return this.#consensus.tick(wallClock())
+    }
     const epoch = Math.floor(wallClock() / 1000 / this.#options.epochSeconds)
+    if (this.#shared !== undefined) return this.#shared.tick(epoch)
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
-    if (latest === undefined && !this.#isTimeForFirstMap()) return
-    const made = finishMap(this.#mapOf(epoch), network.id)
-    this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
+    if (latest === undefined && !(await this.#isTimeForFirstMap())) return
+    const made = finishMap(await this.#mapOf(epoch), network.id)
+    await this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
   }
 
   /** Kept first, shown afterwards. */
-  #keepMap(map: PublishedMap): void {
-    this.#archive.put(map)
-    const { hash, signed, content } = map
-    const { epoch, previousHash, hubs } = content
-    this.#parts.store.appendLog({ epoch, hash, previousHash })
-    this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: signed.length })
+  async #keepMap(map: PublishedMap): Promise<void> {
+    await this.#archive.put(map)
+    const { epoch, hubs } = map.content
+    this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: map.signed.length })
   }
 
   /** What this directory alone makes of what it knows. */
-  #mapOf(epoch: number): MapDraft {
+  async #mapOf(epoch: number): Promise<MapDraft> {
     const { store, locator } = this.#parts
     const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
     const previousHash = store.latestMap()?.hash ?? new Uint8Array(32)
-    return buildMap(this.#reachedHubs(), epoch, { epochSeconds, lifeEpochs }, previousHash, addressScope, locator)
+    return buildMap(await this.#reachedHubs(), epoch, { epochSeconds, lifeEpochs }, previousHash, addressScope, locator)
   }
 
   /** Undefined as long as there is neither a hub nor a map. */
-  #vote(): Vote | undefined {
+  async #vote(): Promise<Vote | undefined> {
     const { epochSeconds, mapLifeEpochs: lifeEpochs } = this.#options
     const latest = this.#parts.store.latestMap()
-    const { hubs, parameters, previousHash } = this.#mapOf(0)
+    const { hubs, parameters, previousHash } = await this.#mapOf(0)
     if (hubs.length === 0 && latest === undefined) return undefined
-    const sequences = new Map(this.#parts.store.descriptors(this.#now).map((one) => [toHex(one.hubId), one.sequence]))
+    const descriptors = await this.#parts.store.descriptors(this.#now)
+    const sequences = new Map(descriptors.map((one) => [toHex(one.hubId), one.sequence]))
     return {
       terms: { epochSeconds, lifeEpochs, parameters },
       previous: { epoch: latest?.epoch ?? 0, hash: previousHash },
@@ -256,20 +303,25 @@ export class Directory {
     }
   }
 
-  #isTimeForFirstMap(): boolean {
+  async #isTimeForFirstMap(): Promise<boolean> {
+    // Perhaps another replica reached it.
+    if (this.#parts.store.sharing !== undefined && (await this.#parts.store.probes()).length > 0) {
+      this.#firstReachedMs ??= this.#parts.wallClock()
+    }
     if (this.#firstReachedMs === undefined) return false
     const delayS = Math.min(FIRST_MAP_DELAY_S, this.#options.epochSeconds)
     return this.#parts.wallClock() - this.#firstReachedMs >= delayS * 1000
   }
 
-  #reachedHubs(): ReachedHub[] {
+  async #reachedHubs(): Promise<ReachedHub[]> {
     const { store, network } = this.#parts
     const probes = new Map<string, StoredProbe[]>()
-    for (const probe of store.probes()) {
+    for (const probe of await store.probes()) {
       const id = toHex(probe.hubId)
       probes.set(id, [...(probes.get(id) ?? []), probe])
     }
-    return store.descriptors(this.#now).map(({ signed }) => {
+    const descriptors = await store.descriptors(this.#now)
+    return descriptors.map(({ signed }) => {
       const descriptor = verifyDescriptor(signed, network.id)
       const found = probes.get(toHex(descriptor.hubId)) ?? []
       return {

@@ -13,11 +13,19 @@ import { addMapRoutes, type MapHandlers } from './map-routes.ts'
 
 export interface HttpHandlers extends MapHandlers {
   /** @throws Fault for what is not taken */
-  readonly takeDescriptor: (signed: Uint8Array, sender: string) => 'accepted' | 'unchanged'
+  readonly takeDescriptor: (signed: Uint8Array, sender: string) => Promise<'accepted' | 'unchanged'>
   readonly time: (nonce: Uint8Array) => SignedTime
   /** Of a directory among several. */
   readonly consensus?: Consensus | undefined
-  readonly health: () => { ok: boolean; epoch: number | undefined; hubs: number; round?: ConsensusHealth | undefined }
+  readonly health: () => Promise<DirectoryHealth>
+}
+
+export interface DirectoryHealth {
+  readonly ok: boolean
+  readonly epoch: number | undefined
+  /** Undefined while the store does not answer. */
+  readonly hubs: number | undefined
+  readonly round?: ConsensusHealth | undefined
 }
 
 /** HTTP status by fault; what is not listed is the sender's mistake. */
@@ -28,6 +36,13 @@ const STATUS: Partial<Record<FaultCode, number>> = {
   'document-too-large': 413,
   'descriptor-rate': 429,
   'limit-reached': 503,
+  'store-unreachable': 503,
+  'store-slow': 503,
+  'store-full': 503,
+  'store-read-only': 503,
+  'store-unsafe': 503,
+  'store-refused': 503,
+  'lease-lost': 503,
   internal: 500,
 }
 
@@ -53,9 +68,9 @@ export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonl
     done(null, body),
   )
 
-  server.post('/v1/descriptors', (request, reply) => {
+  server.post('/v1/descriptors', async (request, reply) => {
     if (!(request.body instanceof Uint8Array)) return refuse(reply, 400, 'encoding-invalid')
-    const result = handlers.takeDescriptor(new Uint8Array(request.body), request.ip)
+    const result = await handlers.takeDescriptor(new Uint8Array(request.body), request.ip)
     return reply.code(result === 'accepted' ? 202 : 200).send({ result })
   })
 
@@ -71,8 +86,8 @@ export function createHttpServer(handlers: HttpHandlers, trustedProxies: readonl
 
   if (handlers.consensus !== undefined) addNoteRoutes(server, handlers.consensus)
 
-  server.get('/healthz', (_request, reply) => {
-    const health = handlers.health()
+  server.get('/healthz', async (_request, reply) => {
+    const health = await handlers.health()
     return reply.code(health.ok ? 200 : 503).send(health)
   })
 

@@ -7,7 +7,7 @@ import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import { type Descriptor, MIN_DESCRIPTOR_LIFE_S, verifyDescriptor } from '../shared/map/descriptor.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Store, StoredDescriptor } from './store.ts'
-import { UnprovedHubs } from './unproved-hubs.ts'
+import type { UnprovedHub } from './unproved-hubs.ts'
 
 export interface IntakeOptions {
   readonly networkId: Uint8Array
@@ -34,13 +34,11 @@ export class Intake {
   readonly #options: IntakeOptions
   readonly #store: Store
   readonly #hubs = new Map<string, TokenBucket>()
-  readonly #unproved: UnprovedHubs
   readonly #senders = new Map<string, TokenBucket>()
 
   constructor(options: IntakeOptions, store: Store) {
     this.#options = options
     this.#store = store
-    this.#unproved = new UnprovedHubs(options.newHubsPerBlock)
   }
 
   /**
@@ -50,14 +48,17 @@ export class Intake {
    * the block of senders that it came from
    * @throws Fault descriptor-rate, descriptor-older, descriptor-invalid, limit-reached, and those of `verifyDescriptor`
    */
-  take(signed: Uint8Array, sender: string, nowMs: number): Taken {
+  async take(signed: Uint8Array, sender: string, nowMs: number): Promise<Taken> {
     const { networkId, perMinutePerHub, perMinutePerSender } = this.#options
     if (!allow(this.#senders, ownerOf(sender), perMinutePerSender, nowMs))
       throw new Fault('descriptor-rate', { limit: 'sender' })
     const descriptor = verifyDescriptor(signed, networkId)
-    const proved = this.#store.descriptor(descriptor.hubId)
-    const held = proved ?? this.#unproved.find(descriptor.hubId)
-    if (held !== undefined && equalBytes(held.signed, signed)) return { descriptor, isNew: false }
+    const proved = await this.#store.descriptor(descriptor.hubId)
+    const held = proved ?? (await this.#store.unproved.find(descriptor.hubId))
+    if (held !== undefined && equalBytes(held.signed, signed)) {
+      await this.#store.settle()
+      return { descriptor, isNew: false }
+    }
     if (held !== undefined && descriptor.sequence <= held.sequence) {
       throw new Fault('descriptor-older', { sequence: descriptor.sequence, held: held.sequence })
     }
@@ -70,11 +71,11 @@ export class Intake {
     const { hubId, sequence, expires } = descriptor
     const stored = { hubId, sequence, expires, signed }
     if (proved !== undefined) {
-      this.#store.putDescriptor(stored)
+      if (!(await this.#store.putDescriptor(stored))) throw new Fault('descriptor-older', { sequence })
       return { descriptor, isNew: true }
     }
     const block = blockOf(sender)
-    this.#keepUnproved(stored, block, now)
+    await this.#keepUnproved(stored, block, now)
     return { descriptor, isNew: true, block }
   }
 
@@ -82,31 +83,33 @@ export class Intake {
    * The hub was reached for the first time: from now on it counts among the hubs.
    * @returns false if nothing is held of this hub, or there is no room for it any more
    */
-  prove(hubId: Uint8Array, nowMs: number): boolean {
+  async prove(hubId: Uint8Array, nowMs: number): Promise<boolean> {
     const now = Math.floor(nowMs / 1000)
-    const stored = this.#unproved.find(hubId)
-    if (stored !== undefined && this.#hasRoom(now)) this.#store.putDescriptor(stored)
-    this.#unproved.remove(hubId)
-    return this.#store.descriptor(hubId) !== undefined
+    const { unproved } = this.#store
+    const stored = await unproved.find(hubId)
+    if (stored !== undefined && (await this.#hasRoom(now))) await this.#store.putDescriptor(stored)
+    await unproved.remove(hubId)
+    return (await this.#store.descriptor(hubId)) !== undefined
   }
 
   /** Those that are still to be reached. */
-  unproved(nowMs: number): { stored: StoredDescriptor; block: string }[] {
-    this.#unproved.forget(Math.floor(nowMs / 1000))
-    return this.#unproved.all()
+  unproved(nowMs: number): Promise<UnprovedHub[]> {
+    return this.#store.unproved.all(Math.floor(nowMs / 1000))
   }
 
-  #keepUnproved(stored: StoredDescriptor, block: string, now: number): void {
-    if (!this.#hasRoom(now)) throw new Fault('limit-reached', { hubs: this.#options.maxHubs })
-    if (!this.#unproved.add(stored, block, now)) throw new Fault('limit-reached', { unproved: true })
+  async #keepUnproved(stored: StoredDescriptor, block: string, now: number): Promise<void> {
+    const { maxHubs, newHubsPerBlock } = this.#options
+    if (!(await this.#hasRoom(now))) throw new Fault('limit-reached', { hubs: maxHubs })
+    if (!(await this.#store.unproved.add(stored, block, now, newHubsPerBlock)))
+      throw new Fault('limit-reached', { unproved: true })
   }
 
   /** All rows count. Those that expired are remembered only as long as nobody needs their place. */
-  #hasRoom(now: number): boolean {
+  async #hasRoom(now: number): Promise<boolean> {
     const { maxHubs } = this.#options
-    if (this.#store.rowCount < maxHubs) return true
-    this.#store.prune(now + 1)
-    return this.#store.rowCount < maxHubs
+    if ((await this.#store.rowCount()) < maxHubs) return true
+    await this.#store.prune(now + 1)
+    return (await this.#store.rowCount()) < maxHubs
   }
 
   #check({ published, expires, linkAddresses, noiseAddresses, circuitKey }: Descriptor, now: number): void {

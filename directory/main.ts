@@ -4,7 +4,7 @@ import { systemClock } from '../shared/base/clock.ts'
 import { parseCommandLine } from '../shared/base/command-line.ts'
 import { Fault } from '../shared/base/fault.ts'
 import { createLog } from '../shared/base/log.ts'
-import { readOptions } from '../shared/base/options.ts'
+import { parseOptions, readOptions } from '../shared/base/options.ts'
 import { type Running, runProgram } from '../shared/base/program.ts'
 import { systemRandom } from '../shared/base/random.ts'
 import { directoriesByHostName } from '../shared/map/network.ts'
@@ -14,10 +14,12 @@ import { loadDirectoryKey } from './directory-key-file.ts'
 import { openLocator } from './geo-database.ts'
 import { initDirectory, joinDirectories, makeDirectoryKey } from './init.ts'
 import { directoryOptionsSchema } from './options.ts'
-import { Store } from './store.ts'
+import { redisSchema } from './redis/redis-options.ts'
+import { openRedisStore } from './redis/redis-store.ts'
+import { SqliteStore } from './sqlite-store.ts'
 
 const USAGE = `expected a command:
-spn-directory run --config FILE
+spn-directory run --config FILE [--redis URL]
 spn-directory init --state-dir DIR --network-file FILE --network NAME --name NAME --url URL [--test-network yes]
 spn-directory key --state-dir DIR --public-file FILE --name NAME --url URL
 spn-directory join --network-file FILE --network NAME --threshold K --parts FILE,FILE,... [--test-network yes]`
@@ -36,17 +38,23 @@ await runProgram('spn-directory', async () => {
 })
 
 async function run(words: readonly string[]): Promise<Running> {
-  const { config } = parseCommandLine(words, { required: ['config'] })
-  const options = readOptions(directoryOptionsSchema, config as string)
+  const { config, redis } = parseCommandLine(words, { required: ['config'], optional: ['redis'] })
+  const file = readOptions(directoryOptionsSchema, config as string)
+  const options = redis === undefined ? file : { ...file, redis: parseOptions(redisSchema, redis, '--redis') }
+  const log = createLog(options.logLevel)
+  const network = readNetworkFile(options.networkFile)
   return new Directory(options, {
-    network: readNetworkFile(options.networkFile),
+    network,
     key: loadDirectoryKey(options.stateDir),
-    store: new Store(join(options.stateDir, 'directory.sqlite')),
+    store:
+      options.redis === undefined
+        ? new SqliteStore(join(options.stateDir, 'directory.sqlite'))
+        : await openRedisStore(options.redis, network, log),
     locator: await openLocator(options.geo),
     clock: systemClock,
     wallClock: Date.now,
     random: systemRandom,
-    log: createLog(options.logLevel),
+    log,
   })
 }
 

@@ -11,11 +11,11 @@ import type { Store, StoredDiff } from './store.ts'
 /** Documents that are named by hashes, and so never change. Undefined for what is not there. */
 export interface MapDocuments {
   /** The signed map with this hash. */
-  map(hash: Uint8Array): Uint8Array | undefined
-  diff(from: Uint8Array, to: Uint8Array): Uint8Array | undefined
+  map(hash: Uint8Array): Promise<Uint8Array | undefined>
+  diff(from: Uint8Array, to: Uint8Array): Promise<Uint8Array | undefined>
   /** Circuit keys by the hash of their bundle. */
-  keys(hash: Uint8Array): Uint8Array | undefined
-  keyDiff(from: Uint8Array, to: Uint8Array): Uint8Array | undefined
+  keys(hash: Uint8Array): Promise<Uint8Array | undefined>
+  keyDiff(from: Uint8Array, to: Uint8Array): Promise<Uint8Array | undefined>
 }
 
 /** Maps of so many epochs before the newest have a diff to it. */
@@ -35,36 +35,37 @@ export class MapArchive implements MapDocuments {
   }
 
   /** Keeps a map, its keys, and the diffs to it, before anybody sees it. */
-  put({ content, hash, signed, bundles }: PublishedMap): void {
-    const { epoch, bundleHashes } = content
+  async put({ content, hash, signed, bundles }: PublishedMap): Promise<void> {
+    const { epoch, bundleHashes, previousHash } = content
     const outline = outlineOf(content.hubs, bundles)
     const signatures = signaturesOf(signed)
-    const diffs = this.#store.outlines(epoch - DIFF_EPOCHS, epoch - 1).map((old): StoredDiff => {
+    const before = await this.#store.outlines(epoch - DIFF_EPOCHS, epoch - 1)
+    const diffs = before.map((old): StoredDiff => {
       const { left, changed } = compareOutlines(old.hubs, outline)
       const diff = { from: old.hash, head: content, left, hubs: changed.map((place) => content.hubs[place] as MapHub) }
       return { from: old.hash, to: hash, bytes: encodeMapDiff(diff, this.#networkId, signatures) }
     })
-    this.#store.putMap(
+    await this.#store.putMap(
       { epoch, hash, signed },
-      { bundles, outline: { epoch, hash, bundleHashes, hubs: outline }, diffs },
+      { previousHash, bundles, outline: { epoch, hash, bundleHashes, hubs: outline }, diffs },
     )
   }
 
-  map(hash: Uint8Array): Uint8Array | undefined {
+  map(hash: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#store.signedMap(hash)
   }
 
-  diff(from: Uint8Array, to: Uint8Array): Uint8Array | undefined {
+  diff(from: Uint8Array, to: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#store.mapDiff(from, to)
   }
 
-  keys(hash: Uint8Array): Uint8Array | undefined {
+  keys(hash: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#store.keyBundle(hash)
   }
 
-  keyDiff(from: Uint8Array, to: Uint8Array): Uint8Array | undefined {
+  async keyDiff(from: Uint8Array, to: Uint8Array): Promise<Uint8Array | undefined> {
     const name = toHex(from) + toHex(to)
-    const diff = this.#keyDiffs.get(name) ?? this.#makeKeyDiff(from, to)
+    const diff = this.#keyDiffs.get(name) ?? (await this.#makeKeyDiff(from, to))
     if (diff === undefined) return undefined
     this.#keyDiffs.delete(name)
     this.#keyDiffs.set(name, diff)
@@ -75,10 +76,11 @@ export class MapArchive implements MapDocuments {
     return diff
   }
 
-  #makeKeyDiff(from: Uint8Array, to: Uint8Array): Uint8Array | undefined {
-    const [old, now] = [this.#store.outline(from), this.#store.outline(to)]
+  async #makeKeyDiff(from: Uint8Array, to: Uint8Array): Promise<Uint8Array | undefined> {
+    const [old, now] = await Promise.all([this.#store.outline(from), this.#store.outline(to)])
     if (old === undefined || now === undefined) return undefined
-    const bundles = Array.from({ length: KEY_BUNDLES }, (_, n) => this.keys(bundleHash(now.bundleHashes, n)))
+    const hashes = Array.from({ length: KEY_BUNDLES }, (_, n) => bundleHash(now.bundleHashes, n))
+    const bundles = await Promise.all(hashes.map((hash) => this.keys(hash)))
     if (bundles.includes(undefined)) return undefined // of a map whose keys are forgotten
     const rekeyed = new Set(compareOutlines(old.hubs, now.hubs).rekeyed)
     const keys = unbundleKeys(outlinedIds(now.hubs), bundles as Uint8Array[])

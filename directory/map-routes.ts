@@ -33,14 +33,14 @@ export function addMapRoutes(server: FastifyInstance, { map, documents }: MapHan
     return sendBytes(reply, current.map.signed)
   })
 
-  const one = (path: string, find: (hash: Uint8Array) => Uint8Array | undefined): void => {
-    server.get<{ Params: { hash: string } }>(`${path}/:hash`, ({ params: { hash } }, reply) =>
-      sendForEver(reply, find(hashOf(hash))),
+  const one = (path: string, find: (hash: Uint8Array) => Promise<Uint8Array | undefined>): void => {
+    server.get<{ Params: { hash: string } }>(`${path}/:hash`, async ({ params: { hash } }, reply) =>
+      sendForEver(reply, await find(hashOf(hash))),
     )
   }
-  const two = (path: string, find: (from: Uint8Array, to: Uint8Array) => Uint8Array | undefined): void => {
-    server.get<{ Params: { from: string; to: string } }>(`${path}/:from/:to`, ({ params: { from, to } }, reply) =>
-      sendForEver(reply, find(hashOf(from), hashOf(to))),
+  const two = (path: string, find: (from: Uint8Array, to: Uint8Array) => Promise<Uint8Array | undefined>): void => {
+    server.get<{ Params: { from: string; to: string } }>(`${path}/:from/:to`, async ({ params: { from, to } }, reply) =>
+      sendForEver(reply, await find(hashOf(from), hashOf(to))),
     )
   }
   one('/v1/maps', (hash) => documents.map(hash))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '../shared/base/log.ts'
 import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
+import { redisSchema } from './redis/redis-options.ts'
 
 /** The configuration file of a directory. */
 export const directoryOptionsSchema = z.strictObject({
@@ -15,6 +16,11 @@ export const directoryOptionsSchema = z.strictObject({
    * senders behind one would share one rate.
    */
   trustedProxies: z.array(rangeSchema).max(64).default([]),
+  /**
+   * Redis that several replicas of this directory share, in the place of a file. Each replica has a `stateDir` of its own,
+   * all with the same key.
+   */
+  redis: redisSchema.optional(),
   /** Length of an epoch: so often there is a new map. Seconds. */
   epochSeconds: z.int().min(1).max(86_400).default(3600),
   /** How many epochs a map may be used. */

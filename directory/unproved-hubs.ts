@@ -4,7 +4,7 @@ import type { StoredDescriptor } from './store.ts'
 /** Hubs that nobody has reached yet, in all. */
 export const MAX_UNPROVED = 1000
 /** Such a hub is forgotten after so long, by time of arrival; it is probed at least once more until then. */
-const UNPROVED_LIFE_S = 15 * 60
+export const UNPROVED_LIFE_S = 15 * 60
 
 interface Unproved {
   readonly stored: StoredDescriptor
@@ -12,52 +12,61 @@ interface Unproved {
   readonly since: number
 }
 
+/** A hub that was never reached, and the block of senders that its descriptor came from. */
+export interface UnprovedHub {
+  readonly stored: StoredDescriptor
+  readonly block: string
+}
+
 /**
  * Descriptors of hubs that were never reached. They cost whoever sends them nothing but a signature, so they are kept
- * apart from all others, few, for minutes and in memory only: they can take no place from a hub that is there.
+ * apart from all others, few, and for minutes only: they can take no place from a hub that is there.
  */
-export class UnprovedHubs {
-  readonly #perBlock: number
+export interface UnprovedHubs {
+  find(hubId: Uint8Array): Promise<StoredDescriptor | undefined>
+  /** Those whose time is not over. */
+  all(now: number): Promise<UnprovedHub[]>
+  /**
+   * False if the block of senders has its share. Where there is no room in all, the block with the most gives some.
+   * @param perBlock hubs from one block of senders: more wait until some of them were reached, or were forgotten
+   */
+  add(stored: StoredDescriptor, block: string, now: number, perBlock: number): Promise<boolean>
+  /** It was reached: it is none of these any more. */
+  remove(hubId: Uint8Array): Promise<void>
+}
+
+/** In the memory of the one process that there is. */
+export class MemoryUnprovedHubs implements UnprovedHubs {
   readonly #hubs = new Map<string, Unproved>()
 
-  /** @param perBlock hubs from one block of senders: more wait until some of them were reached, or were forgotten */
-  constructor(perBlock: number) {
-    this.#perBlock = perBlock
-  }
-
-  get size(): number {
-    return this.#hubs.size
-  }
-
-  find(hubId: Uint8Array): StoredDescriptor | undefined {
+  async find(hubId: Uint8Array): Promise<StoredDescriptor | undefined> {
     return this.#hubs.get(toHex(hubId))?.stored
   }
 
-  all(): { stored: StoredDescriptor; block: string }[] {
+  async all(now: number): Promise<UnprovedHub[]> {
+    this.#forget(now)
     return [...this.#hubs.values()]
   }
 
-  /** False if the block of senders has its share. Where there is no room in all, the block with the most gives some. */
-  add(stored: StoredDescriptor, block: string, now: number): boolean {
-    this.forget(now)
+  async add(stored: StoredDescriptor, block: string, now: number, perBlock: number): Promise<boolean> {
+    this.#forget(now)
     const key = toHex(stored.hubId)
     const before = this.#hubs.get(key)
     const counts = this.#counts()
     if (before === undefined) {
-      if ((counts.get(block) ?? 0) >= this.#perBlock) return false
+      if ((counts.get(block) ?? 0) >= perBlock) return false
       if (this.#hubs.size >= MAX_UNPROVED) this.#evict(counts)
     }
     this.#hubs.set(key, { stored, block: before?.block ?? block, since: before?.since ?? now })
     return true
   }
 
-  /** It was reached: it is none of these any more. */
-  remove(hubId: Uint8Array): void {
+  async remove(hubId: Uint8Array): Promise<void> {
     this.#hubs.delete(toHex(hubId))
   }
 
   /** Drops those whose time is over. */
-  forget(now: number): void {
+  #forget(now: number): void {
     for (const [key, { stored, since }] of this.#hubs) {
       if (now - since >= UNPROVED_LIFE_S || stored.expires <= now) this.#hubs.delete(key)
     }

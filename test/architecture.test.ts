@@ -187,9 +187,17 @@ const EDGES: readonly Edge[] = [
     },
   },
   {
+    what: 'databases over the network (ioredis)',
+    pattern: imports('ioredis'),
+    may: {
+      'directory/redis/redis-client.ts': 'finds the primary',
+      'directory/redis/sentinel-watch.ts': 'asks whether it still is',
+    },
+  },
+  {
     what: 'databases (node:sqlite)',
     pattern: imports('node:sqlite'),
-    may: { 'directory/store.ts': 'keeps descriptors and maps' },
+    may: { 'directory/sqlite-store.ts': 'keeps descriptors and maps' },
   },
   {
     what: 'other programs (node:child_process)',
@@ -295,6 +303,8 @@ const EDGES: readonly Edge[] = [
       'client/rules/steps.ts': 'lets others go on while a long list is read',
       'client/service-manager.ts': 'tells that it lives',
       'directory/directory.ts': 'probes hubs and publishes maps',
+      'directory/redis/redis-link.ts': 'looks for Redis again at the start',
+      'directory/redis/redis-store.ts': 'looks for newer maps',
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',
       'hub/hub.ts': 'gives its parts a tick a second, and waits for circuits to end',

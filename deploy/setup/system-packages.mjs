@@ -21,7 +21,12 @@ const PROGRAMS = {
   caddy: 'caddy',
   chromium: 'chromium',
   iperf3: 'iperf3',
+  'redis-server': 'redis-server',
+  'redis-sentinel': 'redis-sentinel',
 }
+
+/** Of these packages: the tests start their programs themselves. */
+const SERVICES = ['redis-server', 'redis-sentinel']
 
 const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']
 
@@ -41,6 +46,10 @@ export function bringSystemPackages() {
   const apt = (...args) =>
     spawnSync('apt-get', ['-qq', '-o=Dpkg::Use-Pty=0', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] })
   apt('update')
+  // Who has systemd would get them as services of the system.
+  if (missing.some((name) => SERVICES.includes(name)) && existsSync('/run/systemd/system')) {
+    spawnSync('systemctl', ['mask', ...SERVICES], { stdio: 'ignore' })
+  }
   const result = apt('install', '-y', '--no-install-recommends', ...packages)
   if (result.status !== 0) throw new Error('setup: apt-get install failed; its message is above')
 }

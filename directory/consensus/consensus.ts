@@ -9,6 +9,7 @@ import type { HttpSend } from '../../shared/map/http-send.ts'
 import type { MapContent } from '../../shared/map/hub-map.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { signMapBody } from '../../shared/map/signed-map.ts'
+import { Decisions } from './decisions.ts'
 import { Exchange } from './exchange.ts'
 import { type Note, type NoteHead, type NoteKind, signNote, verifyBody, verifyHead } from './note.ts'
 import { Round } from './round.ts'
@@ -30,19 +31,24 @@ export interface ConsensusParts {
   readonly key: DirectoryKey
   readonly epochSeconds: number
   readonly signed: SignedEpochs
+  /** Of a directory of several replicas: decides once for all of them what is said. */
+  readonly freeze?: Freeze | undefined
   readonly send: HttpSend
   readonly clock: MonotonicClock
   readonly random: Random
   readonly log: Log
   /** What this directory thinks of the hubs now; undefined as long as it knows none and there is no map. */
-  readonly vote: () => Vote | undefined
+  readonly vote: () => Promise<Vote | undefined>
   /** The newest map that is held. */
   readonly latest: () => MapName | undefined
   /** A map with enough signatures, in its epoch or later. */
-  readonly publish: (map: PublishedMap) => void
+  readonly publish: (map: PublishedMap) => Promise<void>
   /** Keeps for ever that a directory said two things. */
   readonly keepProof: (first: NoteHead, second: NoteHead) => void
 }
+
+/** Gives what was decided first; undefined if nothing is. */
+export type Freeze = (kind: NoteKind, epoch: number, said: Uint8Array) => Promise<Uint8Array | undefined>
 
 /** What the outside may know of how directories get on with each other. */
 export interface ConsensusHealth {
@@ -69,6 +75,8 @@ export class Consensus {
   readonly #maps: DirectoryClient
   readonly #closing = new AbortController()
   #fetching = false
+  /** What this directory will say if it votes in the next moment. */
+  #vote: Vote | undefined
   /** Epoch of the last map that this directory saw agreed on in its own round. */
   #settled = 0
 
@@ -84,12 +92,13 @@ export class Consensus {
     this.#exchange.close()
   }
 
-  /** Time passes. @param networkMs Unix ms */
-  tick(networkMs: number): void {
+  /** Time passes. Not called again before it is fulfilled. @param networkMs Unix ms */
+  async tick(networkMs: number): Promise<void> {
     const { epoch, phase } = scheduleAt(networkMs, this.#parts.epochSeconds)
     const round = this.#roundOf(epoch)
+    if (round.votes) this.#vote = await this.#parts.vote()
     round.advance(phase)
-    if (phase === 'publish' && this.#settled !== epoch) this.#settle(round.agreed())
+    if (phase === 'publish' && this.#settled !== epoch) await this.#settle(round.agreed())
     this.#exchange.visitAll(round)
     const running = Math.floor(networkMs / 1000 / this.#parts.epochSeconds)
     if (this.#latestEpoch < running) void this.#catchUp(networkMs)
@@ -123,11 +132,11 @@ export class Consensus {
   }
 
   /** The map is published, unless it came from the others already; then it must be the same. */
-  #settle(map: PublishedMap | undefined): void {
+  async #settle(map: PublishedMap | undefined): Promise<void> {
     if (map === undefined) return
     const { epoch } = map.content
     const latest = this.#parts.latest()
-    if (latest === undefined || latest.epoch < epoch) this.#parts.publish(map)
+    if (latest === undefined || latest.epoch < epoch) await this.#parts.publish(map)
     else if (latest.epoch === epoch && !equalBytes(latest.hash, map.hash)) {
       this.#parts.log.error('there are two maps of one epoch', {
         epoch,
@@ -142,15 +151,15 @@ export class Consensus {
     if (this.#round?.epoch === epoch) return this.#round
     if (this.#round !== undefined) this.#report(this.#round)
     this.#exchange.forget()
-    const { network, key, signed, vote, keepProof, log } = this.#parts
+    const { network, key, signed, keepProof, log, freeze } = this.#parts
+    const decided = freeze && new Decisions(epoch, freeze, log)
     this.#round = new Round({
       ...{ network, epoch, liars: liarsOf(network) },
-      vote: () => {
-        const said = vote()
-        return said && encodeVote(said)
-      },
+      vote: () => this.#vote && encodeVote(this.#vote),
       sign: (kind, body) => {
-        const note = signNote(kind, epoch, body, key, network.id)
+        const said = decided === undefined ? body : decided.find(kind, body)
+        if (said === undefined || said === 'later') return said
+        const note = signNote(kind, epoch, said, key, network.id)
         return signed.claim(kind, epoch, note.head.hash) ? note : undefined
       },
       signMap: (body) => signMapBody(body, key, network.id),
@@ -171,7 +180,7 @@ export class Consensus {
       if (map === undefined || map.content.epoch <= this.#latestEpoch || this.#closing.signal.aborted) return
       const { keys } = await this.#maps.fetchKeys(this.#parts.send, map, undefined, this.#closing.signal)
       if (keys === undefined || this.#closing.signal.aborted) return
-      this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes, bundles: keys.bundles })
+      await this.#parts.publish({ content: map.content, hash: map.hash, signed: map.bytes, bundles: keys.bundles })
     } catch (error) {
       this.#parts.log.debug('no map of the others', faultFields(error))
     } finally {

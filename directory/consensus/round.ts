@@ -18,8 +18,11 @@ export interface RoundParts {
   readonly liars: number
   /** Body of the own vote; undefined if there is nothing to say. */
   readonly vote: () => Uint8Array | undefined
-  /** Signs, having remembered it for ever; undefined if something else of this epoch was signed before. */
-  readonly sign: (kind: NoteKind, body: Uint8Array) => Note | undefined
+  /**
+   * Signs, having remembered it for ever; undefined if something else of this epoch was signed before; `later` if that
+   * is still to be found out: then it is asked again.
+   */
+  readonly sign: (kind: NoteKind, body: Uint8Array) => Note | undefined | 'later'
   readonly signMap: (body: Uint8Array) => MapSignature
   /** A directory said two things. Both heads prove it to anybody. */
   readonly onProof: (first: NoteHead, second: NoteHead) => void
@@ -63,13 +66,18 @@ export class Round {
     return this.#parts.epoch
   }
 
+  /** Is it still going to vote? */
+  get votes(): boolean {
+    return this.#entered === 0
+  }
+
   /** It is this phase now. Those that were slept through are made up for. */
   advance(phase: RoundPhase): void {
     const until = PHASES_OF_ROUND.indexOf(phase)
     for (; this.#entered <= until; this.#entered++) {
       const entered = PHASES_OF_ROUND[this.#entered]
-      if (entered === 'vote') this.#vote()
-      if (entered === 'echo') this.#echo()
+      if (entered === 'vote' && !this.#vote()) return
+      if (entered === 'echo' && !this.#echo()) return
     }
     if (until >= PHASES_OF_ROUND.indexOf('sign')) this.#make()
   }
@@ -132,19 +140,22 @@ export class Round {
     }
   }
 
-  #vote(): void {
+  #vote(): boolean {
     const body = this.#parts.vote()
-    if (body !== undefined) this.#say('vote', body)
+    return body === undefined || this.#say('vote', body)
   }
 
-  #echo(): void {
+  #echo(): boolean {
     const heads = [...this.#heads.values(), ...this.#proofs.values()].filter(({ kind }) => kind === 'vote')
-    this.#say('echo', encodeEcho(heads))
+    return this.#say('echo', encodeEcho(heads))
   }
 
-  #say(kind: NoteKind, body: Uint8Array): void {
+  /** False if it is to be tried again. */
+  #say(kind: NoteKind, body: Uint8Array): boolean {
     const note = this.#parts.sign(kind, body)
+    if (note === 'later') return false
     if (note !== undefined) this.take(note)
+    return true
   }
 
   /** Chooses once; makes when the chosen votes are here; and signs what was made. */
@@ -160,13 +171,15 @@ export class Round {
     const draft = votes.length < network.threshold ? undefined : makeMap(votes, epoch, liars)
     if (draft === undefined) return
     const made = finishMap(draft, network.id)
-    this.#sign(made)
-    this.#made = made
+    if (this.#sign(made)) this.#made = made
   }
 
-  #sign({ content, body, hash }: MadeMap): void {
+  #sign({ content, body, hash }: MadeMap): boolean {
     const { signature } = this.#parts.signMap(body)
-    this.#say('log', encodeLogEntry({ mapHash: hash, previousHash: content.previousHash, mapSignature: signature }))
+    return this.#say(
+      'log',
+      encodeLogEntry({ mapHash: hash, previousHash: content.previousHash, mapSignature: signature }),
+    )
   }
 
   /** Votes that at least k directories echoed, of directories that said one thing only. */

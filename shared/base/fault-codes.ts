@@ -75,6 +75,13 @@ export const FAULTS = {
   'directory-unreachable': { wire: 0, blame: 'network', text: 'no directory could be reached' },
   'directory-refused': { wire: 0, blame: 'network', text: 'the directory refused the request' },
   'not-found': { wire: 0, blame: 'peer', text: 'the directory has nothing at this path' },
+  'store-unreachable': { wire: 0, blame: 'host', text: 'the store of the directory can not be reached' },
+  'store-slow': { wire: 0, blame: 'host', text: 'the store of the directory did not answer in time' },
+  'store-full': { wire: 0, blame: 'host', text: 'the store of the directory has no room' },
+  'store-read-only': { wire: 0, blame: 'host', text: 'the store of the directory takes no writes' },
+  'store-unsafe': { wire: 0, blame: 'host', text: 'the store of the directory could lose what it is given' },
+  'store-refused': { wire: 0, blame: 'self', text: 'the store of the directory refuses its user or password' },
+  'lease-lost': { wire: 0, blame: 'self', text: 'another replica of the directory publishes now' },
   'clock-unknown': { wire: 0, blame: 'network', text: 'the time of the network is not known yet' },
 
   // Choosing a path.

@@ -9,7 +9,7 @@ import { Round } from '../../directory/consensus/round.ts'
 import { encodeVote, type Vote } from '../../directory/consensus/vote.ts'
 import { Directory } from '../../directory/directory.ts'
 import { directoryOptionsSchema } from '../../directory/options.ts'
-import { Store } from '../../directory/store.ts'
+import { SqliteStore } from '../../directory/sqlite-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { silentLog } from '../../shared/base/log.ts'
@@ -157,10 +157,10 @@ test.each([
   [4, 3, true],
   [7, 3, false],
   [7, 4, true],
-])('of %i directories, %i of whom sign, one starts: %p', (count, threshold, starts) => {
+])('of %i directories, %i of whom sign, one starts: %p', async (count, threshold, starts) => {
   const few = networkWith(count, threshold)
   const options = directoryOptionsSchema.parse({ networkFile: 'n', stateDir: folder, listen: '127.0.0.1:1' })
-  const store = new Store(':memory:')
+  const store = new SqliteStore(':memory:')
   const parts = {
     ...{ network: few.network, key: few.keys[0] as DirectoryKey, store, locator: NOWHERE, log: silentLog },
     ...{ clock: systemClock, random: systemRandom, wallClock: () => NOW_MS },
@@ -168,5 +168,5 @@ test.each([
   if (starts) expect(new Directory(options, parts)).toBeInstanceOf(Directory)
   else
     expect(faultOf(() => new Directory(options, parts)).details.mistakes).toMatch(/more than half of the directories/)
-  store.close()
+  await store.close()
 })

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createHttpServer } from '../../directory/http-server.ts'
 import { MapArchive, type MapDocuments } from '../../directory/map-archive.ts'
-import { Store } from '../../directory/store.ts'
+import { SqliteStore } from '../../directory/sqlite-store.ts'
+import type { Store } from '../../directory/store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { createLog } from '../../shared/base/log.ts'
@@ -48,7 +49,13 @@ const SIGNERS = keys.slice(0, 2)
 let store: Store
 let archive: MapArchive
 let newest: 0 | 1
-let lies: Partial<MapDocuments>
+/** What is said in the place of documents. */
+let lies: Partial<
+  Record<
+    keyof MapDocuments,
+    (from: Uint8Array, to: Uint8Array) => ReturnType<MapDocuments['keys']> | Uint8Array | undefined
+  >
+>
 let asked: string[]
 let server: ReturnType<typeof createHttpServer>
 let network: Network
@@ -59,26 +66,26 @@ const verified = [FIRST, SECOND].map((map, i) =>
 ) as [HubMap, HubMap]
 
 beforeEach(async () => {
-  store = new Store(':memory:')
+  store = new SqliteStore(':memory:')
   archive = new MapArchive(store, NETWORK_ID)
   for (const [i, { content, hash, bytes }] of verified.entries()) {
-    archive.put({ content, hash, signed: bytes, bundles: makeKeyBundles(i === 0 ? OLD : NEW) })
+    await archive.put({ content, hash, signed: bytes, bundles: makeKeyBundles(i === 0 ? OLD : NEW) })
   }
   ;[newest, lies, asked] = [1, {}, []]
   server = createHttpServer({
-    takeDescriptor: () => 'unchanged',
+    takeDescriptor: async () => 'unchanged',
     map: () => ({
       map: { epoch: EPOCH + newest, hash: verified[newest].hash, signed: verified[newest].bytes },
       freshForS: 60,
     }),
     documents: {
-      map: (hash) => (lies.map ?? ((one) => archive.map(one)))(hash),
-      keys: (hash) => (lies.keys ?? ((one) => archive.keys(one)))(hash),
-      diff: (from, to) => (lies.diff ?? ((a, b) => archive.diff(a, b)))(from, to),
-      keyDiff: (from, to) => (lies.keyDiff ?? ((a, b) => archive.keyDiff(a, b)))(from, to),
+      map: async (hash) => (lies.map ?? ((one) => archive.map(one)))(hash, hash),
+      keys: async (hash) => (lies.keys ?? ((one) => archive.keys(one)))(hash, hash),
+      diff: async (from, to) => (lies.diff ?? ((a, b) => archive.diff(a, b)))(from, to),
+      keyDiff: async (from, to) => (lies.keyDiff ?? ((a, b) => archive.keyDiff(a, b)))(from, to),
     },
     time: (nonce) => signTime(nonce, NOW_MS, ONE!, NETWORK_ID),
-    health: () => ({ ok: true, epoch: EPOCH, hubs: 3 }),
+    health: async () => ({ ok: true, epoch: EPOCH, hubs: 3 }),
   })
   server.addHook('onRequest', async ({ url }) => void asked.push(url.replace(/[0-9a-f]{64}/g, 'HASH')))
   await server.listen({ host: '127.0.0.1', port: 0 })
@@ -88,7 +95,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await server.close()
-  store.close()
+  await store.close()
 })
 
 const signal = (): AbortSignal => AbortSignal.timeout(20_000)
@@ -106,10 +113,8 @@ const evilHubs = NEW.map((hub) => (hub === VICTIM ? { ...hub, circuitKey: new Ci
 const VICTIMS_BUNDLE = bundleOf(VICTIM.id)
 const honestBundle = makeKeyBundles(NEW)[VICTIMS_BUNDLE] as Uint8Array
 const evilBundle = makeKeyBundles(evilHubs)[VICTIMS_BUNDLE] as Uint8Array
-const inItsPlace =
-  (bytes: Uint8Array) =>
-  (hash: Uint8Array): Uint8Array | undefined =>
-    toHex(hash) === toHex(sha256(honestBundle)) ? bytes : archive.keys(hash)
+const inItsPlace = (bytes: Uint8Array) => (hash: Uint8Array) =>
+  toHex(hash) === toHex(sha256(honestBundle)) ? bytes : archive.keys(hash)
 
 describe('a circuit key of a hub can not be changed or left out by one directory, or by somebody between', () => {
   test('as long as nobody does, the client has it, with and without a map before', async () => {

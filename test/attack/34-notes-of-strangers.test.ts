@@ -28,24 +28,24 @@ const VOTE_MS = (EPOCH - 0.4) * EPOCH_S * 1000
 let folder: string
 let server: FastifyInstance
 let consensus: Consensus
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'spn-notes-'))
   consensus = new Consensus({
     ...{ network, key: OWN, epochSeconds: EPOCH_S, clock: systemClock, random: systemRandom, log: silentLog },
     signed: new SignedEpochs(join(folder, 'signed-epochs')),
     send: () => Promise.resolve({ status: 404, etag: undefined, body: new Uint8Array(0) }),
     ...{
-      vote: () => voteOf(),
+      vote: async () => voteOf(),
       latest: () => ({ epoch: EPOCH, hash: new Uint8Array(32) }),
-      publish: () => undefined,
+      publish: async () => undefined,
       keepProof: () => undefined,
     },
   })
-  consensus.tick(VOTE_MS)
+  await consensus.tick(VOTE_MS)
   server = createHttpServer({
-    ...{ takeDescriptor: () => 'unchanged', map: () => undefined, documents: NO_DOCUMENTS, consensus },
+    ...{ takeDescriptor: async () => 'unchanged', map: () => undefined, documents: NO_DOCUMENTS, consensus },
     time: (nonce) => signTime(nonce, VOTE_MS, OWN, NETWORK_ID),
-    health: () => ({ ok: true, epoch: EPOCH, hubs: 0, round: consensus.health() }),
+    health: async () => ({ ok: true, epoch: EPOCH, hubs: 0, round: consensus.health() }),
   })
 })
 afterEach(async () => {

@@ -2,6 +2,7 @@
 import { benchApps } from './apps.ts'
 import { benchBuilds } from './builds.ts'
 import { benchConnections } from './connections.ts'
+import { bench304 } from './directory-304.ts'
 import { benchFair } from './fair.ts'
 import { benchMany } from './many.ts'
 import { benchMaps } from './maps.ts'
@@ -23,4 +24,5 @@ await benchThinLine()
 benchRules({ samples: 2_000 })
 await benchApps({ samples: 1000 })
 await benchQueue({ samples: 1000, seconds: 3 })
-benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })
+await benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })
+await bench304({ seconds: 4 })

@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { PublishedMap } from '../../directory/consensus/consensus.ts'
 import { MapArchive } from '../../directory/map-archive.ts'
-import { Store } from '../../directory/store.ts'
+import { SqliteStore } from '../../directory/sqlite-store.ts'
 import { concatBytes } from '../../shared/base/bytes.ts'
 import { sortHubs } from '../../shared/map/hub-map.ts'
 import { applyKeyDiff } from '../../shared/map/key-diff.ts'
@@ -25,33 +26,34 @@ export interface MapBenchOptions {
 
 const HOURS = 24
 
-export function benchMaps({ hubs: count, churn, loads }: MapBenchOptions): void {
+export async function benchMaps({ hubs: count, churn, loads }: MapBenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'spn-maps-'))
-  const store = new Store(join(folder, 'directory.sqlite'))
+  const store = new SqliteStore(join(folder, 'directory.sqlite'))
   try {
     const archive = new MapArchive(store, BENCH_NETWORK.id)
     let hubs = sortHubs(Array.from({ length: count }, generateHub))
-    const maps = Array.from({ length: HOURS + 1 }, (_, hour) => {
+    const maps: (PublishedMap & { putMs: number })[] = []
+    for (let hour = 0; hour <= HOURS; hour++) {
       if (hour > 0) hubs = anHourLater(hubs, hour, churn)
       const map = publishedMap(hubs, hour)
       const started = performance.now()
-      archive.put(map)
-      return { ...map, putMs: performance.now() - started }
-    })
+      await archive.put(map)
+      maps.push({ ...map, putMs: performance.now() - started })
+    }
     const [dayOld, hourOld, newest] = [maps[0]!, maps.at(-2)!, maps.at(-1)!]
-    const diff = archive.diff(hourOld.hash, newest.hash)!
+    const diff = (await archive.diff(hourOld.hash, newest.hash))!
     const allKeys = concatBytes(...newest.bundles)
     const keyStarted = performance.now()
-    const keyDiff = archive.keyDiff(hourOld.hash, newest.hash)!
+    const keyDiff = (await archive.keyDiff(hourOld.hash, newest.hash))!
     const keyMs = performance.now() - keyStarted
     report('map.hubs', count, 'hubs')
     report('map.full_bytes', newest.signed.length, 'bytes')
     report('map.diff1pct_bytes', diff.length, 'bytes')
     report('map.diff1pct_share_pct', (100 * diff.length) / newest.signed.length, '%')
-    report('map.diff_day_bytes', archive.diff(dayOld.hash, newest.hash)!.length, 'bytes')
+    report('map.diff_day_bytes', (await archive.diff(dayOld.hash, newest.hash))!.length, 'bytes')
     report('map.keys_bytes', allKeys.length, 'bytes')
     report('map.keys_diff_bytes', keyDiff.length, 'bytes')
-    report('map.keys_diff_day_bytes', archive.keyDiff(dayOld.hash, newest.hash)!.length, 'bytes')
+    report('map.keys_diff_day_bytes', (await archive.keyDiff(dayOld.hash, newest.hash))!.length, 'bytes')
     report('map.publish_ms', newest.putMs, 'ms')
     report('map.keys_diff_make_ms', keyMs, 'ms')
 
@@ -80,9 +82,9 @@ export function benchMaps({ hubs: count, churn, loads }: MapBenchOptions): void 
     report('map.rss_before_mib', middle('beforeMib'), 'MiB')
     report('map.rss_mib', middle('peakMib'), 'MiB')
   } finally {
-    store.close()
+    await store.close()
     rmSync(folder, { recursive: true })
   }
 }
 
-if (import.meta.main) benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })
+if (import.meta.main) await benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })

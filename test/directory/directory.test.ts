@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Directory, type DirectoryParts } from '../../directory/directory.ts'
 import { directoryOptionsSchema } from '../../directory/options.ts'
-import { Store, type StoredMap } from '../../directory/store.ts'
+import { SqliteStore } from '../../directory/sqlite-store.ts'
+import type { Store, StoredMap } from '../../directory/store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { silentLog } from '../../shared/base/log.ts'
@@ -70,7 +71,7 @@ class Scene {
         clock: systemClock,
         random: systemRandom,
       },
-      store: this.store ?? new Store(':memory:'),
+      store: this.store ?? new SqliteStore(':memory:'),
       log: {
         ...silentLog,
         warn: (_, fields) => void this.notReached.push(String(fields?.hub)),
@@ -82,7 +83,7 @@ class Scene {
   }
 
   async start(): Promise<void> {
-    this.store = new Store(join(this.folder, 'directory.sqlite'))
+    this.store = new SqliteStore(join(this.folder, 'directory.sqlite'))
     this.directory = new Directory(this.options(), this.parts())
     await this.directory.start()
   }
@@ -131,10 +132,10 @@ class Scene {
   }
 
   /** Time passes: the wall clock, and the intervals of the directory. */
-  pass(seconds: number): void {
+  async pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       this.nowMs += 1_000
-      jest.advanceTimersByTime(1_000)
+      await jest.advanceTimersByTimeAsync(1_000)
     }
   }
 
@@ -170,19 +171,19 @@ describe('a directory', () => {
     const [a, b] = [await scene.hub(), await scene.hub()]
     expect((await rejectionOf(scene.fetchMap())).details).toMatchObject({ status: 503 })
     await scene.publish(a.key, scene.describe(a.key, [a.port]))
-    await until(() => scene.store!.probes().length === 1)
-    scene.pass(29)
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.pass(29)
     expect(scene.store!.latestMap()).toBeUndefined()
     await scene.publish(b.key, scene.describe(b.key, [b.port]))
-    await until(() => scene.store!.probes().length === 2)
-    scene.pass(2)
+    await until(async () => (await scene.store!.probes()).length === 2)
+    await scene.pass(2)
 
     const first = (await scene.fetchMap())!
     expect(first.content).toMatchObject({ epoch: EPOCH, previousHash: new Uint8Array(32) })
     expect(first.content.hubs).toHaveLength(2)
     expect(first.hub(a.key.publicBytes)?.linkAddresses).toEqual([{ ip: HERE, port: a.port }])
 
-    scene.pass(EPOCH_S)
+    await scene.pass(EPOCH_S)
     const second = (await scene.fetchMap())!
     expect(second.content.epoch).toBe(EPOCH + 1)
     expect(second.content.previousHash).toEqual(new Uint8Array(first.hash))
@@ -196,11 +197,11 @@ describe('a directory', () => {
     await scene.publish(liar, scene.describe(liar, [b.port]))
     await scene.publish(a.key, scene.describe(a.key, [nobody, b.port, a.port]))
     await scene.publish(b.key, scene.describe(b.key, [b.port]))
-    await until(() => scene.store!.probes().length >= 2 && scene.notReached.length === 3)
+    await until(async () => (await scene.store!.probes()).length >= 2 && scene.notReached.length === 3)
     expect(scene.notReached.toSorted()).toEqual(
       [liar, a.key, a.key].map(({ publicBytes }) => toHex(publicBytes)).toSorted(),
     )
-    scene.pass(31)
+    await scene.pass(31)
     const map = (await scene.fetchMap())!
     expect(map.content.hubs).toHaveLength(2)
     expect(map.hub(a.key.publicBytes)?.linkAddresses).toEqual([{ ip: HERE, port: a.port }])
@@ -214,8 +215,8 @@ describe('a directory', () => {
     const wrong = { ip: HERE, port: b.port }
     await scene.publish(a.key, scene.describe(a.key, [a.port], { noiseAddresses: [wrong, noise] }))
     await scene.publish(b.key, scene.describe(b.key, [b.port], { noiseAddresses: [noise] }))
-    await until(() => scene.store!.probes().length >= 3 && scene.notReached.length === 2)
-    scene.pass(31)
+    await until(async () => (await scene.store!.probes()).length >= 3 && scene.notReached.length === 2)
+    await scene.pass(31)
     const map = (await scene.fetchMap())!
     expect(map.hub(a.key.publicBytes)).toMatchObject({
       linkAddresses: [{ ip: HERE, port: a.port }],
@@ -228,18 +229,18 @@ describe('a directory', () => {
     await scene.start()
     const [a, b] = [await scene.hub(), await scene.hub()]
     for (const { key, port } of [a, b]) await scene.publish(key, scene.describe(key, [port]))
-    await until(() => scene.store!.probes().length === 2)
-    scene.pass(31)
+    await until(async () => (await scene.store!.probes()).length === 2)
+    await scene.pass(31)
     expect((await scene.fetchMap())!.content.hubs).toHaveLength(2)
-    const failuresOf = (port: number): number =>
-      scene.store!.probes().find(({ address }) => address.port === port)!.failures
+    const failuresOf = async (port: number): Promise<number> =>
+      (await scene.store!.probes()).find(({ address }) => address.port === port)!.failures
     await b.node.close()
-    scene.pass(PROBE_S)
-    await until(() => failuresOf(b.port) === 1)
-    scene.pass(PROBE_S)
-    await until(() => failuresOf(b.port) === 2)
-    expect(failuresOf(a.port)).toBe(0)
-    scene.pass(EPOCH_S - 2 * PROBE_S)
+    await scene.pass(PROBE_S)
+    await until(async () => (await failuresOf(b.port)) === 1)
+    await scene.pass(PROBE_S)
+    await until(async () => (await failuresOf(b.port)) === 2)
+    expect(await failuresOf(a.port)).toBe(0)
+    await scene.pass(EPOCH_S - 2 * PROBE_S)
     const without = (await scene.fetchMap())!
     expect(without.content.epoch).toBe(EPOCH + 1)
     expect(without.content.hubs.map(({ id }) => id)).toEqual([a.key.publicBytes])
@@ -249,13 +250,13 @@ describe('a directory', () => {
     await scene.start()
     const hub = await scene.hub()
     await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
-    await until(() => scene.store!.probes().length === 1)
-    scene.pass(31)
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.pass(31)
     const before = (await scene.fetchMap())!
     await scene.stop()
     await scene.start()
     expect((await scene.fetchMap())!.bytes).toEqual(before.bytes)
-    scene.pass(EPOCH_S)
+    await scene.pass(EPOCH_S)
     expect((await scene.fetchMap())!.content.previousHash).toEqual(new Uint8Array(before.hash))
   })
 
@@ -268,14 +269,14 @@ describe('a directory', () => {
       return directHttp(request, signal)
     }
     await scene.publish(a.key, scene.describe(a.key, [a.port], { expires: Math.floor(scene.nowMs / 1000) + 86_400 }))
-    await until(() => scene.store!.probes().length === 1)
-    scene.pass(31)
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.pass(31)
     const first = await scene.fetchKeys((await scene.fetchMap(undefined, send))!, undefined, send)
     expect(asked.splice(0)).toEqual(['/v1/head', '/v1/maps/HASH', '/v1/keys/HASH'])
 
     await scene.publish(b.key, scene.describe(b.key, [b.port], { circuitKey: new Uint8Array(OTHER_CIRCUIT_KEY) }))
-    await until(() => scene.store!.probes().length === 2)
-    scene.pass(EPOCH_S)
+    await until(async () => (await scene.store!.probes()).length === 2)
+    await scene.pass(EPOCH_S)
     await scene.stop()
     await scene.start()
     const next = await scene.fetchKeys((await scene.fetchMap(first, send))!, first, send)
@@ -286,7 +287,7 @@ describe('a directory', () => {
     expect(await scene.fetchMap(next, send)).toBeUndefined()
     expect(asked.splice(0)).toEqual(['/v1/head'])
 
-    scene.pass(EPOCH_S * 24)
+    await scene.pass(EPOCH_S * 24)
     const last = (await scene.fetchMap(next, send))!
     await scene.fetchMap(first, send)
     expect(asked).toEqual(['/v1/head', '/v1/diffs/HASH/HASH', '/v1/head', '/v1/diffs/HASH/HASH', '/v1/maps/HASH'])
@@ -300,10 +301,10 @@ describe('a directory', () => {
       hub.key,
       scene.describe(hub.key, [hub.port], { expires: Math.floor(scene.nowMs / 1000) + EPOCH_S }),
     )
-    await until(() => scene.store!.probes().length === 1)
-    scene.pass(31)
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.pass(31)
     expect((await scene.fetchMap())!.content.hubs).toHaveLength(1)
-    scene.pass(EPOCH_S)
+    await scene.pass(EPOCH_S)
     expect((await scene.fetchMap())!.content.hubs).toEqual([])
   })
 
@@ -311,18 +312,18 @@ describe('a directory', () => {
     await scene.start()
     const hub = await scene.hub()
     await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
-    await until(() => scene.store!.probes().length === 1)
-    scene.pass(31)
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.pass(31)
     const before = (await scene.fetchMap())!
     const { store } = scene
-    store!.putMap = () => {
+    store!.putMap = async () => {
       throw new Error('database or disk is full')
     }
-    scene.pass(EPOCH_S)
+    await scene.pass(EPOCH_S)
     expect(scene.errors).toContain('map not published')
     expect((await scene.fetchMap())!.bytes).toEqual(before.bytes)
     Reflect.deleteProperty(store!, 'putMap')
-    scene.pass(2)
+    await scene.pass(2)
     expect((await scene.fetchMap())!.content.epoch).toBe(EPOCH + 1)
   })
 
@@ -332,17 +333,17 @@ describe('a directory', () => {
   })
 })
 
-function putMap(store: Store, map: StoredMap): void {
-  store.putMap(map, companionsOf(map))
+function putMap(store: Store, map: StoredMap): Promise<void> {
+  return store.putMap(map, companionsOf(map))
 }
 
 describe('a directory does not start', () => {
   const mistakesOf = (options: Record<string, unknown>, parts: Partial<DirectoryParts>): string[] =>
     String(faultOf(() => new Directory(scene.options(options), scene.parts(parts))).details.mistakes).split('\n')
 
-  test('with a key, a scope and an epoch that do not fit, and says so of all', () => {
-    const store = new Store(':memory:')
-    putMap(store, { epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) })
+  test('with a key, a scope and an epoch that do not fit, and says so of all', async () => {
+    const store = new SqliteStore(':memory:')
+    await putMap(store, { epoch: EPOCH * 60, hash: new Uint8Array(32), signed: new Uint8Array(1) })
     const network = { ...scene.network, testNetwork: false }
     expect(mistakesOf({}, { key: DirectoryKey.generate(), network, store })).toEqual([
       'networkFile: expected the key of this directory among its directories',
@@ -351,9 +352,9 @@ describe('a directory does not start', () => {
     ])
   })
 
-  test('with an epoch so long that the last map would never be followed by another', () => {
-    const store = new Store(':memory:')
-    putMap(store, { epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) })
+  test('with an epoch so long that the last map would never be followed by another', async () => {
+    const store = new SqliteStore(':memory:')
+    await putMap(store, { epoch: EPOCH, hash: new Uint8Array(32), signed: new Uint8Array(1) })
     expect(mistakesOf({ epochSeconds: EPOCH_S * 2 }, { store })).toHaveLength(1)
     expect(() => new Directory(scene.options(), scene.parts({ store }))).not.toThrow()
     expect(() => new Directory(scene.options({ epochSeconds: EPOCH_S / 2 }), scene.parts({ store }))).not.toThrow()
@@ -361,7 +362,7 @@ describe('a directory does not start', () => {
 
   test('where its port is taken', async () => {
     await scene.start()
-    const other = new Directory(scene.options(), scene.parts({ store: new Store(':memory:') }))
+    const other = new Directory(scene.options(), scene.parts({ store: new SqliteStore(':memory:') }))
     expect((await rejectionOf(other.start())).code).toBe('port-in-use')
     await other.close()
   })

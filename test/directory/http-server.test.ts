@@ -28,11 +28,11 @@ function serve(
   trustedProxies: readonly IpRange[] = [],
 ): ReturnType<typeof createHttpServer> {
   const handlers: HttpHandlers = {
-    takeDescriptor: () => 'accepted',
+    takeDescriptor: async () => 'accepted',
     map: () => MAP,
     documents: NO_DOCUMENTS,
     time: (nonce) => signTime(nonce, NOW_MS, key, NETWORK_ID),
-    health: () => ({ ok: true, epoch: 7, hubs: 3 }),
+    health: async () => ({ ok: true, epoch: 7, hubs: 3 }),
     ...changes,
   }
   server = createHttpServer(handlers, trustedProxies)
@@ -47,7 +47,7 @@ describe('POST /v1/descriptors', () => {
     ['accepted', 202],
     ['unchanged', 200],
   ] as const)('of a descriptor that is %s is answered with %i', async (result, status) => {
-    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(() => result)
+    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(async () => result)
     const answer = await serve({ takeDescriptor }).inject({ ...post(Buffer.of(1, 2, 3)), remoteAddress: '192.0.2.7' })
     expect([answer.statusCode, answer.json()]).toEqual([status, { result }])
     expect(takeDescriptor.mock.calls).toEqual([[Uint8Array.of(1, 2, 3), '192.0.2.7']])
@@ -60,7 +60,7 @@ describe('POST /v1/descriptors', () => {
     ['another proxy', ['192.0.2.0/24'], '198.51.100.1', '8.8.8.8', '198.51.100.1'],
     ['a proxy over IPv6', ['2001:db8::/32'], '2001:db8::1', '2001:4860::8', '2001:4860::8'],
   ])('where %s is trusted, a descriptor comes from whom that says', async (_, proxies, remoteAddress, said, sender) => {
-    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(() => 'accepted')
+    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(async () => 'accepted')
     const request = post(Buffer.of(1))
     const headers = { ...request.headers, 'x-forwarded-for': said }
     const ranges = proxies.map((text) => parseRange(text) as IpRange)
@@ -77,7 +77,7 @@ describe('POST /v1/descriptors', () => {
     ['limit-reached', 503],
     ['internal', 500],
   ])('that fails with %s is answered with %i and that name, and nothing else', async (code, status) => {
-    const takeDescriptor = (): never => {
+    const takeDescriptor = async (): Promise<never> => {
       throw new Fault(code, { limit: 'sender' }, new Error('inside'))
     }
     const answer = await serve({ takeDescriptor }).inject(post(Buffer.of(1)))
@@ -85,7 +85,7 @@ describe('POST /v1/descriptors', () => {
   })
 
   test('that meets a bug tells nothing of it', async () => {
-    const takeDescriptor = (): never => {
+    const takeDescriptor = async (): Promise<never> => {
       throw new TypeError('secret is not a function')
     }
     const answer = await serve({ takeDescriptor }).inject(post(Buffer.of(1)))
@@ -93,7 +93,7 @@ describe('POST /v1/descriptors', () => {
   })
 
   test('takes a body of the largest size, and refuses one byte more unread', async () => {
-    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(() => 'accepted')
+    const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(async () => 'accepted')
     serve({ takeDescriptor })
     expect((await server!.inject(post(Buffer.alloc(MAX_DESCRIPTOR_BYTES)))).statusCode).toBe(202)
     const answer = await server!.inject(post(Buffer.alloc(MAX_DESCRIPTOR_BYTES + 1)))
@@ -104,7 +104,7 @@ describe('POST /v1/descriptors', () => {
   test.each(['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', ''])(
     'of a body of type "%s" is refused unread',
     async (type) => {
-      const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(() => 'accepted')
+      const takeDescriptor = jest.fn<HttpHandlers['takeDescriptor']>(async () => 'accepted')
       const answer = await serve({ takeDescriptor }).inject(post('{}', type))
       expect([Math.floor(answer.statusCode / 100), answer.json()]).toEqual([4, { fault: 'encoding-invalid' }])
       expect(takeDescriptor).not.toHaveBeenCalled()
@@ -175,10 +175,10 @@ describe('documents that are named by hashes', () => {
   const [A, B] = ['5c', 'd7'].map((byte) => byte.repeat(32)) as [string, string]
   const is = (hash: Uint8Array, text: string): boolean => toHex(hash) === text
   const documents: MapDocuments = {
-    map: (hash) => (is(hash, A) ? Uint8Array.of(1) : undefined),
-    keys: (hash) => (is(hash, A) ? Uint8Array.of(2) : undefined),
-    diff: (from, to) => (is(from, A) && is(to, B) ? Uint8Array.of(3) : undefined),
-    keyDiff: (from, to) => (is(from, A) && is(to, B) ? Uint8Array.of(4) : undefined),
+    map: async (hash) => (is(hash, A) ? Uint8Array.of(1) : undefined),
+    keys: async (hash) => (is(hash, A) ? Uint8Array.of(2) : undefined),
+    diff: async (from, to) => (is(from, A) && is(to, B) ? Uint8Array.of(3) : undefined),
+    keyDiff: async (from, to) => (is(from, A) && is(to, B) ? Uint8Array.of(4) : undefined),
   }
 
   test.each([
@@ -246,7 +246,7 @@ describe('the HTTP server of a directory', () => {
   test('tells its health', async () => {
     const good = await serve().inject('/healthz')
     expect([good.statusCode, good.json()]).toEqual([200, { ok: true, epoch: 7, hubs: 3 }])
-    const bad = await serve({ health: () => ({ ok: false, epoch: undefined, hubs: 0 }) }).inject('/healthz')
+    const bad = await serve({ health: async () => ({ ok: false, epoch: undefined, hubs: 0 }) }).inject('/healthz')
     expect([bad.statusCode, bad.json()]).toEqual([503, { ok: false, hubs: 0 }])
   })
 
@@ -279,11 +279,11 @@ describe('the HTTP server of a directory', () => {
     expect([taken.status, JSON.parse(Buffer.from(taken.body).toString())]).toEqual([202, { result: 'accepted' }])
 
     const second = createHttpServer({
-      takeDescriptor: () => 'accepted',
+      takeDescriptor: async () => 'accepted',
       map: () => undefined,
       documents: NO_DOCUMENTS,
       time: () => ({ timeMs: 0, signature: new Uint8Array(0) }),
-      health: () => ({ ok: true, epoch: 1, hubs: 1 }),
+      health: async () => ({ ok: true, epoch: 1, hubs: 1 }),
     })
     const fault = await rejectionOf(listenHttp(second, { ip: Uint8Array.of(127, 0, 0, 1), port }))
     expect([fault.code, fault.details.address]).toEqual(['port-in-use', `127.0.0.1 port ${port}`])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { Intake, type IntakeOptions } from '../../directory/intake.ts'
-import { Store } from '../../directory/store.ts'
+import { SqliteStore } from '../../directory/sqlite-store.ts'
 import { MAX_UNPROVED } from '../../directory/unproved-hubs.ts'
 import { type IpAddress, parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
@@ -11,7 +11,7 @@ import {
   MIN_DESCRIPTOR_LIFE_S,
   signDescriptor,
 } from '../../shared/map/descriptor.ts'
-import { faultOf } from '../support/fault-of.ts'
+import { rejectionOf } from '../support/fault-of.ts'
 import { flipBit } from '../support/hex.ts'
 import { LOW_ORDER_POINTS } from '../support/low-order-points.ts'
 import { descriptorOf, NETWORK_ID, NOW_MS, NOW_S } from '../support/map-fixtures.ts'
@@ -25,7 +25,7 @@ const sign = (changes: Partial<Descriptor> = {}, by = key): Uint8Array =>
   signDescriptor(descriptorOf(by, changes), by, NETWORK_ID)
 
 function scene(options: Partial<IntakeOptions> = {}) {
-  const store = new Store(':memory:')
+  const store = new SqliteStore(':memory:')
   const intake = new Intake(
     {
       networkId: NETWORK_ID,
@@ -39,22 +39,22 @@ function scene(options: Partial<IntakeOptions> = {}) {
     store,
   )
   const take = (signed: Uint8Array, sender = '192.0.2.1', nowMs = NOW_MS) => intake.take(signed, sender, nowMs)
-  const codeOf = (...args: Parameters<typeof take>): string => faultOf(() => take(...args)).code
+  const codeOf = async (...args: Parameters<typeof take>): Promise<string> => (await rejectionOf(take(...args))).code
   /** Takes it, and the hub is reached. */
-  const takeAndReach = (signed: Uint8Array, sender = '192.0.2.1', nowMs = NOW_MS): void => {
-    const { descriptor } = take(signed, sender, nowMs)
-    if (intake.prove(descriptor.hubId, nowMs)) store.putReached(descriptor.hubId, ADDRESS, NOW_S)
+  const takeAndReach = async (signed: Uint8Array, sender = '192.0.2.1', nowMs = NOW_MS): Promise<void> => {
+    const { descriptor } = await take(signed, sender, nowMs)
+    if (await intake.prove(descriptor.hubId, nowMs)) await store.putReached(descriptor.hubId, ADDRESS, NOW_S)
   }
   return { store, intake, take, codeOf, takeAndReach }
 }
 
 describe('a directory takes', () => {
-  test('a descriptor that is signed, new and sound, and keeps its very bytes', () => {
+  test('a descriptor that is signed, new and sound, and keeps its very bytes', async () => {
     const { store, take, takeAndReach } = scene()
     const signed = sign()
-    takeAndReach(signed)
-    expect(take(signed)).toMatchObject({ isNew: false, descriptor: { sequence: 1 } })
-    expect(store.descriptor(key.publicBytes)).toEqual({
+    await takeAndReach(signed)
+    expect(await take(signed)).toMatchObject({ isNew: false, descriptor: { sequence: 1 } })
+    expect(await store.descriptor(key.publicBytes)).toEqual({
       hubId: key.publicBytes,
       sequence: 1,
       expires: NOW_S + 10_800,
@@ -62,63 +62,63 @@ describe('a directory takes', () => {
     })
   })
 
-  test('the same one again, which changes nothing', () => {
+  test('the same one again, which changes nothing', async () => {
     const { take } = scene()
-    take(sign())
-    expect(take(sign()).isNew).toBe(false)
+    await take(sign())
+    expect((await take(sign())).isNew).toBe(false)
   })
 
-  test('one with a larger sequence in place of the one before', () => {
+  test('one with a larger sequence in place of the one before', async () => {
     const { store, take, takeAndReach } = scene()
-    takeAndReach(sign())
-    expect(take(sign({ sequence: 7, operator: 'other' })).isNew).toBe(true)
-    expect(store.descriptor(key.publicBytes)?.sequence).toBe(7)
-    expect(store.descriptors(NOW_S)).toHaveLength(1)
+    await takeAndReach(sign())
+    expect((await take(sign({ sequence: 7, operator: 'other' }))).isNew).toBe(true)
+    expect((await store.descriptor(key.publicBytes))?.sequence).toBe(7)
+    expect(await store.descriptors(NOW_S)).toHaveLength(1)
   })
 })
 
 describe('a directory takes no descriptor', () => {
-  test('that is not signed by its hub, for this network, in these bytes', () => {
+  test('that is not signed by its hub, for this network, in these bytes', async () => {
     const { store, codeOf } = scene()
-    expect(codeOf(flipBit(sign(), 999))).toBe('signature-invalid')
-    expect(codeOf(signDescriptor(descriptorOf(key), key, flipBit(NETWORK_ID, 0)))).toBe('signature-invalid')
-    expect(codeOf(new Uint8Array(0))).toBe('encoding-invalid')
-    expect(codeOf(new Uint8Array(MAX_DESCRIPTOR_BYTES + 1))).toBe('document-too-large')
-    expect(store.descriptors(0)).toEqual([])
+    expect(await codeOf(flipBit(sign(), 999))).toBe('signature-invalid')
+    expect(await codeOf(signDescriptor(descriptorOf(key), key, flipBit(NETWORK_ID, 0)))).toBe('signature-invalid')
+    expect(await codeOf(new Uint8Array(0))).toBe('encoding-invalid')
+    expect(await codeOf(new Uint8Array(MAX_DESCRIPTOR_BYTES + 1))).toBe('document-too-large')
+    expect(await store.descriptors(0)).toEqual([])
   })
 
-  test('with a sequence that is not larger than the last', () => {
+  test('with a sequence that is not larger than the last', async () => {
     const { take, codeOf } = scene()
-    take(sign({ sequence: 5 }))
-    expect(codeOf(sign({ sequence: 4 }))).toBe('descriptor-older')
-    expect(codeOf(sign({ sequence: 5, operator: 'other' }))).toBe('descriptor-older')
+    await take(sign({ sequence: 5 }))
+    expect(await codeOf(sign({ sequence: 4 }))).toBe('descriptor-older')
+    expect(await codeOf(sign({ sequence: 5, operator: 'other' }))).toBe('descriptor-older')
   })
 
-  test('with a sequence that is not larger than the last, also when that one has expired', () => {
+  test('with a sequence that is not larger than the last, also when that one has expired', async () => {
     const { take, codeOf } = scene()
-    take(sign({ sequence: 5 }))
+    await take(sign({ sequence: 5 }))
     const later = { published: NOW_S + 20_000, expires: NOW_S + 30_000 }
-    expect(codeOf(sign({ sequence: 5, ...later }), '192.0.2.1', NOW_MS + 20_000_000)).toBe('descriptor-older')
+    expect(await codeOf(sign({ sequence: 5, ...later }), '192.0.2.1', NOW_MS + 20_000_000)).toBe('descriptor-older')
   })
 
   test.each([
     ['ten minutes and a second old', { published: NOW_S - 601 }],
     ['ten minutes and a second ahead', { published: NOW_S + 601 }],
     ['expired', { published: NOW_S - 500, expires: NOW_S }],
-  ])('that is %s', (_, changes) => {
+  ])('that is %s', async (_, changes) => {
     const { take, codeOf } = scene()
-    expect(codeOf(sign(changes))).toBe('descriptor-invalid')
+    expect(await codeOf(sign(changes))).toBe('descriptor-invalid')
     for (const published of [NOW_S - 600, NOW_S + 600]) {
-      take(sign({ published, sequence: published }))
+      await take(sign({ published, sequence: published }))
     }
-    expect(take(sign({ published: NOW_S - 500, expires: NOW_S + 1, sequence: NOW_S * 2 })).isNew).toBe(true)
+    expect((await take(sign({ published: NOW_S - 500, expires: NOW_S + 1, sequence: NOW_S * 2 }))).isNew).toBe(true)
   })
 
-  test('with one address for links over TLS and over noise', () => {
+  test('with one address for links over TLS and over noise', async () => {
     const { codeOf, take } = scene()
     const address = { ip: ip('9.9.9.9'), port: 443 }
-    expect(codeOf(sign({ linkAddresses: [address], noiseAddresses: [address] }))).toBe('descriptor-invalid')
-    take(sign({ linkAddresses: [address], noiseAddresses: [{ ...address, port: 4001 }] }))
+    expect(await codeOf(sign({ linkAddresses: [address], noiseAddresses: [address] }))).toBe('descriptor-invalid')
+    await take(sign({ linkAddresses: [address], noiseAddresses: [{ ...address, port: 4001 }] }))
   })
 
   test.each([
@@ -132,173 +132,175 @@ describe('a directory takes no descriptor', () => {
     'fd00::1',
     '2001:db8::1',
     '198.18.0.1',
-  ])('with the address %s, which is not public, of either kind', (text) => {
+  ])('with the address %s, which is not public, of either kind', async (text) => {
     const { codeOf } = scene()
     const good = { ip: ip('9.9.9.9'), port: 443 }
     const hidden = { ip: ip(text), port: 443 }
-    expect(codeOf(sign({ linkAddresses: [good, hidden] }))).toBe('descriptor-invalid')
-    expect(codeOf(sign({ noiseAddresses: [hidden] }))).toBe('descriptor-invalid')
+    expect(await codeOf(sign({ linkAddresses: [good, hidden] }))).toBe('descriptor-invalid')
+    expect(await codeOf(sign({ noiseAddresses: [hidden] }))).toBe('descriptor-invalid')
     const mapped = { ip: join(new Uint8Array(10), [0xff, 0xff], ip('9.9.9.9')), port: 443 }
-    expect(codeOf(sign({ linkAddresses: [mapped] }))).toBe('descriptor-invalid')
+    expect(await codeOf(sign({ linkAddresses: [mapped] }))).toBe('descriptor-invalid')
   })
 
-  test('with other addresses than public ones, except those that its test network counts as such', () => {
+  test('with other addresses than public ones, except those that its test network counts as such', async () => {
     const { take, codeOf } = scene({ addressScope: [parseRange('198.18.0.0/15')!] })
-    expect(take(sign({ linkAddresses: [{ ip: ip('198.19.0.1'), port: 443 }] })).isNew).toBe(true)
-    expect(codeOf(sign({ sequence: 2, linkAddresses: [{ ip: ip('10.0.0.1'), port: 443 }] }))).toBe('descriptor-invalid')
+    expect((await take(sign({ linkAddresses: [{ ip: ip('198.19.0.1'), port: 443 }] }))).isNew).toBe(true)
+    expect(await codeOf(sign({ sequence: 2, linkAddresses: [{ ip: ip('10.0.0.1'), port: 443 }] }))).toBe(
+      'descriptor-invalid',
+    )
   })
 
-  test('with a circuit key to which nobody can build, or a client that tried would be stopped by it', () => {
+  test('with a circuit key to which nobody can build, or a client that tried would be stopped by it', async () => {
     const { codeOf, take } = scene()
     const good = CircuitKeyPair.generate().publicBytes
     const noPoint = LOW_ORDER_POINTS.map((point) => join(point, good.subarray(32)))
     const noKem = join(good.subarray(0, 32), new Uint8Array(1184).fill(0xff))
-    for (const circuitKey of [...noPoint, noKem]) expect(codeOf(sign({ circuitKey }))).toBe('descriptor-invalid')
-    expect(take(sign({ circuitKey: good })).isNew).toBe(true)
+    for (const circuitKey of [...noPoint, noKem]) expect(await codeOf(sign({ circuitKey }))).toBe('descriptor-invalid')
+    expect((await take(sign({ circuitKey: good }))).isNew).toBe(true)
   })
 
-  test('of a hub too many; those that are in it may still renew', () => {
+  test('of a hub too many; those that are in it may still renew', async () => {
     const { take, codeOf, takeAndReach } = scene({ maxHubs: 2 })
     const [a, b, c] = [HubKey.generate(), HubKey.generate(), HubKey.generate()]
-    takeAndReach(sign({}, a))
-    takeAndReach(sign({}, b))
-    expect(codeOf(sign({}, c))).toBe('limit-reached')
-    expect(take(sign({ sequence: 2 }, a)).isNew).toBe(true)
+    await takeAndReach(sign({}, a))
+    await takeAndReach(sign({}, b))
+    expect(await codeOf(sign({}, c))).toBe('limit-reached')
+    expect((await take(sign({ sequence: 2 }, a))).isNew).toBe(true)
   })
 
-  test('of a hub too many, also if that one was there before and expired', () => {
+  test('of a hub too many, also if that one was there before and expired', async () => {
     const { take, codeOf, takeAndReach } = scene({ maxHubs: 1 })
     const [a, b] = [HubKey.generate(), HubKey.generate()]
-    takeAndReach(sign({ expires: NOW_S + 300 }, a))
-    expect(codeOf(sign({}, b))).toBe('limit-reached')
+    await takeAndReach(sign({ expires: NOW_S + 300 }, a))
+    expect(await codeOf(sign({}, b))).toBe('limit-reached')
     const later = { published: NOW_S + 400, expires: NOW_S + 5_000, sequence: 2 }
-    takeAndReach(sign(later, b), '192.0.2.1', NOW_MS + 400_000)
-    expect(codeOf(sign(later, a), '192.0.2.1', NOW_MS + 400_000)).toBe('limit-reached')
-    expect(take(sign({ ...later, sequence: 3 }, b), '192.0.2.1', NOW_MS + 400_000).isNew).toBe(true)
+    await takeAndReach(sign(later, b), '192.0.2.1', NOW_MS + 400_000)
+    expect(await codeOf(sign(later, a), '192.0.2.1', NOW_MS + 400_000)).toBe('limit-reached')
+    expect((await take(sign({ ...later, sequence: 3 }, b), '192.0.2.1', NOW_MS + 400_000)).isNew).toBe(true)
   })
 
   test.each([
     [MIN_DESCRIPTOR_LIFE_S, undefined],
     [MIN_DESCRIPTOR_LIFE_S - 1, 'descriptor-invalid'],
     [2, 'descriptor-invalid'],
-  ])('that lives for %i s: %s', (life, expected) => {
+  ])('that lives for %i s: %s', async (life, expected) => {
     const { take, codeOf } = scene()
     const signed = sign({ expires: NOW_S + life })
-    expect(expected === undefined ? take(signed).isNew : codeOf(signed)).toBe(expected ?? true)
+    expect(expected === undefined ? (await take(signed)).isNew : await codeOf(signed)).toBe(expected ?? true)
   })
 })
 
 describe('hubs that were never reached', () => {
   const fake = (changes: Partial<Descriptor> = {}): Uint8Array => sign(changes, HubKey.generate())
 
-  test('are never in the database: no flood of them fills it', () => {
+  test('are never in the database: no flood of them fills it', async () => {
     const { store, intake, take, codeOf } = scene()
     let taken = 0
     for (let i = 0; i < 300; i++) {
       const sender = `9.9.${i >> 6}.${i & 63}`
-      if (i % 64 < PER_BLOCK) taken += Number(take(fake(), sender).isNew)
-      else expect(codeOf(fake(), sender)).toBe('limit-reached')
+      if (i % 64 < PER_BLOCK) taken += Number((await take(fake(), sender)).isNew)
+      else expect(await codeOf(fake(), sender)).toBe('limit-reached')
     }
-    expect([store.rowCount, taken, intake.unproved(NOW_MS).length]).toEqual([0, 5 * PER_BLOCK, taken])
+    expect([await store.rowCount(), taken, (await intake.unproved(NOW_MS)).length]).toEqual([0, 5 * PER_BLOCK, taken])
   })
 
-  test('are few from one block of senders, and do not keep out those of others', () => {
+  test('are few from one block of senders, and do not keep out those of others', async () => {
     const { take, codeOf } = scene()
-    for (let i = 0; i < PER_BLOCK; i++) expect(take(fake(), `192.0.2.${i}`).isNew).toBe(true)
-    expect(codeOf(fake(), '192.0.2.200')).toBe('limit-reached')
-    expect(take(fake(), '192.0.3.1').isNew).toBe(true)
-    for (let i = 0; i < PER_BLOCK; i++) take(fake(), `2001:db8:1:${i}::1`)
-    expect(codeOf(fake(), '2001:db8:1:ffff::1')).toBe('limit-reached')
-    expect(take(fake(), '2001:db8:2::1').isNew).toBe(true)
+    for (let i = 0; i < PER_BLOCK; i++) expect((await take(fake(), `192.0.2.${i}`)).isNew).toBe(true)
+    expect(await codeOf(fake(), '192.0.2.200')).toBe('limit-reached')
+    expect((await take(fake(), '192.0.3.1')).isNew).toBe(true)
+    for (let i = 0; i < PER_BLOCK; i++) await take(fake(), `2001:db8:1:${i}::1`)
+    expect(await codeOf(fake(), '2001:db8:1:ffff::1')).toBe('limit-reached')
+    expect((await take(fake(), '2001:db8:2::1')).isNew).toBe(true)
   })
 
-  test('give room as soon as they are reached, or after minutes', () => {
+  test('give room as soon as they are reached, or after minutes', async () => {
     const { take, codeOf, takeAndReach } = scene()
-    for (let i = 0; i < 3 * PER_BLOCK; i++) takeAndReach(fake())
-    for (let i = 0; i < PER_BLOCK; i++) take(fake())
+    for (let i = 0; i < 3 * PER_BLOCK; i++) await takeAndReach(fake())
+    for (let i = 0; i < PER_BLOCK; i++) await take(fake())
     const later = { published: NOW_S + 900 }
-    expect(codeOf(fake({ published: NOW_S + 899 }), '192.0.2.1', NOW_MS + 899_000)).toBe('limit-reached')
-    expect(take(fake(later), '192.0.2.1', NOW_MS + 900_000).isNew).toBe(true)
+    expect(await codeOf(fake({ published: NOW_S + 899 }), '192.0.2.1', NOW_MS + 899_000)).toBe('limit-reached')
+    expect((await take(fake(later), '192.0.2.1', NOW_MS + 900_000)).isNew).toBe(true)
   })
 
-  test('are few in all: where there is no room the block with the most gives some, never a new hub', () => {
+  test('are few in all: where there is no room the block with the most gives some, never a new hub', async () => {
     const { intake, take, takeAndReach } = scene({ maxHubs: 20_000 })
     const crowd = `203.0.113.1`
     const first = fake()
-    take(first, crowd)
-    for (let i = 1; i < PER_BLOCK; i++) take(fake(), crowd)
-    for (let i = PER_BLOCK; i < MAX_UNPROVED; i++) take(fake(), `9.${i >> 8}.${i & 255}.1`)
-    expect(intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED)
+    await take(first, crowd)
+    for (let i = 1; i < PER_BLOCK; i++) await take(fake(), crowd)
+    for (let i = PER_BLOCK; i < MAX_UNPROVED; i++) await take(fake(), `9.${i >> 8}.${i & 255}.1`)
+    expect(await intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED)
     const honest = fake()
-    takeAndReach(honest, '8.8.8.8')
-    expect(intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED - 1)
-    expect(intake.unproved(NOW_MS).map(({ stored }) => stored.signed)).not.toContain(first)
-    expect(take(honest, '8.8.8.8').isNew).toBe(false)
+    await takeAndReach(honest, '8.8.8.8')
+    expect(await intake.unproved(NOW_MS)).toHaveLength(MAX_UNPROVED - 1)
+    expect((await intake.unproved(NOW_MS)).map(({ stored }) => stored.signed)).not.toContain(first)
+    expect((await take(honest, '8.8.8.8')).isNew).toBe(false)
   })
 
-  test('do not keep out a hub that is there and renews', () => {
+  test('do not keep out a hub that is there and renews', async () => {
     const { take, takeAndReach } = scene()
-    takeAndReach(sign())
-    for (let i = 0; i < PER_BLOCK; i++) take(fake())
-    expect(take(sign({ sequence: 2 })).isNew).toBe(true)
+    await takeAndReach(sign())
+    for (let i = 0; i < PER_BLOCK; i++) await take(fake())
+    expect((await take(sign({ sequence: 2 }))).isNew).toBe(true)
   })
 })
 
 describe('the rate of a directory', () => {
-  test('holds for each hub, from wherever it sends, and fills up again', () => {
+  test('holds for each hub, from wherever it sends, and fills up again', async () => {
     const { take, codeOf } = scene({ perMinutePerHub: 3 })
-    for (const sequence of [1, 2, 3]) take(sign({ sequence }), `192.0.2.${sequence}`)
-    expect(codeOf(sign({ sequence: 4 }), '192.0.2.9')).toBe('descriptor-rate')
-    expect(take(sign({}, HubKey.generate()), '192.0.2.9').isNew).toBe(true)
-    expect(take(sign({ sequence: 4 }), '192.0.2.9', NOW_MS + 20_000).isNew).toBe(true)
+    for (const sequence of [1, 2, 3]) await take(sign({ sequence }), `192.0.2.${sequence}`)
+    expect(await codeOf(sign({ sequence: 4 }), '192.0.2.9')).toBe('descriptor-rate')
+    expect((await take(sign({}, HubKey.generate()), '192.0.2.9')).isNew).toBe(true)
+    expect((await take(sign({ sequence: 4 }), '192.0.2.9', NOW_MS + 20_000)).isNew).toBe(true)
   })
 
-  test('of a hub is not used up by others who repeat what it said before', () => {
+  test('of a hub is not used up by others who repeat what it said before', async () => {
     const { take, codeOf } = scene({ perMinutePerHub: 3 })
     const old = sign()
-    take(old)
-    take(sign({ sequence: 2 }))
-    for (let i = 0; i < 50; i++) expect(codeOf(old)).toBe('descriptor-older')
-    for (let i = 0; i < 50; i++) expect(take(sign({ sequence: 2 })).isNew).toBe(false)
-    expect(take(sign({ sequence: 3 })).isNew).toBe(true)
+    await take(old)
+    await take(sign({ sequence: 2 }))
+    for (let i = 0; i < 50; i++) expect(await codeOf(old)).toBe('descriptor-older')
+    for (let i = 0; i < 50; i++) expect((await take(sign({ sequence: 2 }))).isNew).toBe(false)
+    expect((await take(sign({ sequence: 3 }))).isNew).toBe(true)
   })
 
-  test('of a hub is not used up by who can not sign for it', () => {
+  test('of a hub is not used up by who can not sign for it', async () => {
     const { take, codeOf } = scene({ perMinutePerHub: 1 })
-    for (let i = 0; i < 20; i++) expect(codeOf(flipBit(sign(), 300 + i))).toBe('signature-invalid')
-    expect(take(sign()).isNew).toBe(true)
+    for (let i = 0; i < 20; i++) expect(await codeOf(flipBit(sign(), 300 + i))).toBe('signature-invalid')
+    expect((await take(sign())).isNew).toBe(true)
   })
 
-  test('holds for each sender, good descriptors or bad', () => {
+  test('holds for each sender, good descriptors or bad', async () => {
     const { take, codeOf } = scene({ perMinutePerSender: 3 })
-    for (let i = 0; i < 3; i++) expect(codeOf(new Uint8Array(5))).toBe('encoding-invalid')
-    expect(codeOf(sign())).toBe('descriptor-rate')
-    expect(take(sign(), '192.0.2.2').isNew).toBe(true)
-    expect(take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS + 20_000).isNew).toBe(true)
+    for (let i = 0; i < 3; i++) expect(await codeOf(new Uint8Array(5))).toBe('encoding-invalid')
+    expect(await codeOf(sign())).toBe('descriptor-rate')
+    expect((await take(sign(), '192.0.2.2')).isNew).toBe(true)
+    expect((await take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS + 20_000)).isNew).toBe(true)
   })
 
-  test('is one for the whole /64 of a sender, who has all addresses in it', () => {
+  test('is one for the whole /64 of a sender, who has all addresses in it', async () => {
     const { codeOf } = scene({ perMinutePerSender: 2 })
-    expect(codeOf(new Uint8Array(5), '2001:db8:1:2::1')).toBe('encoding-invalid')
-    expect(codeOf(new Uint8Array(5), '2001:db8:1:2:ffff::9')).toBe('encoding-invalid')
-    expect(codeOf(new Uint8Array(5), '2001:db8:1:2:3:4:5:6')).toBe('descriptor-rate')
-    expect(codeOf(new Uint8Array(5), '2001:db8:1:3::1')).toBe('encoding-invalid')
-    expect(codeOf(new Uint8Array(5), '192.0.2.1')).toBe('encoding-invalid')
+    expect(await codeOf(new Uint8Array(5), '2001:db8:1:2::1')).toBe('encoding-invalid')
+    expect(await codeOf(new Uint8Array(5), '2001:db8:1:2:ffff::9')).toBe('encoding-invalid')
+    expect(await codeOf(new Uint8Array(5), '2001:db8:1:2:3:4:5:6')).toBe('descriptor-rate')
+    expect(await codeOf(new Uint8Array(5), '2001:db8:1:3::1')).toBe('encoding-invalid')
+    expect(await codeOf(new Uint8Array(5), '192.0.2.1')).toBe('encoding-invalid')
   })
 
-  test('goes on when the clock of the directory is set back', () => {
+  test('goes on when the clock of the directory is set back', async () => {
     const { take } = scene({ perMinutePerSender: 2 })
-    take(sign({ published: NOW_S + 500, expires: NOW_S + 5_000 }), '192.0.2.1', NOW_MS + 500_000)
-    expect(take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS).isNew).toBe(true)
+    await take(sign({ published: NOW_S + 500, expires: NOW_S + 5_000 }), '192.0.2.1', NOW_MS + 500_000)
+    expect((await take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS)).isNew).toBe(true)
   })
 
-  test('is remembered for 50,000 senders, of whom the first are forgotten first', () => {
+  test('is remembered for 50,000 senders, of whom the first are forgotten first', async () => {
     const { codeOf } = scene({ perMinutePerSender: 1 })
     const sender = (i: number): string => `9.${i >> 16}.${(i >> 8) & 0xff}.${i & 0xff}`
-    for (let i = 0; i < 50_000; i++) codeOf(new Uint8Array(5), sender(i))
-    expect(codeOf(new Uint8Array(5), sender(0))).toBe('descriptor-rate')
-    expect(codeOf(new Uint8Array(5), sender(50_000))).toBe('encoding-invalid')
-    expect(codeOf(new Uint8Array(5), sender(1))).toBe('descriptor-rate')
-    expect(codeOf(new Uint8Array(5), sender(0))).toBe('encoding-invalid')
+    for (let i = 0; i < 50_000; i++) await codeOf(new Uint8Array(5), sender(i))
+    expect(await codeOf(new Uint8Array(5), sender(0))).toBe('descriptor-rate')
+    expect(await codeOf(new Uint8Array(5), sender(50_000))).toBe('encoding-invalid')
+    expect(await codeOf(new Uint8Array(5), sender(1))).toBe('descriptor-rate')
+    expect(await codeOf(new Uint8Array(5), sender(0))).toBe('encoding-invalid')
   })
 })

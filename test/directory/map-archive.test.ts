@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { DIFF_EPOCHS, MapArchive } from '../../directory/map-archive.ts'
-import { Store } from '../../directory/store.ts'
+import { SqliteStore } from '../../directory/sqlite-store.ts'
+import type { Store } from '../../directory/store.ts'
 import { CIRCUIT_PUBLIC_KEY_BYTES, CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { sha256 } from '../../shared/crypto/kdf.ts'
 import { sortHubs } from '../../shared/map/hub-map.ts'
@@ -15,7 +16,7 @@ const { network, keys } = networkWith(3, 2)
 let store: Store
 let archive: MapArchive
 beforeEach(() => {
-  store = new Store(':memory:')
+  store = new SqliteStore(':memory:')
   archive = new MapArchive(store, NETWORK_ID)
 })
 afterEach(() => store.close())
@@ -39,84 +40,82 @@ function mapAt(n: number): HubMap {
 }
 
 /** Publishes the maps of these epochs. */
-function publish(first: number, last: number): HubMap[] {
-  return Array.from({ length: last - first + 1 }, (_, i) => {
-    const map = mapAt(first + i)
-    const { content, hash, bytes: signed } = map
-    archive.put({ content, hash, signed, bundles: makeKeyBundles(hubsOf(first + i)) })
-    return map
-  })
+async function publish(first: number, last: number): Promise<HubMap[]> {
+  const maps = Array.from({ length: last - first + 1 }, (_, i) => mapAt(first + i))
+  for (const [i, { content, hash, bytes: signed }] of maps.entries()) {
+    await archive.put({ content, hash, signed, bundles: makeKeyBundles(hubsOf(first + i)) })
+  }
+  return maps
 }
 
 describe('the archive of a directory', () => {
-  test('has a diff from each of the last 24 maps to the newest, which gives that map byte for byte', () => {
-    const maps = publish(0, DIFF_EPOCHS + 1)
+  test('has a diff from each of the last 24 maps to the newest, which gives that map byte for byte', async () => {
+    const maps = await publish(0, DIFF_EPOCHS + 1)
     const newest = maps.at(-1)!
     const [tooOld, ...others] = maps.slice(0, -1)
     expect(others).toHaveLength(24)
-    for (const map of others) expect(applyMapDiff(archive.diff(map.hash, newest.hash)!, map)).toEqual(newest.bytes)
-    expect(archive.diff(tooOld!.hash, newest.hash)).toBeUndefined()
-    expect(archive.diff(newest.hash, newest.hash)).toBeUndefined()
-    expect(archive.diff(newest.hash, others.at(-1)!.hash)).toBeUndefined()
+    for (const map of others)
+      expect(applyMapDiff((await archive.diff(map.hash, newest.hash))!, map)).toEqual(newest.bytes)
+    expect(await archive.diff(tooOld!.hash, newest.hash)).toBeUndefined()
+    expect(await archive.diff(newest.hash, newest.hash)).toBeUndefined()
+    expect(await archive.diff(newest.hash, others.at(-1)!.hash)).toBeUndefined()
   })
 
-  test('has key diffs for the same maps, which give the keys of every hub', () => {
-    const maps = publish(0, DIFF_EPOCHS)
+  test('has key diffs for the same maps, which give the keys of every hub', async () => {
+    const maps = await publish(0, DIFF_EPOCHS)
     const newest = maps.at(-1)!
     for (const map of maps.slice(0, -1)) {
-      const diff = archive.keyDiff(map.hash, newest.hash)!
+      const diff = (await archive.keyDiff(map.hash, newest.hash))!
       const { keys: found } = newest.withKeys(applyKeyDiff(diff, newest, map))
       for (const hub of hubsOf(DIFF_EPOCHS)) expect(found!.of(hub)!.bytes).toEqual(hub.circuitKey.bytes)
       const rekeyed = hubsOf(DIFF_EPOCHS).filter((hub) => map.hub(hub.id) === undefined || hub.id[0] === 1)
       expect(diff).toHaveLength(5 + 1 + rekeyed.length * CIRCUIT_PUBLIC_KEY_BYTES)
     }
-    expect(archive.keyDiff(id(9), newest.hash)).toBeUndefined()
-    expect(archive.keyDiff(newest.hash, id(9))).toBeUndefined()
+    expect(await archive.keyDiff(id(9), newest.hash)).toBeUndefined()
+    expect(await archive.keyDiff(newest.hash, id(9))).toBeUndefined()
   })
 
-  test('still has what somebody asks for who saw the map before the newest, and then forgets it', () => {
-    const [first, second] = publish(0, 3) as [HubMap, HubMap]
-    expect(archive.diff(first.hash, second.hash)).toBeDefined()
-    expect(archive.keyDiff(first.hash, second.hash)).toBeDefined()
-    publish(4, 4)
+  test('still has what somebody asks for who saw the map before the newest, and then forgets it', async () => {
+    const [first, second] = (await publish(0, 3)) as [HubMap, HubMap]
+    expect(await archive.diff(first.hash, second.hash)).toBeDefined()
+    expect(await archive.keyDiff(first.hash, second.hash)).toBeDefined()
+    await publish(4, 4)
     const restarted = new MapArchive(store, NETWORK_ID)
-    expect(restarted.diff(first.hash, second.hash)).toBeUndefined()
-    expect(restarted.keyDiff(first.hash, second.hash)).toBeUndefined()
-    expect(restarted.map(first.hash)).toEqual(first.bytes)
+    expect(await restarted.diff(first.hash, second.hash)).toBeUndefined()
+    expect(await restarted.keyDiff(first.hash, second.hash)).toBeUndefined()
+    expect(await restarted.map(first.hash)).toEqual(first.bytes)
   })
 
-  test('gives the same after a restart', () => {
-    const [first, second] = publish(0, 1) as [HubMap, HubMap]
+  test('gives the same after a restart', async () => {
+    const [first, second] = (await publish(0, 1)) as [HubMap, HubMap]
     const again = new MapArchive(store, NETWORK_ID)
-    expect(again.diff(first.hash, second.hash)).toEqual(archive.diff(first.hash, second.hash))
-    expect(again.keyDiff(first.hash, second.hash)).toEqual(archive.keyDiff(first.hash, second.hash))
-    expect(again.map(second.hash)).toEqual(second.bytes)
-    for (const bundle of makeKeyBundles(hubsOf(1))) expect(again.keys(sha256(bundle))).toEqual(bundle)
+    expect(await again.diff(first.hash, second.hash)).toEqual(await archive.diff(first.hash, second.hash))
+    expect(await again.keyDiff(first.hash, second.hash)).toEqual(await archive.keyDiff(first.hash, second.hash))
+    expect(await again.map(second.hash)).toEqual(second.bytes)
+    for (const bundle of makeKeyBundles(hubsOf(1))) expect(await again.keys(sha256(bundle))).toEqual(bundle)
   })
 
-  test('has the signatures of the newest map in its diffs', () => {
-    const [, second] = publish(0, 1) as [HubMap, HubMap]
+  test('has the signatures of the newest map in its diffs', async () => {
+    const [, second] = (await publish(0, 1)) as [HubMap, HubMap]
     expect(signaturesOf(second.bytes)).toHaveLength(3)
-    const diff = archive.diff(mapAt(0).hash, second.hash)!
+    const diff = (await archive.diff(mapAt(0).hash, second.hash))!
     for (const { signature } of signaturesOf(second.bytes)) {
       expect(Buffer.from(diff).includes(Buffer.from(signature))).toBe(true)
     }
   })
 
-  test('holds four key diffs in memory, those that were asked for last', () => {
-    const maps = publish(0, 6)
+  test('holds four key diffs in memory, those that were asked for last', async () => {
+    const maps = await publish(0, 6)
     const newest = maps.at(-1)!
-    const ask = (n: number): Uint8Array => archive.keyDiff(maps[n]!.hash, newest.hash)!
-    const made = [0, 1, 2, 3].map(ask)
-    expect(ask(0)).toBe(made[0])
-    const fifth = ask(4)
-    expect([ask(0) === made[0], ask(4) === fifth, ask(2) === made[2], ask(3) === made[3]]).toEqual([
-      true,
-      true,
-      true,
-      true,
-    ])
-    expect(ask(1)).not.toBe(made[1])
-    expect(ask(1)).toEqual(made[1])
+    const ask = async (n: number): Promise<Uint8Array> => (await archive.keyDiff(maps[n]!.hash, newest.hash))!
+    const made = [await ask(0), await ask(1), await ask(2), await ask(3)]
+    expect(await ask(0)).toBe(made[0])
+    const fifth = await ask(4)
+    expect(await ask(0)).toBe(made[0])
+    expect(await ask(4)).toBe(fifth)
+    expect(await ask(2)).toBe(made[2])
+    expect(await ask(3)).toBe(made[3])
+    expect(await ask(1)).not.toBe(made[1])
+    expect(await ask(1)).toEqual(made[1])
   })
 })

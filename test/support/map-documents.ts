@@ -3,14 +3,14 @@ import type { MapCompanions, StoredMap } from '../../directory/store.ts'
 
 /** A directory that has nothing beside its map. */
 export const NO_DOCUMENTS: MapDocuments = {
-  map: () => undefined,
-  diff: () => undefined,
-  keys: () => undefined,
-  keyDiff: () => undefined,
+  map: async () => undefined,
+  diff: async () => undefined,
+  keys: async () => undefined,
+  keyDiff: async () => undefined,
 }
 
 /** What stands beside a map in the store. */
 export function companionsOf({ epoch, hash }: StoredMap, changes: Partial<MapCompanions> = {}): MapCompanions {
   const outline = { epoch, hash, bundleHashes: new Uint8Array(2048), hubs: new Uint8Array(0) }
-  return { bundles: [], outline, diffs: [], ...changes }
+  return { previousHash: new Uint8Array(32), bundles: [], outline, diffs: [], ...changes }
 }

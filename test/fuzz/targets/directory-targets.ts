@@ -1,6 +1,6 @@
 import { createHttpServer } from '../../../directory/http-server.ts'
 import { Intake } from '../../../directory/intake.ts'
-import { Store } from '../../../directory/store.ts'
+import { SqliteStore } from '../../../directory/sqlite-store.ts'
 import { ByteReader } from '../../../shared/base/byte-reader.ts'
 import { concatBytes, toHex, utf8 } from '../../../shared/base/bytes.ts'
 import { isFault } from '../../../shared/base/fault.ts'
@@ -30,21 +30,21 @@ const line = (...parts: (string | Uint8Array)[]): Uint8Array =>
 
 function makeServer() {
   const limits = { maxHubs: 4, newHubsPerBlock: 2, perMinutePerHub: 6, perMinutePerSender: 6e4 }
-  const intake = new Intake({ networkId: NETWORK_ID, addressScope: [], ...limits }, new Store(':memory:'))
+  const intake = new Intake({ networkId: NETWORK_ID, addressScope: [], ...limits }, new SqliteStore(':memory:'))
   let at = NOW_MS
   return createHttpServer({
-    takeDescriptor: (signed, sender) => {
+    takeDescriptor: async (signed, sender) => {
       at += 1
-      return intake.take(signed, sender, at).isNew ? 'accepted' : 'unchanged'
+      return (await intake.take(signed, sender, at)).isNew ? 'accepted' : 'unchanged'
     },
     map: () => MAP,
     documents: {
       ...NO_DOCUMENTS,
-      keys: (hash) => (hash[0] === 0xab ? Uint8Array.of(4) : undefined),
-      diff: (from, to) => (from[0] === 0xab && to[0] === 0xab ? Uint8Array.of(5) : undefined),
+      keys: async (hash) => (hash[0] === 0xab ? Uint8Array.of(4) : undefined),
+      diff: async (from, to) => (from[0] === 0xab && to[0] === 0xab ? Uint8Array.of(5) : undefined),
     },
     time: (nonce) => signTime(nonce, NOW_MS, KEY, NETWORK_ID),
-    health: () => ({ ok: true, epoch: 7, hubs: 3 }),
+    health: async () => ({ ok: true, epoch: 7, hubs: 3 }),
   })
 }
 let server: ReturnType<typeof makeServer> | undefined
