@@ -14,7 +14,7 @@ import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
-import { Consensus, liarsOf, type PublishedMap } from './consensus/consensus.ts'
+import { Consensus, type ConsensusParts, liarsOf, type PublishedMap } from './consensus/consensus.ts'
 import { SignedEpochs } from './consensus/signed-epochs.ts'
 import type { Vote } from './consensus/vote.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
@@ -38,6 +38,8 @@ export interface DirectoryParts {
   readonly wallClock: () => number
   readonly random: Random
   readonly log: Log
+  /** What takes part in the rounds of several directories. Default: `Consensus` with these parts as they are. */
+  readonly openConsensus?: (parts: ConsensusParts) => Consensus
 }
 
 /** A hub whose address failed so often in a row is not in the map. */
@@ -117,8 +119,8 @@ export class Directory {
   }
 
   #makeConsensus(): Consensus {
-    const { network, key, clock, random, log, store } = this.#parts
-    return new Consensus({
+    const { network, key, clock, random, log, store, openConsensus } = this.#parts
+    const parts: ConsensusParts = {
       ...{ network, key, clock, random, log, send: directHttp, epochSeconds: this.#options.epochSeconds },
       signed: this.#openSigned(),
       freeze: store.sharing && ((kind, epoch, said) => (store.sharing as Sharing).freeze(kind, epoch, said)),
@@ -129,7 +131,8 @@ export class Directory {
       },
       keepProof: ({ epoch, kind, bytes: first }, { bytes: second }) =>
         this.#attempt('proof not kept', () => store.putProof({ epoch, kind, first, second })),
-    })
+    }
+    return openConsensus?.(parts) ?? new Consensus(parts)
   }
 
   #makeShared(): SharedPublisher | undefined {

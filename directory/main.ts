@@ -1,22 +1,14 @@
 #!/usr/bin/env node
-import { join } from 'node:path'
-import { systemClock } from '../shared/base/clock.ts'
 import { parseCommandLine } from '../shared/base/command-line.ts'
 import { Fault } from '../shared/base/fault.ts'
-import { createLog } from '../shared/base/log.ts'
 import { parseOptions, readOptions } from '../shared/base/options.ts'
 import { type Running, runProgram } from '../shared/base/program.ts'
 import { systemRandom } from '../shared/base/random.ts'
 import { directoriesByHostName } from '../shared/map/network.ts'
-import { readNetworkFile } from '../shared/map/network-file.ts'
-import { Directory } from './directory.ts'
-import { loadDirectoryKey } from './directory-key-file.ts'
-import { openLocator } from './geo-database.ts'
 import { initDirectory, joinDirectories, makeDirectoryKey } from './init.ts'
+import { openDirectory } from './open-directory.ts'
 import { directoryOptionsSchema } from './options.ts'
 import { redisSchema } from './redis/redis-options.ts'
-import { openRedisStore } from './redis/redis-store.ts'
-import { SqliteStore } from './sqlite-store.ts'
 
 const USAGE = `expected a command:
 spn-directory run --config FILE [--redis URL]
@@ -41,21 +33,7 @@ async function run(words: readonly string[]): Promise<Running> {
   const { config, redis } = parseCommandLine(words, { required: ['config'], optional: ['redis'] })
   const file = readOptions(directoryOptionsSchema, config as string)
   const options = redis === undefined ? file : { ...file, redis: parseOptions(redisSchema, redis, '--redis') }
-  const log = createLog(options.logLevel)
-  const network = readNetworkFile(options.networkFile)
-  return new Directory(options, {
-    network,
-    key: loadDirectoryKey(options.stateDir),
-    store:
-      options.redis === undefined
-        ? new SqliteStore(join(options.stateDir, 'directory.sqlite'))
-        : await openRedisStore(options.redis, network, log),
-    locator: await openLocator(options.geo),
-    clock: systemClock,
-    wallClock: Date.now,
-    random: systemRandom,
-    log,
-  })
+  return openDirectory(options)
 }
 
 function init(words: readonly string[]): undefined {

@@ -13,6 +13,7 @@ import type { HostProcess } from './host-process.ts'
 import { OwnCgroup } from './own-cgroup.ts'
 import { groupIsMapped } from './support.ts'
 import { World } from './world.ts'
+import { foundNetwork, type WorldDirectory } from './world-directories.ts'
 
 export type CityName = keyof typeof CITIES
 
@@ -35,7 +36,11 @@ export interface SpnWorldOptions {
   readonly client?: Partial<ClientConfig>
   /** Text of the client's rules file. */
   readonly rules?: (spn: SpnWorld) => string
-  readonly hub?: Partial<HubConfig>
+  readonly hub?: Partial<HubConfig> | ((city: CityName) => Partial<HubConfig>)
+  /** How many there are, and how many have to sign. Default: one. */
+  readonly directories?: { readonly count: number; readonly threshold: number }
+  /** What is to be done when the directories are up, before the hubs start. */
+  readonly beforeHubs?: (world: World) => Promise<void>
   readonly directory?: Partial<DirectoryConfig>
   /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
   readonly intercept?: boolean
@@ -44,6 +49,7 @@ export interface SpnWorldOptions {
 /** A hub of the world, as it runs. */
 export interface WorldHub {
   readonly host: Host
+  readonly name: CityName
   readonly city: City
   process: HostProcess
 }
@@ -53,20 +59,20 @@ const CLIENT_GID = 7117
 export const SOCKS_PORT = 1080
 const LINK_PORT = 443
 const NOISE_PORT = 4001
-const DIRECTORY_PORT = 80
 const MAP_TRIES = 900
 
-/** A whole network in a world of namespaces: a directory, hubs, destinations, and a user machine that runs the client. */
+/** A whole network in a world of namespaces: directories, hubs, destinations, and a user machine that runs the client. */
 export class SpnWorld {
   readonly world: World
   readonly user: Host
+  /** The first of the directories. */
   readonly directory: Host
+  readonly directories: WorldDirectory[] = []
   readonly hubs: WorldHub[] = []
   /** False also where this user can neither have a group nor a cgroup for the client's own traffic. */
   readonly intercepts: boolean
   readonly #options: SpnWorldOptions
   readonly #cgroup: OwnCgroup | undefined
-  directoryProcess: HostProcess | undefined
   client: HostProcess | undefined
 
   private constructor(world: World, options: SpnWorldOptions) {
@@ -85,7 +91,7 @@ export class SpnWorld {
     const userWithout = options.userWithout === undefined ? {} : { [options.userWithout]: 'none' }
     const world = await World.create({
       hosts: [
-        { name: 'directory', ...CITIES.zurich },
+        ...directoryNames(options).map((name) => ({ name, ...CITIES.zurich })),
         {
           name: 'user',
           ...CITIES[options.userCity],
@@ -101,7 +107,8 @@ export class SpnWorld {
     })
     const spn = new SpnWorld(world, options)
     try {
-      await spn.#startDirectory()
+      await spn.#startDirectories()
+      await options.beforeHubs?.(world)
       await spn.#startHubs()
       spn.#writeClientConfig()
     } catch (error) {
@@ -166,9 +173,19 @@ export class SpnWorld {
     return this.#file('network.json')
   }
 
+  get directoryProcess(): HostProcess | undefined {
+    return this.directories[0]?.process
+  }
+
+  /** Starts a directory (again); it answers when this resolves. */
+  async startDirectory(directory: WorldDirectory): Promise<void> {
+    directory.process = directory.host.spawn(program('spn-directory'), ['run', '--config', directory.config])
+    await directory.process.line(/directory started/)
+  }
+
   /** Starts a hub (again); it has announced itself when this resolves. */
   async startHub(hub: WorldHub): Promise<void> {
-    hub.process = this.#spawnHub(hub.host)
+    hub.process = this.#spawnHub(hub.host, hub.name)
     await hub.process.line(/descriptor published/)
   }
 
@@ -178,26 +195,27 @@ export class SpnWorld {
     this.#cgroup?.remove()
   }
 
-  async #startDirectory(): Promise<void> {
-    const { world, directory } = this
-    const stateDir = this.#file('directory')
-    const address = this.#options.userWithout === 'ipv4' ? `[${directory.ipv6}]` : directory.ipv4
-    await directory.mustRun(program('spn-directory'), [
-      ...['init', '--state-dir', stateDir, '--network-file', this.networkFile],
-      ...['--network', 'world', '--name', 'zurich', '--url', `http://${address}`, '--test-network', 'yes'],
-    ])
+  async #startDirectories(): Promise<void> {
+    const { world } = this
     const overridesFile = writeJson(world.folder, 'places.json', world.overrides)
-    const config = writeJson(world.folder, 'directory.json', {
+    const { directories: { threshold } = { threshold: 1 }, directory, userWithout } = this.#options
+    const config = {
       ...QUICK_DIRECTORY,
       networkFile: this.networkFile,
-      stateDir,
-      listen: `${address}:${DIRECTORY_PORT}`,
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
-      ...this.#options.directory,
+      ...directory,
+    }
+    const hosts = directoryNames(this.#options).map((name) => world.host(name))
+    const family = userWithout === 'ipv4' ? 'ipv6' : 'ipv4'
+    const found = await foundNetwork(program('spn-directory'), hosts, {
+      threshold,
+      family,
+      folder: world.folder,
+      config,
     })
-    this.directoryProcess = directory.spawn(program('spn-directory'), ['run', '--config', config])
-    await this.directoryProcess.line(/directory started/)
+    this.directories.push(...found)
+    await Promise.all(this.directories.map((one) => this.startDirectory(one)))
   }
 
   async #startHubs(): Promise<void> {
@@ -205,7 +223,7 @@ export class SpnWorld {
       const host = this.world.host(hubName(city))
       // As most systems have it: everybody may ping.
       await host.mustRun('sh', ['-c', 'echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range'])
-      this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host) })
+      this.hubs.push({ host, name: city, city: CITIES[city], process: this.#spawnHub(host, city) })
     }
     const processes = this.hubs.map(({ process: hub }) => hub)
     await Promise.all(processes.map((hub) => hub.line(/descriptor published/)))
@@ -213,7 +231,8 @@ export class SpnWorld {
     await Promise.all(programs.map((program) => hasMapOf(processes.length, program)))
   }
 
-  #spawnHub(host: Host): HostProcess {
+  #spawnHub(host: Host, city: CityName): HostProcess {
+    const { hub } = this.#options
     const config: HubConfig = {
       networkFile: this.networkFile,
       stateDir: this.#file(host.name),
@@ -223,7 +242,7 @@ export class SpnWorld {
       operator: `operator of ${host.name}`,
       limits: UNLIMITED_HUB,
       drainSeconds: 0,
-      ...this.#options.hub,
+      ...(typeof hub === 'function' ? hub(city) : hub),
     }
     const file = writeJson(this.world.folder, `${host.name}.json`, config)
     return host.spawn(program('spn-hub'), ['--config', file])
@@ -251,6 +270,11 @@ export class SpnWorld {
     return join(this.world.folder, name)
   }
 }
+
+function directoryNames({ directories: { count } = { count: 1, threshold: 1 } }: SpnWorldOptions): string[] {
+  return Array.from({ length: count }, (_, i) => (i === 0 ? 'directory' : `directory${i}`))
+}
+
 /** Names of hosts have at most twelve characters. */
 function hubName(city: CityName): string {
   return `hub-${city.toLowerCase()}`.slice(0, 12)

@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { toHex } from '../../shared/base/bytes.ts'
+import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
+import { verifyDescriptor } from '../../shared/map/descriptor.ts'
+import { sortHubs } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
+import type { Network } from '../../shared/map/network.ts'
+import type { City } from './cities.ts'
+
+/** That a directory said two things: both heads. */
+export interface StoredProof {
+  readonly epoch: number
+  readonly kind: string
+  readonly first: Uint8Array
+  readonly second: Uint8Array
+}
+
+/** What a directory keeps of others that said two things. */
+export function storedProofs(stateDir: string): StoredProof[] {
+  return rows(stateDir, 'select epoch, kind, first, second from proofs') as unknown as StoredProof[]
+}
+
+/** Hubs as they say of themselves, each signed by the hub, and where they really are by name of their operator. */
+export function declaredHubs(stateDir: string, network: Network, cityOf: (operator: string) => City): KeyedHub[] {
+  const hubs = rows(stateDir, 'select signed from descriptors').map(({ signed }): KeyedHub => {
+    const { hubId, circuitKey, ...said } = verifyDescriptor(new Uint8Array(signed as Uint8Array), network.id)
+    const { linkAddresses, noiseAddresses, roles, exitPolicy, operator, family, version, capacityKbits } = said
+    return {
+      ...{ id: hubId, key: toHex(hubId), circuitKey: new CircuitPublicKey(circuitKey), linkAddresses, noiseAddresses },
+      ...{ roles, exitPolicy, operator, family, version, capacityKbits, location: cityOf(operator) },
+    }
+  })
+  return sortHubs(hubs)
+}
+
+function rows(stateDir: string, query: string): Record<string, unknown>[] {
+  const database = new DatabaseSync(join(stateDir, 'directory.sqlite'), { readOnly: true })
+  try {
+    return database.prepare(query).all()
+  } finally {
+    database.close()
+  }
+}
