@@ -5,7 +5,7 @@ import { encodeKeyDiff } from '../shared/map/key-diff.ts'
 import { encodeMapDiff } from '../shared/map/map-diff.ts'
 import { signaturesOf } from '../shared/map/signed-map.ts'
 import type { PublishedMap } from './consensus/consensus.ts'
-import { compareOutlines, outlinedIds, outlineOf } from './map-outline.ts'
+import { compareOutlines, outlinedIds, outlineOf } from '../shared/map/map-outline.ts'
 import type { Store, StoredDiff } from './store.ts'
 
 /** Documents that are named by hashes, and so never change. Undefined for what is not there. */

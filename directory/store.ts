@@ -4,7 +4,7 @@ import { Fault } from '../shared/base/fault.ts'
 import { makeStateFolder } from '../shared/base/state-file.ts'
 import { sha256 } from '../shared/crypto/kdf.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
-import type { MapOutline } from './map-outline.ts'
+import type { MapOutline } from '../shared/map/map-outline.ts'
 
 export interface StoredDescriptor {
   readonly hubId: Uint8Array

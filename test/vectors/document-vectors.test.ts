@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { finishMap, type MadeMap, type MapDraft } from '../../directory/map-draft.ts'
-import { compareOutlines, outlineOf } from '../../directory/map-outline.ts'
+import { compareOutlines, outlineOf } from '../../shared/map/map-outline.ts'
 import { ByteReader } from '../../shared/base/byte-reader.ts'
 import { ByteWriter } from '../../shared/base/byte-writer.ts'
 import { concatBytes, toHex } from '../../shared/base/bytes.ts'

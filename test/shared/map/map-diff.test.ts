@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { compareOutlines, outlineOf } from '../../../directory/map-outline.ts'
+import { compareOutlines, outlineOf } from '../../../shared/map/map-outline.ts'
 import { concatBytes, toHex } from '../../../shared/base/bytes.ts'
 import { encodeCanonical, type Value } from '../../../shared/map/canonical.ts'
 import { hubValue, mapHeadValue, sortHubs } from '../../../shared/map/hub-map.ts'
