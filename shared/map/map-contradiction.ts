@@ -13,7 +13,7 @@ export interface MapContradiction {
 }
 
 /**
- * Compares what somebody shows with maps that are known (SPEC section 11.13). What he only claims is nothing: the other
+ * Compares what somebody shows with maps that are known (SPEC section 11.14). What he only claims is nothing: the other
  * map has to be there, with its signatures.
  * @param known of several epochs, at most one of each, the newest first
  * @throws anything if he does not answer

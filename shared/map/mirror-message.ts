@@ -5,7 +5,7 @@ import { ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES } from '../crypto/ed25519.ts
 import { HASH_BYTES } from './hub-map.ts'
 import { type SignedTime, TIME_NONCE_BYTES } from './signed-time.ts'
 
-/** What a hub is asked as a mirror, and what it answers (SPEC section 11.12). */
+/** What a hub is asked as a mirror, and what it answers (SPEC section 11.13). */
 
 export const MIRROR_PROTOCOL = '/spn/map/1'
 

@@ -55,7 +55,7 @@ type Answer =
   | { readonly status: 'not-found' | 'busy' }
   | { readonly status: 'found'; readonly piece: Uint8Array; readonly total: number }
 
-/** Answers peers that ask this hub for the map, its keys, diffs, or what time it is (SPEC section 11.12). */
+/** Answers peers that ask this hub for the map, its keys, diffs, or what time it is (SPEC section 11.13). */
 export class MirrorServer {
   readonly #parts: MirrorServerParts
   readonly #all: TokenBucket

@@ -43,10 +43,10 @@ describe('a question to a mirror', () => {
 
   test('of every kind stands in the SPEC with its number', () => {
     const numbers = REQUESTS.map(([, , bytes]) => String(Number.parseInt(bytes.slice(0, 2), 16)))
-    expect(specTable('11.12').map(([number]) => number)).toEqual(numbers)
-    for (const [i, [name]] of REQUESTS.entries()) expect(specTable('11.12')[i]?.[1]).toContain(name)
-    expect(specSection('11.12')).toContain(`\`${MIRROR_PROTOCOL}\``)
-    expect(specSection('11.12')).toContain(`A question has ${MIRROR_REQUEST_BYTES} bytes`)
+    expect(specTable('11.13').map(([number]) => number)).toEqual(numbers)
+    for (const [i, [name]] of REQUESTS.entries()) expect(specTable('11.13')[i]?.[1]).toContain(name)
+    expect(specSection('11.13')).toContain(`\`${MIRROR_PROTOCOL}\``)
+    expect(specSection('11.13')).toContain(`A question has ${MIRROR_REQUEST_BYTES} bytes`)
   })
 
   test.each(REQUESTS)('for %s is refused if it is cut or longer', (_, _request, bytes) => {
