@@ -5,7 +5,9 @@ import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
+import { HeadWatch } from '../shared/map/head-watch.ts'
 import type { HttpSend } from '../shared/map/http-send.ts'
+import { contradictionView } from '../shared/map/map-contradiction.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
@@ -26,6 +28,7 @@ import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { InterceptedTraffic } from './intercepted-traffic.ts'
 import type { Interception, InterceptionParts } from './interception/interception-api.ts'
 import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
+import { MapWays } from './map-ways.ts'
 import { networkPrint } from './network-print.ts'
 import { NetworkWatch } from './network-watch.ts'
 import type { ClientOptions } from './options.ts'
@@ -77,7 +80,7 @@ export class Client {
   readonly #daemon: DaemonPid
   readonly #interception: Interception | undefined
   readonly #protection: Protection
-  readonly #throughCircuits: HttpSend
+  readonly #heads: HeadWatch
   #timer: NodeJS.Timeout | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -91,9 +94,10 @@ export class Client {
     const findApp = parts.apps?.find ?? unknownApp
     const nameFor: DnsResolver['nameFor'] = (...whose) => this.#dns.resolver.nameFor(...whose)
     const nameOf: JudgedConnectorParts['nameOf'] = (...whose) => nameFor(...whose)?.name
+    const { transport } = options
+    const homes = new HomeStore(files.stateDir)
     this.#homeLink = new HomeLink({
-      ...{ networkId, clock, random, map, transport: options.transport, log: log.part('home') },
-      homes: new HomeStore(files.stateDir),
+      ...{ networkId, clock, random, map, transport, homes, log: log.part('home') },
       ownLocation: () => ownLocation(locator),
       onUp: () => this.#protection.handle({ kind: 'home-back' }),
       onDown: ({ code }) => this.#protection.handle({ kind: 'home-lost', reason: code }),
@@ -111,14 +115,20 @@ export class Client {
         ...{ connections: this.#connections, nameOf },
       },
     )
-    this.#throughCircuits = circuitHttp(this.#connector)
+    const directories = new DirectoryClient(network, { clock, random })
+    const ways = new MapWays({
+      ...{ network, transport, clock, random, directories, time: this.#time, homeLink: this.#homeLink },
+      ...{ homes: () => homes.ids, directHttp: parts.directHttp, throughCircuits: circuitHttp(this.#connector) },
+    })
+    this.#heads = new HeadWatch({ network, proofFile: files.proofFile, log: log.part('map') })
     this.#maps = new MapKeeper(
       { network, cacheFile: files.mapFile, fetchAfterEpochs: [0.2, 1], withKeys: true },
       {
-        ...{ time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
-        directories: new DirectoryClient(network, { clock, random }),
-        send: (held) => this.#wayToDirectories(held),
+        ...{ directories, time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
+        send: (held) => ways.toDirectories(held),
         sendDirectly: parts.directHttp,
+        useMirrors: ways.useMirrors,
+        compare: (held, signal) => this.#heads.compare(ways.readers(signal), held),
         onMap: () => this.#homeLink.connect(),
       },
     )
@@ -227,17 +237,6 @@ export class Client {
     this.#parts.log.info('client stopped')
   }
 
-  /**
-   * Through circuits whenever there is a home link. Directly only without a usable map: then there is no other way,
-   * and it tells the observer no more than that this computer joins the network.
-   */
-  #wayToDirectories(held: HubMap | undefined): HttpSend | undefined {
-    const { clock, directHttp } = this.#parts
-    const usable = held !== undefined && this.#time.known && held.isValidAt(this.#time.at(clock.now()))
-    if (!usable) return directHttp
-    return this.#homeLink.home === undefined ? undefined : this.#throughCircuits
-  }
-
   #networkChanged(): void {
     this.#parts.log.info('the network changed, or this computer was asleep')
     this.#dns.resolver.forgetAnswers()
@@ -266,9 +265,13 @@ export class Client {
   #status(): unknown {
     const home = this.#homeLink.home
     const content = this.#maps.newest?.content
+    const { contradiction } = this.#heads
     return {
       home: home && homeView(home),
-      map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
+      map: content && {
+        ...{ epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil, from: this.#maps.origin },
+        ...(contradiction === undefined ? {} : { contradiction: contradictionView(contradiction) }),
+      },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
       rules: this.#rulesFile && { count: this.#rulesFile.rules.ruleCount, mistakes: this.#rulesFile.mistakes },

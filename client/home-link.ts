@@ -4,15 +4,14 @@ import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
-import { type LinkHandle, LinkNode } from '../shared/link/link-node.ts'
+import type { LinkHandle, LinkNode } from '../shared/link/link-node.ts'
+import { type LinkStream, openLinkStream } from '../shared/link/link-stream.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { clientNode } from './client-node.ts'
 import type { HomeStore } from './home-store.ts'
 import { chooseHome } from './navigator/choose-home.ts'
-
-/** Most bytes held for circuits: on their way to the hub, or to apps. */
-const MAX_HELD_BYTES = 128 * 1024 * 1024
 
 export interface HomeLinkParts {
   readonly networkId: Uint8Array
@@ -44,8 +43,6 @@ const LAST_RETRY_MS = 15_000
 const LEFT_FOR_MS = 10 * 60_000
 /** A link of before a change of the network that is silent for so long after a PING is dead. */
 const PROBE_MS = 3_000
-/** The client opens circuits on its link; hubs open none. */
-const NO_CIRCUITS_FROM_HUB = 0
 
 /**
  * Keeps one link to the home hub, for new circuits; one that was left lives on until its circuits are over. Every link
@@ -86,6 +83,12 @@ export class HomeLink {
       signal.addEventListener('abort', onAbort, { once: true })
       this.#waiting.promise.then(resolve, reject)
     })
+  }
+
+  /** A stream of libp2p to the home hub, on the link that is there. @throws Fault link-closed */
+  async openStream(protocol: string, maxUnreadBytes: number, signal: AbortSignal): Promise<LinkStream> {
+    if (this.#node === undefined || this.#home === undefined) throw new Fault('link-closed')
+    return openLinkStream(this.#node.libp2p, this.#home.hub.id, protocol, maxUnreadBytes, signal)
   }
 
   /** Connects unless that is done or under way. To be called when there is a map. */
@@ -207,17 +210,8 @@ export class HomeLink {
   }
 
   async #dial(hub: MapHub): Promise<void> {
-    const { clock, random, networkId, homes, log, onUp, transport } = this.#parts
-    const node = new LinkNode(
-      {
-        seed: random.bytes(32),
-        networkId,
-        dialsNoise: transport === 'noise',
-        ...{ listen: [], listenNoise: [], maxCircuitsPerLink: NO_CIRCUITS_FROM_HUB, maxLinks: 4, agent: 'spn' },
-        maxHeldBytes: MAX_HELD_BYTES,
-      },
-      { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle, fault) => this.#down(handle, fault) },
-    )
+    const { homes, log, onUp, transport } = this.#parts
+    const node = clientNode(this.#parts, (handle, fault) => this.#down(handle, fault))
     await node.start()
     try {
       const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])

@@ -3,9 +3,9 @@ import { KEY_BUNDLES, type MapHub } from '../shared/map/hub-map.ts'
 import { bundleHash, unbundleKeys } from '../shared/map/key-bundles.ts'
 import { encodeKeyDiff } from '../shared/map/key-diff.ts'
 import { encodeMapDiff } from '../shared/map/map-diff.ts'
+import { compareOutlines, outlinedIds, outlineOf } from '../shared/map/map-outline.ts'
 import { signaturesOf } from '../shared/map/signed-map.ts'
 import type { PublishedMap } from './consensus/consensus.ts'
-import { compareOutlines, outlinedIds, outlineOf } from './map-outline.ts'
 import type { Store, StoredDiff } from './store.ts'
 
 /** Documents that are named by hashes, and so never change. Undefined for what is not there. */

@@ -1,5 +1,5 @@
 import type { LinkAddress } from '../shared/map/link-address.ts'
-import type { MapOutline } from './map-outline.ts'
+import type { MapOutline } from '../shared/map/map-outline.ts'
 import type { Sharing } from './sharing.ts'
 import type { UnprovedHubs } from './unproved-hubs.ts'
 

@@ -23,6 +23,11 @@ export class HubState {
     return join(this.#folder, 'hub-map')
   }
 
+  /** Two hub maps of one epoch, if there ever were any. */
+  get proofFile(): string {
+    return join(this.#folder, 'contradiction')
+  }
+
   /** The hub's identity, made at the first start. @throws Fault state-corrupt */
   loadIdentity(): HubKey {
     const file = join(this.#folder, 'identity.key')

@@ -19,6 +19,7 @@ import { CircuitKeyRing, rotationTurnMs } from './circuit-keys.ts'
 import { CircuitService } from './circuit-service.ts'
 import { type ExitFacts, forbiddenKey } from './exit-guard.ts'
 import { ExitService } from './exit-service.ts'
+import { HubMirror } from './hub-mirror.ts'
 import type { HubState } from './hub-state.ts'
 import { LinkAdmission } from './link-admission.ts'
 import { HubMetrics } from './metrics.ts'
@@ -65,6 +66,7 @@ export class Hub {
   readonly #neighbours: Neighbours
   readonly #exits: ExitService
   readonly #announcer: Announcer
+  readonly #mirror: HubMirror
   readonly #timers: NodeJS.Timeout[] = []
   #circuits: CircuitService | undefined
   #keys: CircuitKeyRing | undefined
@@ -115,13 +117,23 @@ export class Hub {
       dial: (id, addresses, signal) => this.#node.dialAnother(id, addresses, signal, options.transport),
       linksTo: (id) => this.#node.linksTo(id),
     })
+    this.#mirror = new HubMirror(
+      { bytesPerS: options.limits.mirrorKibPerSecond * 1024 },
+      {
+        ...{ network, clock, random, http, directories, time: this.#time, node: this.#node, log: log.part('map') },
+        ...{ isHub: (id) => this.#neighbours.isHub(id), proofFile: parts.state.proofFile },
+      },
+    )
     this.#maps = new MapKeeper(
-      { network, cacheFile: parts.state.mapFile, fetchAfterEpochs: [0, 0.1], withKeys: false },
+      { network, cacheFile: parts.state.mapFile, fetchAfterEpochs: [0, 0.1], withKeys: true },
       {
         ...{ directories, time: this.#time, clock, wallClock: parts.wallClock, random, log: log.part('map') },
         send: () => http,
         sendDirectly: http,
+        useMirrors: this.#mirror.useMirrors,
+        compare: (held, signal) => this.#mirror.compare(held, signal),
         onMap: (map) => {
+          this.#mirror.take(map)
           this.#neighbours.useMaps(map, this.#maps.previousMap)
           this.#hubAddresses = new Set([...this.#neighbours.addresses()].map(({ ip }) => forbiddenKey(ip)))
           this.#facts = undefined
@@ -164,6 +176,7 @@ export class Hub {
   async #start(): Promise<void> {
     const { clock, log, network, random, http, identity } = this.#parts
     await this.#node.start()
+    await this.#mirror.start()
     const directories = new DirectoryClient(network, { clock, random })
     this.#maps.start()
     await this.#learnTime(directories, http)
@@ -278,6 +291,8 @@ export class Hub {
       associations: this.#exits.associationCount,
       createsAccepted: this.#metrics.createsAccepted.total,
       createsRefused: this.#metrics.createsRefused.total,
+      mirroredBytes: this.#mirror.servedBytes,
+      contradiction: this.#mirror.contradiction?.epoch,
     })
   }
 

@@ -59,6 +59,8 @@ const limits = z.strictObject({
   exitAssociationsPerNeighbour: count(65_000).default(1024),
   /** Queries at once that name servers have not answered, of all circuits for the DNS together. */
   exitDnsQueries: count(65_000).default(1024),
+  /** KiB a second of maps and circuit keys for those who ask this hub for them, all together. */
+  mirrorKibPerSecond: count(1_000_000).default(4096),
 })
 
 /** The configuration file of a hub. */

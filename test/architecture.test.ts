@@ -39,6 +39,11 @@ const IMPORT_RULES: readonly ImportRule[] = [
     because: 'a link moves frames for whoever is above, and dials addresses without knowing maps',
   },
   {
+    from: 'shared/mirror',
+    may: ['shared/base', 'shared/link', 'shared/map'],
+    because: 'it carries maps over links, and is the same for whoever asks and whoever answers',
+  },
+  {
     from: 'shared/circuit',
     may: ['shared/base', 'shared/crypto', 'shared/cell', 'shared/link'],
     because: 'circuits run over links; maps and paths are the business of programs',
@@ -308,6 +313,7 @@ const EDGES: readonly Edge[] = [
       'hub/announcer.ts': 'repeats the descriptor',
       'hub/happy-eyeballs.ts': 'begins the next attempt, and gives up on all',
       'hub/hub.ts': 'gives its parts a tick a second, and waits for circuits to end',
+      'shared/base/after.ts': 'is the timer that others are handed',
       'shared/circuit/packet-lane.ts': 'gives a circuit what one turn brought together',
       'shared/circuit/socket-pump.ts': 'gives a socket what one turn brought together',
       'shared/link/link-driver.ts': 'writes at the end of a turn',

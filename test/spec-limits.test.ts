@@ -12,8 +12,9 @@ const UNITS = { MS: 'ms', S: 's', BYTES: 'bytes', CELLS: 'cells', GRANULES: 'gra
 
 /** Where a limit or timer is one of the protocol, and not of this computer's programs, files or firewall. */
 const OF_THE_NETWORK = [
-  ...['shared/cell/', 'shared/circuit/', 'shared/link/', 'shared/map/', 'hub/', 'directory/'],
-  ...['client/client.ts', 'client/connector.ts', 'client/home-', 'client/navigator/'],
+  ...['shared/cell/', 'shared/circuit/', 'shared/link/', 'shared/map/', 'shared/mirror/', 'hub/', 'directory/'],
+  ...['client/client.ts', 'client/client-node.ts', 'client/connector.ts', 'client/home-', 'client/map-ways.ts'],
+  'client/navigator/',
 ]
 
 /** Whole numbers that a file names, as far as they are written as products: what the text has, by name. */

@@ -150,11 +150,13 @@ describe('the tables of the SPEC are those of the code', () => {
   })
 
   test('the network file (11.5)', () => {
-    const [fields = '', inner = ''] = section('11.5').split('each ')
+    const [list = ''] = section('11.5').split('Names have')
+    const inner = [...list.matchAll(/\(each ([^)]*)\)/g)].map(([, text]) => text as string)
     const names = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name as string)
-    const [ofDirectory = '', rest = ''] = inner.split(')')
-    expect([...names(fields), ...names(rest)].toSorted()).toEqual(Object.keys(networkSchema.shape).toSorted())
-    expect(names(ofDirectory)).toEqual(Object.keys(networkSchema.shape.directories.element.shape))
+    const outer = inner.reduce((text, one) => text.replace(one, ''), list)
+    const { directories, hubs } = networkSchema.shape
+    expect(names(outer).toSorted()).toEqual(Object.keys(networkSchema.shape).toSorted())
+    expect(inner.map(names)).toEqual([Object.keys(directories.element.shape), Object.keys(hubs.unwrap().element.shape)])
   })
 
   test('faults (12), in the same order', () => {

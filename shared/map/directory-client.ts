@@ -4,11 +4,14 @@ import type { MonotonicClock } from '../base/clock.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import type { Random } from '../base/random.ts'
 import { shuffle } from '../base/random.ts'
+import { httpReader } from './http-reader.ts'
 import type { HttpRequest, HttpSend } from './http-send.ts'
-import { type DocumentReader, downloadKeys, downloadMap } from './map-download.ts'
+import { downloadKeys, downloadMap, type MapReader } from './map-download.ts'
+import type { KnownTime, MapSource } from './map-source.ts'
 import type { Network, NetworkDirectory } from './network.ts'
 import { type HubMap, UnverifiedMap } from './signed-map.ts'
-import { TIME_NONCE_BYTES, verifyTime } from './signed-time.ts'
+import type { SignedTime } from './signed-time.ts'
+import { timeOfDirectories, unreachable } from './time-vote.ts'
 
 const MAX_SMALL_ANSWER_BYTES = 16 * 1024
 const REQUEST_TIMEOUT_MS = 20_000
@@ -27,18 +30,29 @@ export class DirectoryClient {
     this.#random = parts.random
   }
 
-  /**
-   * The time, as the median of what the directories say; at least as many must answer as must sign a map.
-   * @returns network time (Unix ms) and the monotonic time at which it was that
-   * @throws Fault directory-unreachable
-   */
-  async fetchTime(send: HttpSend, signal: AbortSignal): Promise<{ networkMs: number; at: number }> {
-    const answers = await Promise.allSettled(this.#network.directories.map((one) => this.#askTime(one, send, signal)))
-    const offsets = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    if (offsets.length < this.#network.threshold) throw unreachable(answers)
-    offsets.sort((a, b) => a - b)
-    const at = this.#clock.now()
-    return { networkMs: at + (offsets[Math.floor((offsets.length - 1) / 2)] as number), at }
+  /** All of them as a source of maps, asked by one way. */
+  by(send: HttpSend): MapSource {
+    return {
+      fetchTime: (signal) => this.fetchTime(send, signal),
+      fetchMap: (networkMs, held, signal) => this.fetchMap(send, networkMs, held, signal),
+      fetchKeys: (map, held, signal) => this.fetchKeys(send, map, held, signal),
+    }
+  }
+
+  /** Readers of all directories, in random order. */
+  readers(send: HttpSend, signal: AbortSignal): MapReader[] {
+    return shuffle(this.#network.directories, this.#random).map((directory) => reader(directory, send, signal))
+  }
+
+  /** @throws Fault directory-unreachable */
+  async fetchTime(send: HttpSend, signal: AbortSignal): Promise<KnownTime> {
+    const parts = { clock: this.#clock, random: this.#random }
+    return timeOfDirectories(
+      this.#network,
+      parts,
+      (directory, nonce) => askTime(directory, nonce, send, signal),
+      signal,
+    )
   }
 
   /**
@@ -94,19 +108,6 @@ export class DirectoryClient {
     throw isFault(failure) ? failure : new Fault('directory-unreachable', {}, failure)
   }
 
-  /** How far the directory's clock is ahead of our monotonic one, ms. */
-  async #askTime(directory: NetworkDirectory, send: HttpSend, signal: AbortSignal): Promise<number> {
-    const nonce = this.#random.bytes(TIME_NONCE_BYTES)
-    const url = `${directory.url}/v1/time?nonce=${toHex(nonce)}`
-    const before = this.#clock.now()
-    const answer = await send({ method: 'GET', url, maxBytes: MAX_SMALL_ANSWER_BYTES }, bounded(signal))
-    const middle = (before + this.#clock.now()) / 2
-    const { timeMs, signature } = timeAnswer.parse(JSON.parse(Buffer.from(answer.body).toString('utf8')))
-    const signed = { timeMs, signature: parseHex(signature) ?? new Uint8Array(0) }
-    if (!verifyTime(signed, nonce, directory.key, this.#network.id)) throw new Fault('signature-invalid')
-    return timeMs - middle
-  }
-
   async #give(directory: NetworkDirectory, send: HttpSend, signed: Uint8Array, signal: AbortSignal): Promise<string> {
     const answer = await send(
       {
@@ -138,9 +139,21 @@ function reasonOf(body: Uint8Array): string {
   }
 }
 
-/** Reads documents of one directory. */
-function reader({ name, url }: NetworkDirectory, send: HttpSend, signal: AbortSignal): DocumentReader {
-  return async (path, maxBytes) => {
+/** The time of one directory, for one nonce. Not checked. @throws anything if it does not answer */
+export async function askTime(
+  directory: NetworkDirectory,
+  nonce: Uint8Array,
+  send: HttpSend,
+  signal: AbortSignal,
+): Promise<SignedTime> {
+  const url = `${directory.url}/v1/time?nonce=${toHex(nonce)}`
+  const answer = await send({ method: 'GET', url, maxBytes: MAX_SMALL_ANSWER_BYTES }, bounded(signal))
+  const { timeMs, signature } = timeAnswer.parse(JSON.parse(Buffer.from(answer.body).toString('utf8')))
+  return { timeMs, signature: parseHex(signature) ?? new Uint8Array(0) }
+}
+
+function reader({ name, url }: NetworkDirectory, send: HttpSend, signal: AbortSignal): MapReader {
+  return httpReader(async (path, maxBytes) => {
     const request: HttpRequest = {
       method: 'GET',
       url: url + path,
@@ -149,14 +162,9 @@ function reader({ name, url }: NetworkDirectory, send: HttpSend, signal: AbortSi
     const { status, body } = await send(request, bounded(signal))
     if (status !== 200) throw new Fault('directory-unreachable', { directory: name, status })
     return body
-  }
+  })
 }
 
 function bounded(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
-}
-
-function unreachable(answers: readonly PromiseSettledResult<unknown>[]): Fault {
-  const failed = answers.find((answer) => answer.status === 'rejected')
-  return new Fault('directory-unreachable', { asked: answers.length }, failed?.reason)
 }

@@ -1,55 +1,55 @@
-import { z } from 'zod'
-import { equalBytes, parseHex, toHex } from '../base/bytes.ts'
+import { equalBytes } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { sha256 } from '../crypto/kdf.ts'
-import { HASH_BYTES } from './hub-map.ts'
 import { bundleHash, bundleSizes } from './key-bundles.ts'
 import { applyKeyDiff, maxKeyDiffBytes } from './key-diff.ts'
 import { applyMapDiff } from './map-diff.ts'
-import { type HubMap, MAX_MAP_BYTES } from './signed-map.ts'
+import type { MapHeadline } from './mirror-message.ts'
+import type { HubMap } from './signed-map.ts'
 
-/**
- * Reads what stands at a path of a directory. An answer of some kilobytes is taken in any case.
- * @throws anything if there is nothing
- */
-export type DocumentReader = (path: string, maxBytes: number) => Promise<Uint8Array>
+/** Reads the documents of one directory or mirror, none of them checked. Throws anything if there is no such document. */
+export interface MapReader {
+  head(): Promise<MapHeadline>
+  map(hash: Uint8Array): Promise<Uint8Array>
+  diff(from: Uint8Array, to: Uint8Array): Promise<Uint8Array>
+  /** A bundle of circuit keys of so many bytes. */
+  keys(hash: Uint8Array, bytes: number): Promise<Uint8Array>
+  keyDiff(from: Uint8Array, to: Uint8Array, maxBytes: number): Promise<Uint8Array>
+}
 
-/** Asks one directory after the other until one gives what `ask` makes something of. @throws Fault if none does */
-export type AskAll = <T>(ask: (read: DocumentReader) => Promise<T>) => Promise<T>
+/** Asks one after the other until one gives what `ask` makes something of. @throws Fault if none does */
+export type AskAll = <T>(ask: (reader: MapReader) => Promise<T>) => Promise<T>
 
 /** Bundles of keys that are asked for at the same time, each perhaps through a circuit of its own. */
 const BUNDLES_AT_ONCE = 8
 const NO_KEYS = new Uint8Array(0)
 
-const headAnswer = z.object({ epoch: z.int().nonnegative(), hash: z.string() })
-
 /**
- * The newest map of one directory; undefined if it is the one already held. By a diff from that, or as a whole where there
+ * The newest map of one of them; undefined if it is the one already held. By a diff from that, or as a whole where there
  * is none.
- * @throws Fault map-older if the directory has no newer one, and what `read` and `verify` throw
+ * @throws Fault map-older if there is no newer one, and what `reader` and `verify` throw
  */
 export async function downloadMap(
-  read: DocumentReader,
+  reader: MapReader,
   verify: (bytes: Uint8Array) => HubMap,
   held: HubMap | undefined,
 ): Promise<HubMap | undefined> {
-  const { epoch, hash } = readHead(await read('/v1/head', 0))
+  const { epoch, hash } = await reader.head()
   if (held !== undefined && equalBytes(hash, held.hash)) return undefined
   if (held !== undefined && epoch <= held.content.epoch) {
     throw new Fault('map-older', { epoch, held: held.content.epoch })
   }
-  const byDiff = held && (await orNothing(downloadByDiff(read, verify, held, hash)))
-  return byDiff ?? checkHash(verify(await read(`/v1/maps/${toHex(hash)}`, MAX_MAP_BYTES)), hash)
+  const byDiff = held && (await orNothing(downloadByDiff(reader, verify, held, hash)))
+  return byDiff ?? checkHash(verify(await reader.map(hash)), hash)
 }
 
 async function downloadByDiff(
-  read: DocumentReader,
+  reader: MapReader,
   verify: (bytes: Uint8Array) => HubMap,
   held: HubMap,
   hash: Uint8Array,
 ): Promise<HubMap> {
-  const diff = await read(`/v1/diffs/${toHex(held.hash)}/${toHex(hash)}`, MAX_MAP_BYTES)
-  return checkHash(verify(applyMapDiff(diff, held)), hash)
+  return checkHash(verify(applyMapDiff(await reader.diff(held.hash, hash), held)), hash)
 }
 
 /**
@@ -62,9 +62,8 @@ export async function downloadKeys(askAll: AskAll, map: HubMap, held: HubMap | u
   const wanted = bundleSizes(hubs).map((bytes, n) => ({ hash: bundleHash(bundleHashes, n), bytes }))
   const bundles = wanted.map(({ hash, bytes }, n) => (bytes === 0 ? NO_KEYS : heldBundle(held, n, hash)))
   if (held?.keys !== undefined && bundles.includes(undefined)) {
-    const path = `/v1/keys/${toHex(held.hash)}/${toHex(map.hash)}`
-    const byDiff = askAll(async (read) =>
-      map.withKeys(applyKeyDiff(await read(path, maxKeyDiffBytes(hubs.length)), map, held)),
+    const byDiff = askAll(async (reader) =>
+      map.withKeys(applyKeyDiff(await reader.keyDiff(held.hash, map.hash, maxKeyDiffBytes(hubs.length)), map, held)),
     )
     const found = await orNothing(byDiff)
     if (found !== undefined) return found
@@ -74,7 +73,7 @@ export async function downloadKeys(askAll: AskAll, map: HubMap, held: HubMap | u
   const fetchNext = async (): Promise<void> => {
     for (const [n, { hash, bytes }] of queue) {
       if (failed) return
-      bundles[n] ??= await askAll((read) => readBundle(read, hash, bytes))
+      bundles[n] ??= await askAll((reader) => readBundle(reader, hash, bytes))
     }
   }
   const fetches = Array.from({ length: BUNDLES_AT_ONCE }, fetchNext)
@@ -85,8 +84,8 @@ export async function downloadKeys(askAll: AskAll, map: HubMap, held: HubMap | u
   return map.withKeys(bundles.map((bundle) => bundle ?? NO_KEYS))
 }
 
-async function readBundle(read: DocumentReader, hash: Uint8Array, bytes: number): Promise<Uint8Array> {
-  const bundle = await read(`/v1/keys/${toHex(hash)}`, bytes)
+async function readBundle(reader: MapReader, hash: Uint8Array, bytes: number): Promise<Uint8Array> {
+  const bundle = await reader.keys(hash, bytes)
   if (!equalBytes(sha256(bundle), hash)) throw new Fault('keys-damaged', { bytes: bundle.length })
   return bundle
 }
@@ -94,17 +93,6 @@ async function readBundle(read: DocumentReader, hash: Uint8Array, bytes: number)
 function heldBundle(held: HubMap | undefined, n: number, hash: Uint8Array): Uint8Array | undefined {
   if (held === undefined || !equalBytes(bundleHash(held.content.bundleHashes, n), hash)) return undefined
   return held.keys?.bundles[n]
-}
-
-function readHead(bytes: Uint8Array): { epoch: number; hash: Uint8Array } {
-  try {
-    const { epoch, hash } = headAnswer.parse(JSON.parse(Buffer.from(bytes).toString('utf8')))
-    const parsed = parseHex(hash)
-    if (parsed?.length === HASH_BYTES) return { epoch, hash: parsed }
-  } catch (cause) {
-    throw new Fault('encoding-invalid', {}, cause)
-  }
-  throw new Fault('encoding-invalid')
 }
 
 function checkHash(map: HubMap, hash: Uint8Array): HubMap {

@@ -1,8 +1,10 @@
+import { systemAfter } from '../base/after.ts'
 import { ByteReader } from '../base/byte-reader.ts'
 import { ByteWriter } from '../base/byte-writer.ts'
 import { concatBytes } from '../base/bytes.ts'
 import type { MonotonicClock } from '../base/clock.ts'
 import { Fault, isFault } from '../base/fault.ts'
+import { type After, firstWay, type Patience, type Way } from '../base/first-way.ts'
 import { faultFields, type Log } from '../base/log.ts'
 import type { NetworkTime } from '../base/network-time.ts'
 import type { Random } from '../base/random.ts'
@@ -12,8 +14,9 @@ import type { DirectoryClient } from './directory-client.ts'
 import type { HttpSend } from './http-send.ts'
 import type { MapHub } from './hub-map.ts'
 import { splitBundles } from './key-bundles.ts'
+import type { KnownTime, MapSource } from './map-source.ts'
 import type { Network } from './network.ts'
-import { type HubMap, UnverifiedMap } from './signed-map.ts'
+import { checkMapTime, type HubMap, UnverifiedMap } from './signed-map.ts'
 
 export interface MapKeeperOptions {
   readonly network: Network
@@ -37,9 +40,35 @@ export interface MapKeeperParts {
   readonly send: (held: HubMap | undefined) => HttpSend | undefined
   /** How the time is asked for when it is doubted. Not through circuits, which need a right one. */
   readonly sendDirectly: HttpSend
+  /**
+   * Hubs that mirror the map, for when the directories fail or keep silent: has them used, and lets go of them.
+   * @throws Fault directory-unreachable if there are none that may be asked now
+   */
+  readonly useMirrors?: UseMirrors
+  /** Who is asked which map he has after a new one was taken, and what is done with them. */
+  readonly compare?: (held: readonly HubMap[], signal: AbortSignal) => Promise<void>
   /** A new map was verified, or loaded at start. */
   readonly onMap: (map: HubMap) => void
+  /** Default: timers of the system. */
+  readonly after?: After
 }
+
+export type UseMirrors = <T>(
+  held: HubMap | undefined,
+  use: (source: MapSource) => Promise<T>,
+  signal: AbortSignal,
+) => Promise<T>
+
+/** What one way brought: nothing of it counts before it is all there. */
+interface Fetched {
+  readonly from: MapOrigin
+  readonly time: KnownTime | undefined
+  /** Undefined if there is no newer one. */
+  readonly map: HubMap | undefined
+}
+
+/** Where a map came from. */
+export type MapOrigin = 'disk' | 'directories' | 'hubs'
 
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 30_000
@@ -48,9 +77,19 @@ const MIN_POLL_MS = 500
 const LONGEST_WAIT_MS = 24 * 3_600_000
 /** The time is asked for again with the first fetch after so long. */
 const TIME_SYNC_MS = 3_600_000
+/** Where no new map came others are asked what they have at most so often. */
+const COMPARE_MS = 60_000
 /** A doubted time is checked at most so often, and for so long. */
 const TIME_CHECK_MS = 60_000
 const TIME_CHECK_TIMEOUT_MS = 10_000
+/** Hubs are asked too when the directories bring nothing for so long, and up to as much again at random. */
+const DIRECTORIES_IDLE_MS = 1_500
+/** The same where the map that is held is still good: then there is no hurry. */
+const UNHURRIED_IDLE_MS = 10_000
+/** The same once they told the time: a map may be large, and a line slow. */
+const DIRECTORIES_STALLED_MS = 20_000
+/** However much they bring. */
+const DIRECTORIES_MOST_MS = 60_000
 
 /** Keeps the newest valid hub map: from the cache at start, then from the directories, again and again. */
 export class MapKeeper {
@@ -58,10 +97,14 @@ export class MapKeeper {
   readonly #parts: MapKeeperParts
   readonly #closing = new AbortController()
   #current: HubMap | undefined
+  #origin: MapOrigin = 'disk'
+  /** False for a map of the disk that seemed to be over. */
+  #inUse = false
   #previous: HubMap | undefined
   #timer: NodeJS.Timeout | undefined
   #retryMs = FIRST_RETRY_MS
   #syncedAt: number | undefined
+  #comparedAt: number | undefined
   #check: { readonly at: number; readonly done: Promise<void> } | undefined
   #first = Promise.withResolvers<HubMap>()
 
@@ -77,20 +120,24 @@ export class MapKeeper {
    */
   start(): void {
     this.#load()
-    this.#schedule(this.#current === undefined ? 0 : this.#untilNextFetch(this.#current))
+    this.#schedule(this.#inUse && this.#current !== undefined ? this.#untilNextFetch(this.#current) : 0)
   }
 
   /** The map to be used now. @throws Fault map-expired, directory-unreachable if there is none */
   get map(): HubMap {
-    const { time, clock } = this.#parts
     if (this.#current === undefined) throw new Fault('directory-unreachable')
-    if (!this.#current.isValidAt(time.at(clock.now()))) throw new Fault('map-expired')
+    if (!this.#isMapGood) throw new Fault('map-expired')
     return this.#current
   }
 
-  /** The newest map, valid or not any more. */
+  /** The newest map, valid or not any more; none that was over already when this program started. */
   get newest(): HubMap | undefined {
-    return this.#current
+    return this.#inUse ? this.#current : undefined
+  }
+
+  /** Where the newest came from. */
+  get origin(): MapOrigin {
+    return this.#origin
   }
 
   /** The map of the epoch before, which peers may still go by. */
@@ -132,15 +179,16 @@ export class MapKeeper {
   }
 
   async #fetch(): Promise<void> {
-    const { directories, time, clock, log } = this.#parts
+    const { log } = this.#parts
     const signal = this.#closing.signal
+    const held = this.#current
+    const idleMs = this.#isMapGood ? UNHURRIED_IDLE_MS : DIRECTORIES_IDLE_MS
     try {
-      const send = this.#parts.send(this.#current)
-      if (send === undefined) throw new Fault('directory-unreachable', { way: 'none yet' })
-      await this.#syncTime(send, signal)
-      const map = await directories.fetchMap(send, time.at(clock.now()), this.#current, signal)
-      if (map !== undefined) this.#take(await this.#withKeys(map, send, signal))
-      const wait = this.#current === undefined ? 0 : this.#untilNextFetch(this.#current)
+      const fetched = await firstWay(this.#ways(held), this.#patience(idleMs), signal)
+      if (fetched.time !== undefined) this.#setTime(fetched.time)
+      if (fetched.map !== undefined) this.#take(fetched.map, fetched.from)
+      else this.#adoptKept()
+      const wait = this.#inUse && this.#current !== undefined ? this.#untilNextFetch(this.#current) : 0
       if (wait === 0) return this.#retry() // the next map is late
       this.#retryMs = FIRST_RETRY_MS
       this.#schedule(Math.max(MIN_POLL_MS, wait))
@@ -148,11 +196,67 @@ export class MapKeeper {
       if (signal.aborted) return
       log.warn('hub map not fetched', faultFields(error))
       this.#retry()
+    } finally {
+      if (!signal.aborted) this.#compare(held)
     }
   }
 
-  #withKeys(map: HubMap, send: HttpSend, signal: AbortSignal): HubMap | Promise<HubMap> {
-    return this.#options.withKeys ? this.#parts.directories.fetchKeys(send, map, this.#current, signal) : map
+  /** First the directories, by the way that there is now, then hubs. */
+  #ways(held: HubMap | undefined): Way<Fetched>[] {
+    const { directories, useMirrors } = this.#parts
+    const send = this.#parts.send(held)
+    const ways: Way<Fetched>[] = []
+    if (send !== undefined) {
+      const source = directories.by(send)
+      ways.push((signal, progress) => this.#ask('directories', source, held, signal, progress))
+    }
+    if (useMirrors !== undefined) {
+      ways.push((signal, progress) =>
+        useMirrors(held, (source) => this.#ask('hubs', source, held, signal, progress), signal),
+      )
+    }
+    return ways.length > 0 ? ways : [() => Promise.reject(new Fault('directory-unreachable', { way: 'none yet' }))]
+  }
+
+  async #ask(
+    from: MapOrigin,
+    source: MapSource,
+    held: HubMap | undefined,
+    signal: AbortSignal,
+    progress: () => void,
+  ): Promise<Fetched> {
+    const { time, clock } = this.#parts
+    const known = this.#isTimeFresh() ? undefined : await source.fetchTime(signal)
+    if (known !== undefined) progress()
+    const now = clock.now()
+    const networkMs = known === undefined ? time.at(now) : known.networkMs + now - known.at
+    const map = await source.fetchMap(networkMs, held, signal)
+    progress()
+    const whole = map !== undefined && this.#options.withKeys ? await source.fetchKeys(map, held, signal) : map
+    return { from, time: known, map: whole }
+  }
+
+  get #isMapGood(): boolean {
+    const { time, clock } = this.#parts
+    return this.#inUse && time.known && this.#current?.isValidAt(time.at(clock.now())) === true
+  }
+
+  #patience(idle: number): Patience {
+    const { random, after } = this.#parts
+    const idleMs = idle + random.below(idle)
+    return { idleMs, stalledMs: DIRECTORIES_STALLED_MS, mostMs: DIRECTORIES_MOST_MS, after: after ?? systemAfter }
+  }
+
+  /** A new map, or none although one is due, is a reason to see what others have. */
+  #compare(before: HubMap | undefined): void {
+    const { compare, clock, log } = this.#parts
+    const now = clock.now()
+    const isNew = this.#current !== before
+    if (compare === undefined || this.#current === undefined) return
+    if (!isNew && this.#comparedAt !== undefined && now - this.#comparedAt < COMPARE_MS) return
+    this.#comparedAt = now
+    const held = [this.#current, this.#previous].filter((map) => map !== undefined)
+    compare(held, this.#closing.signal).catch((error) => log.warn('hub maps not compared', faultFields(error)))
   }
 
   /** Again after a while, which gets longer: directories that fail or are late must not be flooded by everybody. */
@@ -162,11 +266,15 @@ export class MapKeeper {
   }
 
   async #checkTime(): Promise<void> {
-    const { sendDirectly, log } = this.#parts
+    const { sendDirectly, directories, useMirrors, log } = this.#parts
     try {
       this.#syncedAt = undefined
-      const limit = AbortSignal.timeout(TIME_CHECK_TIMEOUT_MS)
-      await this.#syncTime(sendDirectly, AbortSignal.any([this.#closing.signal, limit]))
+      const limit = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIME_CHECK_TIMEOUT_MS)])
+      const ways: Way<KnownTime>[] = [(signal) => directories.by(sendDirectly).fetchTime(signal)]
+      if (useMirrors !== undefined) {
+        ways.push((signal) => useMirrors(this.#current, (source) => source.fetchTime(signal), signal))
+      }
+      this.#setTime(await firstWay(ways, this.#patience(DIRECTORIES_IDLE_MS), limit))
       log.info('time of the network asked for again')
       this.refresh()
     } catch (error) {
@@ -174,20 +282,30 @@ export class MapKeeper {
     }
   }
 
-  async #syncTime(send: HttpSend, signal: AbortSignal): Promise<void> {
-    const { directories, time, clock } = this.#parts
-    const now = clock.now()
-    if (time.known && this.#syncedAt !== undefined && now - this.#syncedAt < TIME_SYNC_MS) return
-    const { networkMs, at } = await directories.fetchTime(send, signal)
-    time.set(networkMs, at)
-    this.#syncedAt = now
+  #isTimeFresh(): boolean {
+    const { time, clock } = this.#parts
+    return time.known && this.#syncedAt !== undefined && clock.now() - this.#syncedAt < TIME_SYNC_MS
   }
 
-  #take(map: HubMap): void {
+  #setTime({ networkMs, at }: KnownTime): void {
+    this.#parts.time.set(networkMs, at)
+    this.#syncedAt = at
+  }
+
+  #take(map: HubMap, from: MapOrigin): void {
     const held = this.#current
     if (held !== undefined && map.content.epoch <= held.content.epoch) return // a fetch that was overtaken by another
-    this.#adopt(map)
+    this.#adopt(map, from)
     this.#keep(map)
+  }
+
+  /** Where the machine's clock was wrong, a map of the disk that seemed to be over may be the newest. */
+  #adoptKept(): void {
+    const { time, clock } = this.#parts
+    const kept = this.#current
+    if (this.#inUse || kept?.isValidAt(time.at(clock.now())) !== true) return
+    this.#adopt(kept, 'disk')
+    this.#keep(kept) // with the right time
   }
 
   /** A full disk must not cost the map that is in use: only the next start has to do without it. */
@@ -199,10 +317,13 @@ export class MapKeeper {
     }
   }
 
-  #adopt(map: HubMap): void {
-    if (this.#current !== undefined && this.#current.content.epoch !== map.content.epoch) this.#previous = this.#current
+  #adopt(map: HubMap, from: MapOrigin): void {
+    const before = this.#inUse ? this.#current : undefined
+    if (before !== undefined && before.content.epoch !== map.content.epoch) this.#previous = before
     this.#current = map
-    this.#parts.log.info('hub map in use', { epoch: map.content.epoch, hubs: map.content.hubs.length })
+    this.#inUse = true
+    this.#origin = from
+    this.#parts.log.info('hub map in use', { epoch: map.content.epoch, hubs: map.content.hubs.length, from })
     this.#first.resolve(map)
     this.#parts.onMap(map)
   }
@@ -243,12 +364,15 @@ export class MapKeeper {
       if (bytes === undefined) return
       const reader = new ByteReader(bytes)
       const networkMs = wallClock() + Number(reader.u64() - OFFSET_BIAS)
-      const map = new UnverifiedMap(reader.bytes(reader.u32())).verify(network, networkMs)
+      const map = new UnverifiedMap(reader.bytes(reader.u32())).verifyOfAnyTime(network)
       const keys = reader.rest()
       if (!withKeys && keys.length > 0) throw new Fault('state-corrupt', { file: cacheFile })
       const whole = withKeys ? map.withKeys(splitBundles(map.content.hubs, keys)) : map
+      // Where hubs were, and what to ask a diff from, is worth knowing of an old one too. `map` never gives it out.
+      if (!whole.isValidAt(networkMs)) this.#current = whole
+      checkMapTime(whole.content, networkMs)
       time.set(networkMs, clock.now())
-      this.#adopt(whole)
+      this.#adopt(whole, 'disk')
     } catch (error) {
       if (!isFault(error)) throw error
       log.warn('kept hub map not used', faultFields(error))

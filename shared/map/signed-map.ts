@@ -97,6 +97,23 @@ export class UnverifiedMap {
    *   map-early, map-expired, map-older
    */
   verify(network: Network, networkMs: number, held?: HubMap): HubMap {
+    return this.#check(network, (map, hash) => {
+      checkMapTime(map, networkMs)
+      if (held !== undefined) checkNewer(map, hash, held)
+    })
+  }
+
+  /**
+   * The same whatever the time: a map that may be over. It is good for a diff from it, for addresses at which hubs may still
+   * be, and to see that directories signed it. Nobody may build circuits by it.
+   *
+   * @throws Fault as `verify`, but none for time or age
+   */
+  verifyOfAnyTime(network: Network): HubMap {
+    return this.#check(network, () => {})
+  }
+
+  #check(network: Network, checkAge: (map: MapContent, hash: Uint8Array) => void): HubMap {
     const { body, signatures } = this.#split()
     checkSignatures(network, body, signatures)
     const read = readMap(new ValueReader(decodeCanonical(body, { maxBytes: MAX_MAP_BYTES, maxDepth: MAX_MAP_DEPTH })))
@@ -104,9 +121,8 @@ export class UnverifiedMap {
     const { networkId, map } = read
     if (!equalBytes(networkId, network.id)) throw new Fault('map-network')
     if (map.parameters.addressScope.length > 0 && !network.testNetwork) throw new Fault('map-scope')
-    checkTime(map, networkMs)
     const hash = sha256(body)
-    if (held !== undefined) checkNewer(map, hash, held)
+    checkAge(map, hash)
     return new HubMap(map, hash, this.#bytes.slice())
   }
 
@@ -133,7 +149,8 @@ function checkSignatures(network: Network, body: Uint8Array, signatures: readonl
   }
 }
 
-function checkTime(map: MapContent, networkMs: number): void {
+/** @throws Fault map-early, map-expired */
+export function checkMapTime(map: MapContent, networkMs: number): void {
   const now = Math.floor(networkMs / 1000)
   if (map.validAfter > now + MAX_EARLY_S) throw new Fault('map-early', { seconds: map.validAfter - now })
   if (map.validUntil <= now) throw new Fault('map-expired', { seconds: now - map.validUntil })

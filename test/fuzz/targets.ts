@@ -12,6 +12,7 @@ import { FRAME_TARGETS } from './targets/frame-targets.ts'
 import { GEO_TARGETS } from './targets/geo-targets.ts'
 import { HANDSHAKE_TARGETS } from './targets/handshake-targets.ts'
 import { MACHINE_TARGETS } from './targets/machine-targets.ts'
+import { MIRROR_TARGETS } from './targets/mirror-targets.ts'
 import { OPTIONS_TARGETS } from './targets/options-targets.ts'
 import { PACKET_TARGETS } from './targets/packet-targets.ts'
 import { RULES_TARGETS } from './targets/rules-targets.ts'
@@ -26,6 +27,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DOCUMENT_TARGETS,
   ...DIFF_TARGETS,
   ...DIRECTORY_TARGETS,
+  ...MIRROR_TARGETS,
   ...CONSENSUS_TARGETS,
   ...CLIENT_TARGETS,
   ...APP_TARGETS,

@@ -135,6 +135,7 @@ const networkFile = optionsTarget(
         { name: 'a', key: KEY, url: 'https://a.example:8443/base//' },
         { name: 'b', key: 'cd'.repeat(32), url: 'http://[::1]:80' },
       ],
+      hubs: [{ id: KEY, addresses: ['192.0.2.7:443'], noiseAddresses: ['[::1]:4001'] }],
     },
   ],
   (file) => {

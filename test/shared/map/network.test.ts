@@ -48,6 +48,36 @@ describe('a network file', () => {
     expect(network.directories[0]!.url).toBe('http://192.0.2.1:8080/spn')
   })
 
+  test('may name hubs that have the map too, by id and addresses, and is written again with them', () => {
+    const hubs = [
+      { id: KEYS[0]!, addresses: ['192.0.2.7:443', '[2001:db8::7]:443'], noiseAddresses: [] },
+      { id: KEYS[1]!, addresses: [], noiseAddresses: ['192.0.2.8:4001'] },
+    ]
+    const network = networkOf(parseOptions(networkSchema, { ...FILE, hubs }, 'network.json'))
+    expect(network.hubs?.map(({ id }) => id)).toEqual([0x11, 0x22].map((byte) => new Uint8Array(32).fill(byte)))
+    expect(network.hubs?.[0]?.linkAddresses[0]).toEqual({ ip: Uint8Array.of(192, 0, 2, 7), port: 443 })
+    expect(networkFileOf(network)).toEqual({ ...FILE, hubs })
+  })
+
+  const [hubId] = KEYS as [string]
+  const somewhere = ['192.0.2.7:443']
+  test.each<[string, unknown, string]>([
+    ['a hub twice', [1, 2].map(() => ({ id: hubId, addresses: somewhere })), 'hubs: expected each hub once'],
+    ['a hub without an address', [{ id: hubId }], 'hubs[0].addresses: expected an address'],
+    ['a hub at port 0', [{ id: hubId, addresses: ['192.0.2.7:0'] }], 'hubs[0].addresses[0]: expected a port'],
+    ['a hub by name', [{ id: hubId, addresses: ['hub.example:443'] }], 'hubs[0].addresses[0]: expected ADDRESS:PORT'],
+    ['a hub without an id', [{ addresses: somewhere }], 'hubs[0].id: '],
+    ['a hub with too many addresses', [{ id: hubId, addresses: Array(9).fill(somewhere[0]) }], 'hubs[0].addresses: '],
+    [
+      'too many hubs',
+      Array.from({ length: 65 }, (_, i) => ({ id: i.toString(16).padStart(64, '0'), addresses: somewhere })),
+      'hubs: ',
+    ],
+    ['something else of a hub', [{ id: hubId, addresses: somewhere, key: 1 }], 'hubs[0]: unknown option "key"'],
+  ])('with %s is refused', (_, hubs, mistake) => {
+    expect(mistakesOf({ ...FILE, hubs })).toContainEqual(expect.stringContaining(mistake))
+  })
+
   test.each([
     ['http://192.0.2.1', []],
     ['http://192.0.2.1:8080/spn', []],

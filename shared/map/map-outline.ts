@@ -1,9 +1,9 @@
-import { concatBytes, equalBytes } from '../shared/base/bytes.ts'
-import { HUB_ID_BYTES } from '../shared/crypto/hub-key.ts'
-import { sha256 } from '../shared/crypto/kdf.ts'
-import { encodeCanonical } from '../shared/map/canonical.ts'
-import { hubValue, type MapHub } from '../shared/map/hub-map.ts'
-import { unbundleKeys } from '../shared/map/key-bundles.ts'
+import { concatBytes, equalBytes } from '../base/bytes.ts'
+import { HUB_ID_BYTES } from '../crypto/hub-key.ts'
+import { sha256 } from '../crypto/kdf.ts'
+import { encodeCanonical } from './canonical.ts'
+import { hubValue, type MapHub } from './hub-map.ts'
+import { unbundleKeys } from './key-bundles.ts'
 
 const DIGEST_BYTES = 16
 const RECORD_BYTES = HUB_ID_BYTES + 2 * DIGEST_BYTES
