@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { equalBytes, toHex } from '../shared/base/bytes.ts'
+import { equalBytes, parseHex, toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
-import { Fault } from '../shared/base/fault.ts'
+import { asFault, Fault } from '../shared/base/fault.ts'
+import { familyOf } from '../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
+import { ControlServer } from '../shared/control/control-server.ts'
 import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
+import { OperatorPublicKey } from '../shared/crypto/operator-key.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
@@ -14,16 +17,22 @@ import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
+import { ListWatch } from './admission/list-watch.ts'
 import { Consensus, liarsOf, type PublishedMap } from './consensus/consensus.ts'
 import { SignedEpochs } from './consensus/signed-epochs.ts'
-import type { Vote } from './consensus/vote.ts'
+import type { Terms, Vote } from './consensus/vote.ts'
+import { controlSocket, directoryCommands } from './directory-commands.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
 import { MapArchive } from './map-archive.ts'
-import { buildMap, type ReachedHub } from './map-builder.ts'
-import { finishMap, type MapDraft } from './map-draft.ts'
+import { buildMap, type ReachedHub, type ViewParts, votedHubs } from './map-builder.ts'
+import { finishMap } from './map-draft.ts'
+import { DirectoryMetrics } from './metrics.ts'
+import { createMetricsServer } from './metrics-server.ts'
+import { NewestMap } from './newest-map.ts'
 import type { DirectoryOptions } from './options.ts'
 import { type ProbeResult, Prober } from './prober.ts'
+import { SelfReport } from './self-report.ts'
 import type { Store, StoredProbe } from './store.ts'
 
 export interface DirectoryParts {
@@ -57,6 +66,11 @@ export class Directory {
   readonly #intake: Intake
   readonly #http: FastifyInstance
   readonly #archive: MapArchive
+  readonly #newest: NewestMap
+  readonly #lists: ListWatch
+  readonly #metrics: DirectoryMetrics
+  readonly #metricsHttp: FastifyInstance
+  readonly #control: ControlServer
   /** Only where there are several directories. */
   readonly #consensus: Consensus | undefined
   readonly #timers: NodeJS.Timeout[] = []
@@ -73,7 +87,8 @@ export class Directory {
     this.#archive = new MapArchive(store, network.id)
     this.#node = new LinkNode(
       {
-        seed: parts.random.bytes(32),
+        // Its own key, which the network file has: so hubs can tell directories from strangers.
+        seed: parts.key.toSeed(),
         networkId: network.id,
         dialsNoise: true,
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: 1, maxLinks: 4096, agent: 'spn-directory' },
@@ -83,6 +98,14 @@ export class Directory {
     )
     this.#prober = new Prober(this.#node, (result) => this.#attempt('probe not kept', () => this.#probed(result)))
     const { hubs, newHubsPerBlock, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
+    const { lists, minimumVersion } = options
+    const operatorKey = lists && new OperatorPublicKey(parseHex(lists.operatorKey) as Uint8Array)
+    this.#lists = new ListWatch(
+      lists && operatorKey && { file: lists.file, key: operatorKey, networkId: network.id, log: parts.log },
+    )
+    this.#newest = new NewestMap(network, options.epochSeconds)
+    this.#metrics = new DirectoryMetrics(() => report.facts())
+    this.#metricsHttp = createMetricsServer(this.#metrics)
     this.#intake = new Intake(
       {
         networkId: network.id,
@@ -91,24 +114,37 @@ export class Directory {
         newHubsPerBlock,
         perMinutePerHub: descriptorsPerMinutePerHub,
         perMinutePerSender: descriptorsPerMinutePerSender,
+        minimumVersion,
       },
       store,
     )
     this.#consensus = network.directories.length > 1 ? this.#makeConsensus() : undefined
+    const report = new SelfReport({
+      ...{ store, newest: this.#newest, lists: this.#lists, intake: this.#intake, consensus: this.#consensus },
+      ...{ key: parts.key.publicBytes, clock: parts.clock, log: parts.log, now: () => this.#now },
+      reached: () => this.#reachedHubs(),
+      viewParts: () => this.#viewParts(),
+    })
+    this.#control = new ControlServer(controlSocket(options.stateDir), directoryCommands(report))
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
+      mapExport: (map) => this.#newest.exported(map),
       documents: this.#archive,
       time: (nonce) => signTime(nonce, parts.wallClock(), parts.key, network.id),
       health: () => ({
-        ok: this.#map() !== undefined,
         epoch: store.latestMap()?.epoch,
         hubs: store.hubCount(this.#now),
         round: this.#consensus?.health(),
       }),
+      ready: () => report.ready(),
       consensus: this.#consensus,
+      onAnswer: (route, status, seconds) => this.#metrics.answered(route, status, seconds),
     }
-    this.#http = createHttpServer(handlers, options.trustedProxies)
+    this.#http = createHttpServer(handlers, {
+      trustedProxies: options.trustedProxies,
+      requestsPerMinute: options.limits.requestsPerMinutePerSender,
+    })
   }
 
   #makeConsensus(): Consensus {
@@ -132,6 +168,9 @@ export class Directory {
   async #start(): Promise<void> {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
+    if (this.#options.metricsListen !== undefined) await listenHttp(this.#metricsHttp, this.#options.metricsListen)
+    await this.#control.start()
+    this.#lists.look()
     if (this.#closing !== undefined) throw new Fault('cancelled')
     this.#probeAll()
     const { probeSeconds, epochSeconds } = this.#options
@@ -153,6 +192,8 @@ export class Directory {
     for (const timer of this.#timers) clearInterval(timer)
     this.#prober.close()
     this.#consensus?.close()
+    await this.#control.close()
+    await this.#metricsHttp.close()
     await this.#http.close()
     await this.#node.close()
     this.#parts.store.close()
@@ -164,6 +205,7 @@ export class Directory {
     try {
       action()
     } catch (error) {
+      this.#metrics.failed(failure)
       this.#parts.log.error(failure, faultFields(error))
     }
   }
@@ -174,9 +216,16 @@ export class Directory {
   }
 
   #take(signed: Uint8Array, sender: string): 'accepted' | 'unchanged' {
-    const { descriptor, isNew, block } = this.#intake.take(signed, sender, this.#parts.wallClock())
-    if (isNew) this.#prober.add(descriptor, block)
-    return isNew ? 'accepted' : 'unchanged'
+    try {
+      const { descriptor, isNew, block } = this.#intake.take(signed, sender, this.#parts.wallClock())
+      if (isNew) this.#prober.add(descriptor, block)
+      const result = isNew ? 'accepted' : 'unchanged'
+      this.#metrics.descriptor(result)
+      return result
+    } catch (error) {
+      this.#metrics.descriptor(asFault(error).code)
+      throw error
+    }
   }
 
   #map(): { map: NonNullable<ReturnType<Store['latestMap']>>; freshForS: number } | undefined {
@@ -188,6 +237,7 @@ export class Directory {
 
   #probed({ hubId, address, reached }: ProbeResult): void {
     const { store, log, wallClock } = this.#parts
+    this.#metrics.probed(familyOf(address.ip), reached)
     if (reached) {
       if (!this.#intake.prove(hubId, wallClock())) return
       store.putReached(hubId, address, this.#now)
@@ -216,12 +266,15 @@ export class Directory {
   /** Makes the map of the running epoch, unless there is one; among several with the others. */
   #publish(): void {
     const { store, network, key, wallClock } = this.#parts
+    this.#lists.look()
     if (this.#consensus !== undefined) return this.#consensus.tick(wallClock())
     const epoch = Math.floor(wallClock() / 1000 / this.#options.epochSeconds)
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
     if (latest === undefined && !this.#isTimeForFirstMap()) return
-    const made = finishMap(this.#mapOf(epoch), network.id)
+    const previousHash = latest?.hash ?? new Uint8Array(32)
+    const hubs = votedHubs(this.#reachedHubs(), this.#viewParts())
+    const made = finishMap(buildMap(hubs, epoch, this.#terms(), previousHash), network.id)
     this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
   }
 
@@ -234,26 +287,24 @@ export class Directory {
     this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: signed.length })
   }
 
-  /** What this directory alone makes of what it knows. */
-  #mapOf(epoch: number): MapDraft {
-    const { store, locator } = this.#parts
-    const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
-    const previousHash = store.latestMap()?.hash ?? new Uint8Array(32)
-    return buildMap(this.#reachedHubs(), epoch, { epochSeconds, lifeEpochs }, previousHash, addressScope, locator)
-  }
-
   /** Undefined as long as there is neither a hub nor a map. */
   #vote(): Vote | undefined {
-    const { epochSeconds, mapLifeEpochs: lifeEpochs } = this.#options
     const latest = this.#parts.store.latestMap()
-    const { hubs, parameters, previousHash } = this.#mapOf(0)
+    const hubs = votedHubs(this.#reachedHubs(), this.#viewParts())
     if (hubs.length === 0 && latest === undefined) return undefined
-    const sequences = new Map(this.#parts.store.descriptors(this.#now).map((one) => [toHex(one.hubId), one.sequence]))
-    return {
-      terms: { epochSeconds, lifeEpochs, parameters },
-      previous: { epoch: latest?.epoch ?? 0, hash: previousHash },
-      hubs: hubs.map((hub) => ({ sequence: sequences.get(hub.key) ?? 0, hub })),
-    }
+    const previous = { epoch: latest?.epoch ?? 0, hash: latest?.hash ?? new Uint8Array(32) }
+    return { terms: this.#terms(), previous, hubs }
+  }
+
+  #terms(): Terms {
+    const { epochSeconds, mapLifeEpochs: lifeEpochs, limits, addressScope } = this.#options
+    return { epochSeconds, lifeEpochs, limits, parameters: { addressScope } }
+  }
+
+  #viewParts(): ViewParts {
+    const { network, locator } = this.#parts
+    const { minimumVersion } = this.#options
+    return { networkId: network.id, locator, judge: this.#lists.judge, minimumVersion }
   }
 
   #isTimeForFirstMap(): boolean {
@@ -276,6 +327,7 @@ export class Directory {
         descriptor,
         linkAddresses: reachedOf(descriptor.linkAddresses, found),
         noiseAddresses: reachedOf(descriptor.noiseAddresses, found),
+        provenSince: youngestOf([...descriptor.linkAddresses, ...descriptor.noiseAddresses], found),
       }
     })
   }
@@ -288,6 +340,14 @@ function reachedOf(addresses: readonly LinkAddress[], probes: readonly StoredPro
       ({ address, failures }) => equalBytes(address.ip, ip) && address.port === port && failures < MAX_PROBE_FAILURES,
     ),
   )
+}
+
+/** Since when the youngest of these addresses that were reached proves the hub's identity. */
+function youngestOf(addresses: readonly LinkAddress[], probes: readonly StoredProbe[]): number {
+  const since = probes
+    .filter(({ failures }) => failures < MAX_PROBE_FAILURES)
+    .filter(({ address }) => addresses.some(({ ip, port }) => port === address.port && equalBytes(ip, address.ip)))
+  return Math.max(0, ...since.map(({ provenSince }) => provenSince))
 }
 
 function checkFit(options: DirectoryOptions, { network, key, store, wallClock }: DirectoryParts): void {

@@ -20,6 +20,8 @@ export interface StoredProbe {
   readonly address: LinkAddress
   readonly reachedAt: number
   readonly failures: number
+  /** Since when it proves its identity, without having been away for a day. */
+  readonly provenSince: number
 }
 
 export interface StoredMap {
@@ -34,7 +36,7 @@ const SCHEMA = `
   ) strict;
   create table if not exists probes (
     hub_id blob not null, ip blob not null, port integer not null, reached_at integer not null, failures integer not null,
-    primary key (hub_id, ip, port)
+    proven_since integer not null, primary key (hub_id, ip, port)
   ) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
   create table if not exists bundles (hash blob primary key, epoch integer not null, keys blob not null) strict;
@@ -81,6 +83,8 @@ export interface MapCompanions {
   readonly diffs: readonly StoredDiff[]
 }
 
+/** An address that did not prove its identity for so long begins anew. */
+const MAX_ABSENCE_S = 86_400
 const KEPT_MAPS = 48
 /** Keys and diffs for which maps of this and so many epochs before have no use are forgotten: who asks for them has just seen that map. */
 const KEPT_COMPANIONS = 3
@@ -90,6 +94,7 @@ export class Store {
   readonly #database: DatabaseSync
   /** The newest map, which every request asks for, is kept in memory. */
   #latestMap: StoredMap | undefined
+  #checks = 0
 
   /** @throws Fault state-corrupt if the file is no database of ours; state-unwritable */
   constructor(file: string) {
@@ -106,6 +111,12 @@ export class Store {
 
   close(): void {
     this.#database.close()
+  }
+
+  /** Writes a little to the disk. @throws if it can not */
+  check(): void {
+    this.#checks = (this.#checks + 1) % 0x7fffffff
+    this.#database.exec(`pragma user_version = ${this.#checks}`)
   }
 
   descriptor(hubId: Uint8Array): StoredDescriptor | undefined {
@@ -137,12 +148,17 @@ export class Store {
       address: { ip: bytesOf(row.ip), port: Number(row.port) },
       reachedAt: Number(row.reached_at),
       failures: Number(row.failures),
+      provenSince: Number(row.proven_since),
     }))
   }
 
   /** An address proved the hub's identity. */
   putReached(hubId: Uint8Array, { ip, port }: LinkAddress, now: number): void {
-    this.#run('insert or replace into probes values (?, ?, ?, ?, 0)', hubId, ip, port, now)
+    this.#run(
+      `insert into probes values (?1, ?2, ?3, ?4, 0, ?4) on conflict (hub_id, ip, port) do update set
+        proven_since = iif(abs(?4 - reached_at) > ?5, ?4, proven_since), reached_at = ?4, failures = 0`,
+      ...[hubId, ip, port, now, MAX_ABSENCE_S],
+    )
   }
 
   putFailed(hubId: Uint8Array, { ip, port }: LinkAddress): void {

@@ -69,7 +69,9 @@ describe('what a directory keeps', () => {
     store.close()
     const again = new Store(file)
     expect(again.descriptor(id(1))).toEqual(descriptor(1))
-    expect(again.probes()).toEqual([{ hubId: id(1), address: address(1), reachedAt: 500, failures: 1 }])
+    expect(again.probes()).toEqual([
+      { hubId: id(1), address: address(1), reachedAt: 500, failures: 1, provenSince: 500 },
+    ])
     expect(again.latestMap()).toEqual(map(5))
     again.close()
     expect(statSync(join(folder, 'state')).mode & 0o777).toBe(0o700)
@@ -145,6 +147,18 @@ describe('the probes of a directory', () => {
     expect(failures()).toEqual([2, 0, 0])
     store.putReached(id(1), address(1), 20)
     expect(store.probes().filter(({ reachedAt }) => reachedAt === 20)).toMatchObject([{ failures: 0 }])
+    store.close()
+  })
+
+  test('remember since when an address is there, unless it was away for more than a day', () => {
+    const store = new Store(':memory:')
+    const since = () => store.probes().map(({ provenSince }) => provenSince)
+    store.putReached(id(1), address(1), 1_000)
+    for (const days of [1, 2, 3]) store.putReached(id(1), address(1), 1_000 + days * 86_400)
+    store.putFailed(id(1), address(1))
+    expect(since()).toEqual([1_000])
+    store.putReached(id(1), address(1), 1_000 + 4 * 86_400 + 1)
+    expect(since()).toEqual([1_000 + 4 * 86_400 + 1])
     store.close()
   })
 
