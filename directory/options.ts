@@ -32,6 +32,8 @@ export const directoryOptionsSchema = z.strictObject({
       overridesFile: z.string().min(1).optional(),
       /** Do without the databases: only overrides and what hubs declare. */
       overridesOnly: z.boolean().default(false),
+      /** MaxMind file of AS numbers (GeoLite2-ASN or the like), in place of those that came with the programs. */
+      asnFile: z.string().min(1).optional(),
     })
     .prefault({}),
   limits: z
