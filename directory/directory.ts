@@ -13,7 +13,6 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
 import { directHttp } from '../shared/map/direct-http.ts'
-import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
@@ -32,6 +31,7 @@ import { createMetricsServer } from './metrics-server.ts'
 import { NewestMap } from './newest-map.ts'
 import type { DirectoryOptions } from './options.ts'
 import { type ProbeResult, Prober } from './prober.ts'
+import { reachedOf, youngestOf } from './reached-addresses.ts'
 import { SelfReport } from './self-report.ts'
 import type { Store, StoredProbe } from './store.ts'
 
@@ -47,8 +47,6 @@ export interface DirectoryParts {
   readonly log: Log
 }
 
-/** A hub whose address failed so often in a row is not in the map. */
-const MAX_PROBE_FAILURES = 2
 /** The first map of a new network waits so long after the first hub, for others to come. */
 const FIRST_MAP_DELAY_S = 30
 /** How often the round of an epoch goes on: twenty-five times an epoch, but within these. */
@@ -331,23 +329,6 @@ export class Directory {
       }
     })
   }
-}
-
-/** Those addresses that answered with the hub's key, and did not fail too often since. */
-function reachedOf(addresses: readonly LinkAddress[], probes: readonly StoredProbe[]): LinkAddress[] {
-  return addresses.filter(({ ip, port }) =>
-    probes.some(
-      ({ address, failures }) => equalBytes(address.ip, ip) && address.port === port && failures < MAX_PROBE_FAILURES,
-    ),
-  )
-}
-
-/** Since when the youngest of these addresses that were reached proves the hub's identity. */
-function youngestOf(addresses: readonly LinkAddress[], probes: readonly StoredProbe[]): number {
-  const since = probes
-    .filter(({ failures }) => failures < MAX_PROBE_FAILURES)
-    .filter(({ address }) => addresses.some(({ ip, port }) => port === address.port && equalBytes(ip, address.ip)))
-  return Math.max(0, ...since.map(({ provenSince }) => provenSince))
 }
 
 function checkFit(options: DirectoryOptions, { network, key, store, wallClock }: DirectoryParts): void {
