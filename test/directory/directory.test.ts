@@ -380,6 +380,19 @@ describe('a directory', () => {
     })
   })
 
+  test('answers Prometheus where it is told to, and nobody elsewhere', async () => {
+    const port = await freePort('127.0.0.1')
+    await scene.start({ metricsListen: `127.0.0.1:${port}` })
+    const ask = (at: number) =>
+      directHttp(
+        { method: 'GET', url: `http://127.0.0.1:${at}/metrics`, maxBytes: 100_000 },
+        AbortSignal.timeout(20_000),
+      )
+    const { status, body } = await ask(port)
+    expect([status, Buffer.from(body).toString()]).toEqual([200, expect.stringContaining('spn_directory_map_hubs 0\n')])
+    expect((await ask(scene.port)).status).toBe(404)
+  })
+
   test('is ready with a map that may be used and a store that takes what is written, and lives in any case', async () => {
     await scene.start()
     const ask = async (path: string) => {

@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz-target.ts'
+import { ADMISSION_TARGETS } from './targets/admission-targets.ts'
 import { APP_TARGETS } from './targets/app-targets.ts'
 import { CELL_TARGETS } from './targets/cell-targets.ts'
 import { CLIENT_TARGETS } from './targets/client-targets.ts'
@@ -26,6 +27,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DOCUMENT_TARGETS,
   ...DIFF_TARGETS,
   ...DIRECTORY_TARGETS,
+  ...ADMISSION_TARGETS,
   ...CONSENSUS_TARGETS,
   ...CLIENT_TARGETS,
   ...APP_TARGETS,
