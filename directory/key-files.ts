@@ -29,13 +29,13 @@ export const KEY_KINDS = {
     file: 'operator.key',
     fromSeed: OperatorKey.fromSeed,
     generate: OperatorKey.generate,
-    repair: '`spn-directory keys --make operator` makes one',
+    repair: '`spn-directory keys --make operator` makes one, `--key-dir` names another folder',
   } satisfies KeyKind<OperatorKey>,
   family: {
     file: 'family.key',
     fromSeed: FamilyKey.fromSeed,
     generate: FamilyKey.generate,
-    repair: '`spn-directory keys --make family` makes one',
+    repair: '`spn-directory keys --make family` makes one, `--key-dir` names another folder',
   } satisfies KeyKind<FamilyKey>,
 } as const
 export type KeyName = keyof typeof KEY_KINDS
