@@ -7,7 +7,7 @@ import type { MapContent, MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, LINK_TRANSPORTS } from '../shared/map/link-address.ts'
 import type { MapExport } from './api-schemas.ts'
 
-/** A map as JSON (SPEC section 11.15). Everything in it is public already; keys of circuits are not worth their size. */
+/** A map as JSON (SPEC section 11.20). Everything in it is public already; keys of circuits are not worth their size. */
 export function exportMap(content: MapContent, hash: Uint8Array, networkId: Uint8Array): MapExport {
   const { epoch, previousHash, validAfter, freshUntil, validUntil, hubs } = content
   return {

@@ -41,7 +41,7 @@ const BLOCKS: Readonly<Record<number, readonly (readonly [bytes: number, limit: 
 /**
  * Those that stay where there are too many of one kind: the hub that was proved longest comes first, so nobody who comes
  * later can drive one out. Addresses in a block that is full are left out, and hubs without a link address. Pure; in the
- * order in which they came (SPEC section 11.13).
+ * order in which they came (SPEC section 11.18).
  */
 export function keepWithinLimits(hubs: readonly VotedHub[], limits: HubLimits): KeyedHub[] {
   const counts = new Map<string, number>()

@@ -14,7 +14,7 @@ const PUBLIC_MODE = 0o644
  *
  *     signature, 128 hexadecimal digits ‖ line feed ‖ JSON
  *
- * The signature is over the bytes of the JSON, with the label "spn/1 lists" (SPEC section 11.14).
+ * The signature is over the bytes of the JSON, with the label "spn/1 lists" (SPEC section 11.19).
  */
 export function encodeListFile(lists: HubLists, key: OperatorKey, networkId: Uint8Array): Uint8Array {
   const text = `${JSON.stringify(lists, undefined, 1)}\n`

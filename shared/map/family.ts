@@ -12,7 +12,7 @@ const NAME_BYTES = 16
  *     base64url( family key (32) | signature (64) )
  *
  * The signature is over the hub's id with the label "spn/1 family", and the hub signs its descriptor: so both say that they
- * belong together, and nobody can put a hub into a family, or a family around a hub, without the other (SPEC section 11.12).
+ * belong together, and nobody can put a hub into a family, or a family around a hub, without the other (SPEC section 11.17).
  */
 export function familyProof(key: FamilyKey, hubId: Uint8Array, networkId: Uint8Array): string {
   const signature = key.sign('spn/1 family', networkId, hubId)

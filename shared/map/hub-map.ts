@@ -22,7 +22,7 @@ export interface MapHub {
   readonly roles: HubRoles
   readonly exitPolicy: ExitPolicy
   readonly operator: string
-  /** Name of the family that it belongs to, as both said (SPEC section 11.12); empty for none. */
+  /** Name of the family that it belongs to, as both said (SPEC section 11.17); empty for none. */
   readonly family: string
   readonly version: string
   readonly capacityKbits: number
