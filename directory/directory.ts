@@ -1,32 +1,41 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { equalBytes, toHex } from '../shared/base/bytes.ts'
+import { parseHex, toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
-import { Fault } from '../shared/base/fault.ts'
+import { asFault, Fault } from '../shared/base/fault.ts'
+import { familyOf } from '../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
+import { ControlServer } from '../shared/control/control-server.ts'
 import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
+import { OperatorPublicKey } from '../shared/crypto/operator-key.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
 import { directHttp } from '../shared/map/direct-http.ts'
-import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
 import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
-import { Consensus, type ConsensusParts, liarsOf, type PublishedMap } from './consensus/consensus.ts'
+import { ListWatch } from './admission/list-watch.ts'
+import { checkFit } from './check-fit.ts'
+import { Consensus, type ConsensusParts, type PublishedMap } from './consensus/consensus.ts'
+import { makeMap } from './consensus/make-map.ts'
 import { SignedEpochs } from './consensus/signed-epochs.ts'
-import type { Vote } from './consensus/vote.ts'
+import { controlSocket, directoryCommands } from './directory-commands.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
 import { MapArchive } from './map-archive.ts'
-import { buildMap, type ReachedHub } from './map-builder.ts'
-import { finishMap, type MapDraft } from './map-draft.ts'
+import { finishMap } from './map-draft.ts'
+import { DirectoryMetrics } from './metrics.ts'
+import { createMetricsServer } from './metrics-server.ts'
+import { NewestMap } from './newest-map.ts'
 import type { DirectoryOptions } from './options.ts'
+import { OwnView } from './own-view.ts'
 import { type ProbeResult, Prober } from './prober.ts'
+import { SelfReport } from './self-report.ts'
 import { SharedPublisher } from './shared-publisher.ts'
 import type { Sharing } from './sharing.ts'
-import { FORGET_AFTER_S, type Store, type StoredProbe } from './store.ts'
+import { FORGET_AFTER_S, type Store } from './store.ts'
 
 export interface DirectoryParts {
   readonly network: Network
@@ -42,8 +51,6 @@ export interface DirectoryParts {
   readonly openConsensus?: (parts: ConsensusParts) => Consensus
 }
 
-/** A hub whose address failed so often in a row is not in the map. */
-const MAX_PROBE_FAILURES = 2
 /** The first map of a new network waits so long after the first hub, for others to come. */
 const FIRST_MAP_DELAY_S = 30
 /** How often the round of an epoch goes on: twenty-five times an epoch, but within these. */
@@ -59,6 +66,12 @@ export class Directory {
   readonly #intake: Intake
   readonly #http: FastifyInstance
   readonly #archive: MapArchive
+  readonly #newest: NewestMap
+  readonly #lists: ListWatch
+  readonly #view: OwnView
+  readonly #metrics: DirectoryMetrics
+  readonly #metricsHttp: FastifyInstance
+  readonly #control: ControlServer
   /** Only where there are several directories. */
   readonly #consensus: Consensus | undefined
   /** Only where several replicas share the store, and the directory is alone. */
@@ -79,7 +92,8 @@ export class Directory {
     this.#archive = new MapArchive(store, network.id)
     this.#node = new LinkNode(
       {
-        seed: parts.random.bytes(32),
+        // Its own key, which the network file has: so hubs can tell directories from strangers.
+        seed: parts.key.toSeed(),
         networkId: network.id,
         dialsNoise: true,
         ...{ listen: [], listenNoise: [], maxCircuitsPerLink: 1, maxLinks: 4096, agent: 'spn-directory' },
@@ -89,6 +103,15 @@ export class Directory {
     )
     this.#prober = new Prober(this.#node, (result) => this.#attempt('probe not kept', () => this.#probed(result)))
     const { hubs, newHubsPerBlock, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
+    const { lists, minimumVersion } = options
+    const operatorKey = lists && new OperatorPublicKey(parseHex(lists.operatorKey) as Uint8Array)
+    this.#lists = new ListWatch(
+      lists && operatorKey && { file: lists.file, key: operatorKey, networkId: network.id, log: parts.log },
+    )
+    this.#view = new OwnView(options, { ...parts, judge: () => this.#lists.judge, now: () => this.#now })
+    this.#newest = new NewestMap(network, options.epochSeconds)
+    this.#metrics = new DirectoryMetrics(() => report.facts())
+    this.#metricsHttp = createMetricsServer(this.#metrics)
     this.#intake = new Intake(
       {
         networkId: network.id,
@@ -97,25 +120,36 @@ export class Directory {
         newHubsPerBlock,
         perMinutePerHub: descriptorsPerMinutePerHub,
         perMinutePerSender: descriptorsPerMinutePerSender,
+        minimumVersion,
       },
       store,
     )
     this.#consensus = network.directories.length > 1 ? this.#makeConsensus() : undefined
     this.#shared = this.#consensus === undefined ? this.#makeShared() : undefined
+    const report = new SelfReport({
+      ...{ store, newest: this.#newest, lists: this.#lists, consensus: this.#consensus, view: this.#view },
+      ...{ key: parts.key.publicBytes, clock: parts.clock, log: parts.log, now: () => this.#now },
+    })
+    this.#control = new ControlServer(controlSocket(options.stateDir), directoryCommands(report))
     const handlers: HttpHandlers = {
       takeDescriptor: (signed, sender) => this.#take(signed, sender),
       map: () => this.#map(),
+      mapExport: (map) => this.#newest.exported(map),
       documents: this.#archive,
       time: (nonce) => signTime(nonce, parts.wallClock(), parts.key, network.id),
       health: async () => ({
-        ok: this.#map() !== undefined,
         epoch: store.latestMap()?.epoch,
         hubs: await store.hubCount(this.#now).catch(() => undefined),
         round: this.#consensus?.health(),
       }),
+      ready: () => report.ready(),
       consensus: this.#consensus,
+      onAnswer: (route, status, seconds) => this.#metrics.answered(route, status, seconds),
     }
-    this.#http = createHttpServer(handlers, options.trustedProxies)
+    this.#http = createHttpServer(handlers, {
+      trustedProxies: options.trustedProxies,
+      requestsPerMinute: options.limits.requestsPerMinutePerSender,
+    })
   }
 
   #makeConsensus(): Consensus {
@@ -124,7 +158,7 @@ export class Directory {
       ...{ network, key, clock, random, log, send: directHttp, epochSeconds: this.#options.epochSeconds },
       signed: this.#openSigned(),
       freeze: store.sharing && ((kind, epoch, said) => (store.sharing as Sharing).freeze(kind, epoch, said)),
-      vote: () => this.#vote(),
+      vote: () => this.#view.vote(),
       latest: () => store.latestMap(),
       publish: async (map) => {
         if (this.#mayPublish) await this.#keepMap(map)
@@ -141,7 +175,7 @@ export class Directory {
     return new SharedPublisher({
       ...{ sharing: store.sharing, key, networkId: network.id, log, signed: this.#openSigned() },
       vote: async () =>
-        store.latestMap() !== undefined || (await this.#isTimeForFirstMap()) ? this.#vote() : undefined,
+        store.latestMap() !== undefined || (await this.#isTimeForFirstMap()) ? this.#view.vote() : undefined,
       latest: () => store.latestMap()?.epoch,
       publish: (map) => this.#keepMap(map),
       onTurn: () => this.#onTurn(),
@@ -167,6 +201,9 @@ export class Directory {
   async #start(): Promise<void> {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
+    if (this.#options.metricsListen !== undefined) await listenHttp(this.#metricsHttp, this.#options.metricsListen)
+    await this.#control.start()
+    this.#lists.look()
     if (this.#closing !== undefined) throw new Fault('cancelled')
     if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
     const { probeSeconds, epochSeconds } = this.#options
@@ -190,6 +227,8 @@ export class Directory {
     for (const timer of this.#timers) clearInterval(timer)
     this.#prober.close()
     this.#consensus?.close()
+    await this.#control.close()
+    await this.#metricsHttp.close()
     await this.#http.close()
     await this.#node.close()
     await Promise.all(this.#running.keys())
@@ -200,7 +239,10 @@ export class Directory {
   /** A disk that is full must not end the program, which goes on to hand out the map that is there. */
   #attempt(failure: string, action: () => Promise<void>): void {
     const attempt = action()
-      .catch((error) => this.#parts.log.error(failure, faultFields(error)))
+      .catch((error) => {
+        this.#metrics.failed(failure)
+        this.#parts.log.error(failure, faultFields(error))
+      })
       .finally(() => this.#running.delete(attempt))
     this.#running.set(attempt, failure)
   }
@@ -221,9 +263,16 @@ export class Directory {
   }
 
   async #take(signed: Uint8Array, sender: string): Promise<'accepted' | 'unchanged'> {
-    const { descriptor, isNew, block } = await this.#intake.take(signed, sender, this.#parts.wallClock())
-    if (isNew) this.#prober.add(descriptor, block)
-    return isNew ? 'accepted' : 'unchanged'
+    try {
+      const { descriptor, isNew, block } = await this.#intake.take(signed, sender, this.#parts.wallClock())
+      if (isNew) this.#prober.add(descriptor, block)
+      const result = isNew ? 'accepted' : 'unchanged'
+      this.#metrics.descriptor(result)
+      return result
+    } catch (error) {
+      this.#metrics.descriptor(asFault(error).code)
+      throw error
+    }
   }
 
   #map(): { map: NonNullable<ReturnType<Store['latestMap']>>; freshForS: number } | undefined {
@@ -235,6 +284,7 @@ export class Directory {
 
   async #probed({ hubId, address, reached }: ProbeResult): Promise<void> {
     const { store, log, wallClock } = this.#parts
+    this.#metrics.probed(familyOf(address.ip), reached)
     if (reached) {
       if (!(await this.#intake.prove(hubId, wallClock()))) return
       await store.putReached(hubId, address, this.#now)
@@ -263,6 +313,7 @@ export class Directory {
   /** Makes the map of the running epoch, unless there is one; among several with the others. */
   async #publish(): Promise<void> {
     const { store, network, key, wallClock } = this.#parts
+    this.#lists.look()
     if (this.#consensus !== undefined) {
       if ((await store.sharing?.lead())?.isNew) this.#onTurn()
       return this.#consensus.tick(wallClock())
@@ -272,7 +323,10 @@ export class Directory {
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
     if (latest === undefined && !(await this.#isTimeForFirstMap())) return
-    const made = finishMap(await this.#mapOf(epoch), network.id)
+    const vote = await this.#view.vote()
+    const draft = vote && makeMap([vote], epoch, 0)
+    if (draft === undefined) return
+    const made = finishMap(draft, network.id)
     await this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
   }
 
@@ -281,29 +335,6 @@ export class Directory {
     await this.#archive.put(map)
     const { epoch, hubs } = map.content
     this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: map.signed.length })
-  }
-
-  /** What this directory alone makes of what it knows. */
-  async #mapOf(epoch: number): Promise<MapDraft> {
-    const { store, locator } = this.#parts
-    const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
-    const previousHash = store.latestMap()?.hash ?? new Uint8Array(32)
-    return buildMap(await this.#reachedHubs(), epoch, { epochSeconds, lifeEpochs }, previousHash, addressScope, locator)
-  }
-
-  /** Undefined as long as there is neither a hub nor a map. */
-  async #vote(): Promise<Vote | undefined> {
-    const { epochSeconds, mapLifeEpochs: lifeEpochs } = this.#options
-    const latest = this.#parts.store.latestMap()
-    const { hubs, parameters, previousHash } = await this.#mapOf(0)
-    if (hubs.length === 0 && latest === undefined) return undefined
-    const descriptors = await this.#parts.store.descriptors(this.#now)
-    const sequences = new Map(descriptors.map((one) => [toHex(one.hubId), one.sequence]))
-    return {
-      terms: { epochSeconds, lifeEpochs, parameters },
-      previous: { epoch: latest?.epoch ?? 0, hash: previousHash },
-      hubs: hubs.map((hub) => ({ sequence: sequences.get(hub.key) ?? 0, hub })),
-    }
   }
 
   async #isTimeForFirstMap(): Promise<boolean> {
@@ -315,53 +346,4 @@ export class Directory {
     const delayS = Math.min(FIRST_MAP_DELAY_S, this.#options.epochSeconds)
     return this.#parts.wallClock() - this.#firstReachedMs >= delayS * 1000
   }
-
-  async #reachedHubs(): Promise<ReachedHub[]> {
-    const { store, network } = this.#parts
-    const probes = new Map<string, StoredProbe[]>()
-    for (const probe of await store.probes()) {
-      const id = toHex(probe.hubId)
-      probes.set(id, [...(probes.get(id) ?? []), probe])
-    }
-    const descriptors = await store.descriptors(this.#now)
-    return descriptors.map(({ signed }) => {
-      const descriptor = verifyDescriptor(signed, network.id)
-      const found = probes.get(toHex(descriptor.hubId)) ?? []
-      return {
-        descriptor,
-        linkAddresses: reachedOf(descriptor.linkAddresses, found),
-        noiseAddresses: reachedOf(descriptor.noiseAddresses, found),
-      }
-    })
-  }
-}
-
-/** Those addresses that answered with the hub's key, and did not fail too often since. */
-function reachedOf(addresses: readonly LinkAddress[], probes: readonly StoredProbe[]): LinkAddress[] {
-  return addresses.filter(({ ip, port }) =>
-    probes.some(
-      ({ address, failures }) => equalBytes(address.ip, ip) && address.port === port && failures < MAX_PROBE_FAILURES,
-    ),
-  )
-}
-
-function checkFit(options: DirectoryOptions, { network, key, store, wallClock }: DirectoryParts): void {
-  const mistakes: string[] = []
-  if (!network.directories.some((one) => equalBytes(one.key.bytes, key.publicBytes))) {
-    mistakes.push('networkFile: expected the key of this directory among its directories')
-  }
-  if (options.addressScope.length > 0 && !network.testNetwork) {
-    mistakes.push('addressScope: expected none, because the network file does not say "testNetwork": true')
-  }
-  if (liarsOf(network) < 0) {
-    mistakes.push('networkFile: expected a threshold of more than half of the directories')
-  }
-  const latest = store.latestMap()?.epoch ?? 0
-  const epoch = Math.floor(wallClock() / 1000 / options.epochSeconds)
-  if (latest > epoch) {
-    mistakes.push(
-      `epochSeconds: expected what makes the epoch ${latest} of the last map the past; by this it is ${epoch}`,
-    )
-  }
-  if (mistakes.length > 0) throw new Fault('options-invalid', { mistakes: mistakes.join('\n') })
 }

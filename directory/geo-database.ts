@@ -6,7 +6,10 @@ import { readOptions } from '../shared/base/options.ts'
 import { placeOfRecord } from '../shared/geo/city-record.ts'
 import { type Locator, NOWHERE, overriddenLocator } from '../shared/geo/locator.ts'
 import { Overrides, overridesSchema } from '../shared/geo/overrides.ts'
+import type { Place } from '../shared/geo/place.ts'
 import { DEFAULT_PLACE_TABLE_FILE, geoFileFault, readPlaceTable } from '../shared/geo/place-table-file.ts'
+
+const NO_PLACE: Place = { latitude: 0, longitude: 0, country: '', city: '' }
 
 export interface GeoDatabaseFiles {
   /** MaxMind city database of IPv4 addresses, and the one of IPv6 addresses. */
@@ -22,15 +25,22 @@ export interface GeoOptions {
   readonly overridesFile?: string | undefined
   /** Do without the databases: all that the overrides do not name is nowhere. */
   readonly overridesOnly?: boolean
+  /** MaxMind file of AS numbers, such as GeoLite2-ASN, of both address families. */
+  readonly asnFile?: string | undefined
 }
 
 /**
  * Says where hubs are, by the databases that came with the npm packages and the overrides.
  * @throws Fault state-corrupt for a missing or damaged database, options-invalid for mistakes in the overrides
  */
-export async function openLocator({ overridesFile, overridesOnly = false }: GeoOptions = {}): Promise<Locator> {
+export async function openLocator({
+  overridesFile,
+  overridesOnly = false,
+  asnFile,
+}: GeoOptions = {}): Promise<Locator> {
   const overrides = overridesFile === undefined ? undefined : readOptions(overridesSchema, overridesFile)
-  const fallback = overridesOnly ? NOWHERE : await openGeoDatabase(installedGeoFiles())
+  const installed = overridesOnly ? NOWHERE : await openGeoDatabase(installedGeoFiles())
+  const fallback = asnFile === undefined ? installed : asnLocator(await openAsns(asnFile), installed)
   return overrides === undefined ? fallback : overriddenLocator(new Overrides(overrides), fallback)
 }
 
@@ -49,6 +59,30 @@ export async function openGeoDatabase({ cityV4, cityV6, placeTable }: GeoDatabas
       return place === undefined ? undefined : { place, asn: table?.asnOf(address) ?? 0 }
     },
   }
+}
+
+/** AS numbers of the first, places of the second: an address without a place is still of its AS. */
+function asnLocator(asns: Reader<Response>, places: Locator): Locator {
+  return {
+    locate: (address) => {
+      const found = places.locate(address)
+      const asn = asnOfRecord(asns.get(formatIp(address)))
+      if (asn === undefined) return found
+      return { place: found?.place ?? NO_PLACE, asn }
+    },
+  }
+}
+
+function asnOfRecord(record: unknown): number | undefined {
+  const { autonomous_system_number: asn } = (record ?? {}) as { autonomous_system_number?: unknown }
+  return typeof asn === 'number' && Number.isInteger(asn) && asn > 0 && asn <= 0xffffffff ? asn : undefined
+}
+
+/** A file for both families, as those of MaxMind are. */
+async function openAsns(file: string): Promise<Reader<Response>> {
+  const reader = await openReader(file)
+  if (reader.metadata.ipVersion === 6 && /ASN/i.test(reader.metadata.databaseType)) return reader
+  throw geoFileFault(file, new Fault('state-corrupt', { reason: 'it is no database of AS numbers for IPv4 and IPv6' }))
 }
 
 /** @throws Fault state-corrupt if the npm package is not installed */
@@ -70,12 +104,15 @@ function installedGeoFiles(): GeoDatabaseFiles {
 
 /** The reader answers addresses of the other family with nonsense, so the family is checked here, and chosen above. */
 async function openCities(file: string, family: IpFamily): Promise<Reader<Response>> {
-  let reader: Reader<Response>
+  const reader = await openReader(file)
+  if (reader.metadata.ipVersion === family) return reader
+  throw geoFileFault(file, new Fault('state-corrupt', { reason: `it is not a database of IPv${family}` }))
+}
+
+async function openReader(file: string): Promise<Reader<Response>> {
   try {
-    reader = await open(file)
+    return await open(file)
   } catch (cause) {
     throw geoFileFault(file, cause)
   }
-  if (reader.metadata.ipVersion === family) return reader
-  throw geoFileFault(file, new Fault('state-corrupt', { reason: `it is not a database of IPv${family}` }))
 }

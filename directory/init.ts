@@ -6,7 +6,7 @@ import type { Random } from '../shared/base/random.ts'
 import { writeStateFile } from '../shared/base/state-file.ts'
 import { DirectoryKey } from '../shared/crypto/directory-key.ts'
 import { type NetworkFile, networkDirectorySchema, networkSchema } from '../shared/map/network.ts'
-import { findDirectoryKey, saveDirectoryKey } from './directory-key-file.ts'
+import { findKey, KEY_KINDS, saveKey } from './key-files.ts'
 
 export interface InitOptions {
   readonly stateDir: string
@@ -30,7 +30,7 @@ export function initDirectory(options: InitOptions, random: Random): NetworkFile
   const directories = [{ name, key: toHex(key.publicBytes), url }]
   const file: NetworkFile = { name: network, id: toHex(random.bytes(32)), directories, threshold: 1, testNetwork }
   parseOptions(networkSchema, file, 'spn-directory init')
-  saveDirectoryKey(stateDir, key)
+  saveKey(stateDir, KEY_KINDS.directory, key)
   writePublicFile(networkFile, file)
   return file
 }
@@ -52,7 +52,7 @@ export function makeDirectoryKey({ stateDir, publicFile, name, url }: KeyOptions
   const key = DirectoryKey.generate()
   const part = { name, key: toHex(key.publicBytes), url }
   parseOptions(networkDirectorySchema, part, 'spn-directory key')
-  saveDirectoryKey(stateDir, key)
+  saveKey(stateDir, KEY_KINDS.directory, key)
   writePublicFile(publicFile, part)
   return part
 }
@@ -88,7 +88,7 @@ function refuseTaken(files: Readonly<Record<string, string>>, stateDir?: string)
   const taken = Object.entries(files)
     .filter(([, file]) => existsSync(file))
     .map(([name, file]) => `${name}: ${file} is there already`)
-  if (stateDir !== undefined && findDirectoryKey(stateDir) !== undefined) {
+  if (stateDir !== undefined && findKey(stateDir, KEY_KINDS.directory) !== undefined) {
     taken.push(`stateDir: ${stateDir} holds a key already`)
   }
   if (taken.length > 0) throw new Fault('options-invalid', { mistakes: taken.join('\n') })

@@ -5,7 +5,9 @@ import { isPublicIp } from '../shared/base/ip-scope.ts'
 import { TokenBucket } from '../shared/base/token-bucket.ts'
 import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import { type Descriptor, MIN_DESCRIPTOR_LIFE_S, verifyDescriptor } from '../shared/map/descriptor.ts'
+import { provedFamily } from '../shared/map/family.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
+import { isAtLeast } from './admission/version-floor.ts'
 import type { Store, StoredDescriptor } from './store.ts'
 import type { UnprovedHub } from './unproved-hubs.ts'
 
@@ -16,6 +18,8 @@ export interface IntakeOptions {
   readonly newHubsPerBlock: number
   readonly perMinutePerHub: number
   readonly perMinutePerSender: number
+  /** Older programs are not taken. */
+  readonly minimumVersion?: string | undefined
 }
 
 export interface Taken {
@@ -112,7 +116,10 @@ export class Intake {
     return (await this.#store.rowCount()) < maxHubs
   }
 
-  #check({ published, expires, linkAddresses, noiseAddresses, circuitKey }: Descriptor, now: number): void {
+  #check(descriptor: Descriptor, now: number): void {
+    const { published, expires, linkAddresses, noiseAddresses, circuitKey, version } = descriptor
+    const { minimumVersion: floor, networkId } = this.#options
+    if (floor !== undefined && !isAtLeast(version, floor)) throw new Fault('version-refused', { version, floor })
     if (Math.abs(published - now) > MAX_SKEW_S) throw new Fault('descriptor-invalid', { secondsOff: published - now })
     if (expires <= now) throw new Fault('descriptor-invalid', { expired: true })
     if (expires - published < MIN_DESCRIPTOR_LIFE_S)
@@ -124,6 +131,9 @@ export class Intake {
     const shared = linkAddresses.some((address) => noiseAddresses.some((other) => sameAddress(address, other)))
     if (shared) throw new Fault('descriptor-invalid', { address: 'for both transports' })
     if (!new CircuitPublicKey(circuitKey).usable) throw new Fault('descriptor-invalid', { circuitKey: 'not usable' })
+    if (provedFamily(descriptor.family, descriptor.hubId, networkId) === undefined) {
+      throw new Fault('descriptor-invalid', { family: 'not signed for this hub' })
+    }
   }
 }
 

@@ -1,61 +1,93 @@
 import { toHex } from '../shared/base/bytes.ts'
-import type { IpRange } from '../shared/base/ip-address.ts'
 import { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { Location, Place } from '../shared/geo/place.ts'
 import type { Descriptor } from '../shared/map/descriptor.ts'
+import { provedFamily } from '../shared/map/family.ts'
 import { sortHubs } from '../shared/map/hub-map.ts'
-import type { KeyedHub } from '../shared/map/key-bundles.ts'
 import type { HubAddresses, LinkAddress } from '../shared/map/link-address.ts'
+import { keepWithinLimits } from './admission/hub-limits.ts'
+import type { HubJudge, Judgement } from './admission/hub-lists.ts'
+import { isAtLeast } from './admission/version-floor.ts'
+import type { Terms, VotedHub } from './consensus/vote.ts'
 import type { MapDraft } from './map-draft.ts'
-
-export interface EpochTimes {
-  readonly epochSeconds: number
-  readonly lifeEpochs: number
-}
 
 /** A hub with the addresses at which it proved its identity. */
 export interface ReachedHub extends HubAddresses {
   readonly descriptor: Descriptor
+  /** Since when the youngest of its addresses proved it. Seconds of network time. */
+  readonly provenSince: number
+}
+
+/** By what a directory looks at hubs. */
+export interface ViewParts {
+  readonly networkId: Uint8Array
+  readonly locator: Locator
+  readonly judge: HubJudge
+  readonly minimumVersion?: string | undefined
 }
 
 const NOWHERE: Place = { latitude: 0, longitude: 0, country: '', city: '' }
 
-/** The map of one epoch. Pure: the same hubs give the same map. */
-export function buildMap(
-  hubs: readonly ReachedHub[],
-  epoch: number,
-  times: EpochTimes,
-  previousHash: Uint8Array,
-  addressScope: readonly IpRange[],
-  locator: Locator,
-): MapDraft {
-  const validAfter = epoch * times.epochSeconds
-  return {
-    epoch,
-    validAfter,
-    freshUntil: validAfter + times.epochSeconds,
-    validUntil: validAfter + times.epochSeconds * times.lifeEpochs,
-    previousHash,
-    parameters: { addressScope },
-    hubs: sortHubs(hubs.filter(isUsable).map((hub) => mapHub(hub, locator))),
-  }
+/** A hub as one directory sees it, and why it would not put it into a map. */
+export interface ViewedHub extends VotedHub {
+  readonly judgement: Judgement
+  readonly leftOut?: 'not reached' | 'no roles' | 'old version' | 'banned' | undefined
 }
 
-function isUsable({ descriptor: { roles }, linkAddresses }: ReachedHub): boolean {
-  return linkAddresses.length > 0 && (roles.home || roles.relay || roles.exit4 || roles.exit6)
-}
-
-function mapHub({ descriptor, linkAddresses, noiseAddresses }: ReachedHub, locator: Locator): KeyedHub {
+/** What one directory makes of a hub. Pure. */
+export function viewHub(reached: ReachedHub, parts: ViewParts): ViewedHub {
+  const { descriptor, linkAddresses, noiseAddresses, provenSince } = reached
   const { hubId, circuitKey, roles, exitPolicy, operator, family, version, capacityKbits } = descriptor
-  return {
+  const said = {
     id: hubId,
     key: toHex(hubId),
     ...{ linkAddresses, noiseAddresses },
     circuitKey: new CircuitPublicKey(circuitKey),
-    ...{ roles, exitPolicy, operator, family, version, capacityKbits },
-    location: locationOf(descriptor, linkAddresses, locator),
+    ...{ roles, exitPolicy, operator, version, capacityKbits },
+    family: provedFamily(family, hubId, parts.networkId) ?? '',
+    location: locationOf(descriptor, linkAddresses, parts.locator),
   }
+  const judgement = parts.judge.judge(said)
+  const hub = { ...said, flags: judgement.flags }
+  return { sequence: descriptor.sequence, provenSince, hub, judgement, leftOut: leftOut(reached, judgement, parts) }
+}
+
+/** The hubs that one directory would put into a map, in the order of their ids. */
+export function votedHubs(hubs: readonly ReachedHub[], parts: ViewParts): VotedHub[] {
+  const views = hubs.map((hub) => viewHub(hub, parts)).filter((view) => view.leftOut === undefined)
+  const byKey = new Map(views.map(({ sequence, provenSince, hub }) => [hub.key, { sequence, provenSince, hub }]))
+  return sortHubs(views.map(({ hub }) => hub)).flatMap(({ key }) => byKey.get(key) ?? [])
+}
+
+/** The map of one epoch. Pure: the same hubs give the same map. */
+export function buildMap(
+  hubs: readonly VotedHub[],
+  epoch: number,
+  { epochSeconds, lifeEpochs, limits, parameters }: Terms,
+  previousHash: Uint8Array,
+): MapDraft {
+  const validAfter = epoch * epochSeconds
+  return {
+    epoch,
+    validAfter,
+    freshUntil: validAfter + epochSeconds,
+    validUntil: validAfter + epochSeconds * lifeEpochs,
+    previousHash,
+    parameters,
+    hubs: keepWithinLimits(hubs, limits),
+  }
+}
+
+function leftOut(
+  { descriptor: { roles, version }, linkAddresses }: ReachedHub,
+  { isBanned }: Judgement,
+  { minimumVersion }: ViewParts,
+): ViewedHub['leftOut'] {
+  if (isBanned) return 'banned'
+  if (minimumVersion !== undefined && !isAtLeast(version, minimumVersion)) return 'old version'
+  if (!(roles.home || roles.relay || roles.exit4 || roles.exit6)) return 'no roles'
+  return linkAddresses.length === 0 ? 'not reached' : undefined
 }
 
 /** Where the address is that was reached. What the hub says of itself counts only where nothing else is known. */

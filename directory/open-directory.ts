@@ -4,8 +4,8 @@ import { createLog } from '../shared/base/log.ts'
 import { systemRandom } from '../shared/base/random.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Directory, type DirectoryParts } from './directory.ts'
-import { loadDirectoryKey } from './directory-key-file.ts'
 import { openLocator } from './geo-database.ts'
+import { KEY_KINDS, loadKey } from './key-files.ts'
 import type { DirectoryOptions } from './options.ts'
 import { openRedisStore } from './redis/redis-store.ts'
 import { SqliteStore } from './sqlite-store.ts'
@@ -23,7 +23,7 @@ export async function openDirectory(
   const network = readNetworkFile(options.networkFile)
   return new Directory(options, {
     ...{ network, log, clock: systemClock, wallClock: Date.now, random: systemRandom },
-    key: loadDirectoryKey(options.stateDir),
+    key: loadKey(options.stateDir, KEY_KINDS.directory),
     store:
       options.redis === undefined
         ? new SqliteStore(join(options.stateDir, 'directory.sqlite'))

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '../shared/base/log.ts'
 import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
+import { VERSION_FLOOR } from './admission/version-floor.ts'
 import { redisSchema } from './redis/redis-options.ts'
+
+const hubsOfAKind = z.int().min(1).max(20_000)
 
 /** The configuration file of a directory. */
 export const directoryOptionsSchema = z.strictObject({
@@ -35,6 +38,8 @@ export const directoryOptionsSchema = z.strictObject({
       overridesFile: z.string().min(1).optional(),
       /** Do without the databases: only overrides and what hubs declare. */
       overridesOnly: z.boolean().default(false),
+      /** MaxMind file of AS numbers (GeoLite2-ASN or the like), in place of those that came with the programs. */
+      asnFile: z.string().min(1).optional(),
     })
     .prefault({}),
   limits: z
@@ -47,8 +52,31 @@ export const directoryOptionsSchema = z.strictObject({
       descriptorsPerMinutePerHub: z.int().min(1).max(6_000).default(6),
       /** Descriptors a minute from one sender's address. */
       descriptorsPerMinutePerSender: z.int().min(1).max(60_000).default(60),
+      /** Requests of any kind a minute from one sender's address. */
+      requestsPerMinutePerSender: z.int().min(1).max(6_000_000).default(1_200),
+      /** Hubs of a map with addresses in one block. Directories of a network must be set alike, for these and the next. */
+      hubsPerIpv4Slash24: hubsOfAKind.default(4),
+      hubsPerIpv4Slash16: hubsOfAKind.default(64),
+      hubsPerIpv6Slash48: hubsOfAKind.default(4),
+      hubsPerIpv6Slash32: hubsOfAKind.default(64),
+      /** Hubs of a map that prove to be of one family. */
+      hubsPerFamily: hubsOfAKind.default(256),
+      /** Hubs of a map that name one operator. */
+      hubsPerOperator: hubsOfAKind.default(256),
     })
     .prefault({}),
+  /** Hubs whose program is older than this version, as they say, are in no map. */
+  minimumVersion: z.string().regex(VERSION_FLOOR, 'expected a version, like 1.2.3').optional(),
+  /** Whom the operator of this directory bans, discourages or trusts; `spn-directory ban` and the like change the file. */
+  lists: z
+    .strictObject({
+      file: z.string().min(1),
+      /** Public key of the operator, which `spn-directory keys` shows. */
+      operatorKey: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits'),
+    })
+    .optional(),
+  /** Where metrics for Prometheus are answered, to everybody who can reach it; nowhere if nothing is said. */
+  metricsListen: endpointSchema.optional(),
   logLevel: z.enum(LOG_LEVELS).default('info'),
 })
 

@@ -105,7 +105,8 @@ export class Prober {
   async #probe(hubId: Uint8Array, address: LinkAddress, transport: LinkTransport): Promise<boolean> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)])
     try {
-      await this.#node.dial(hubId, [address], signal, transport)
+      // A link of its own: one that is there may lead to another address.
+      await this.#node.dialAnother(hubId, [address], signal, transport)
       return true
     } catch {
       return false

@@ -3,9 +3,10 @@ import type { Log } from '../shared/base/log.ts'
 import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
 import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import type { PublishedMap } from './consensus/consensus.ts'
+import { makeMap } from './consensus/make-map.ts'
 import type { SignedEpochs } from './consensus/signed-epochs.ts'
 import { decodeVote, encodeVote, type Vote } from './consensus/vote.ts'
-import { finishMap, type MapDraft } from './map-draft.ts'
+import { finishMap } from './map-draft.ts'
 import type { Sharing } from './sharing.ts'
 
 export interface SharedPublisherParts {
@@ -63,27 +64,14 @@ export class SharedPublisher {
 
   async #sign(epoch: number, vote: Uint8Array): Promise<void> {
     const { sharing, key, networkId, signed, log, publish } = this.#parts
-    const made = finishMap(draftOf(decodeVote(vote), epoch), networkId)
+    const draft = makeMap([decodeVote(vote)], epoch, 0)
+    if (draft === undefined) return log.error('the vote of this epoch makes no map', { epoch })
+    const made = finishMap(draft, networkId)
     const hash = await sharing.freeze('log', epoch, made.hash)
     if (hash === undefined) return
     if (!equalBytes(hash, made.hash)) return log.error('another version makes another map of this epoch', { epoch })
     if (!signed.claim('log', epoch, toHex(hash)))
       return log.error('another map of this epoch was signed before', { epoch })
     await publish({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, networkId)]) })
-  }
-}
-
-/** Pure: the map that one vote makes. */
-export function draftOf({ terms, previous, hubs }: Vote, epoch: number): MapDraft {
-  const { epochSeconds, lifeEpochs, parameters } = terms
-  const validAfter = epoch * epochSeconds
-  return {
-    epoch,
-    validAfter,
-    freshUntil: validAfter + epochSeconds,
-    validUntil: validAfter + epochSeconds * lifeEpochs,
-    previousHash: previous.hash,
-    parameters,
-    hubs: hubs.map(({ hub }) => hub),
   }
 }

@@ -8,6 +8,7 @@ import {
   KEPT_COMPANIONS,
   KEPT_MAPS,
   type LoggedMap,
+  MAX_ABSENCE_S,
   type MapCompanions,
   type Store,
   type StoredDescriptor,
@@ -24,7 +25,7 @@ const SCHEMA = `
   ) strict;
   create table if not exists probes (
     hub_id blob not null, ip blob not null, port integer not null, reached_at integer not null, failures integer not null,
-    primary key (hub_id, ip, port)
+    proven_since integer not null, primary key (hub_id, ip, port)
   ) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
   create table if not exists bundles (hash blob primary key, epoch integer not null, keys blob not null) strict;
@@ -47,6 +48,7 @@ export class SqliteStore implements Store {
   readonly unproved = new MemoryUnprovedHubs()
   readonly #database: DatabaseSync
   #latestMap: StoredMap | undefined
+  #checks = 0
 
   /** @throws Fault state-corrupt if the file is no database of ours; state-unwritable */
   constructor(file: string) {
@@ -63,6 +65,11 @@ export class SqliteStore implements Store {
 
   async close(): Promise<void> {
     this.#database.close()
+  }
+
+  async check(): Promise<void> {
+    this.#checks = (this.#checks + 1) % 0x7fffffff
+    this.#database.exec(`pragma user_version = ${this.#checks}`)
   }
 
   async descriptor(hubId: Uint8Array): Promise<StoredDescriptor | undefined> {
@@ -96,11 +103,16 @@ export class SqliteStore implements Store {
       address: { ip: bytesOf(row.ip), port: Number(row.port) },
       reachedAt: Number(row.reached_at),
       failures: Number(row.failures),
+      provenSince: Number(row.proven_since),
     }))
   }
 
   async putReached(hubId: Uint8Array, { ip, port }: LinkAddress, now: number): Promise<void> {
-    this.#run('insert or replace into probes values (?, ?, ?, ?, 0)', hubId, ip, port, now)
+    this.#run(
+      `insert into probes values (?1, ?2, ?3, ?4, 0, ?4) on conflict (hub_id, ip, port) do update set
+        proven_since = iif(abs(?4 - reached_at) > ?5, ?4, proven_since), reached_at = ?4, failures = 0`,
+      ...[hubId, ip, port, now, MAX_ABSENCE_S],
+    )
   }
 
   async putFailed(hubId: Uint8Array, { ip, port }: LinkAddress): Promise<void> {

@@ -17,6 +17,8 @@ export interface StoredProbe {
   readonly address: LinkAddress
   readonly reachedAt: number
   readonly failures: number
+  /** Since when it proves its identity, without having been away for `MAX_ABSENCE_S`. */
+  readonly provenSince: number
 }
 
 export interface StoredMap {
@@ -65,6 +67,8 @@ export interface StoredProof {
 
 /** Seconds: longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
 export const FORGET_AFTER_S = 3600
+/** Seconds: an address that did not prove its identity for so long begins anew. */
+export const MAX_ABSENCE_S = 86_400
 export const KEPT_MAPS = 48
 /** Keys and diffs for which maps of this and so many epochs before have no use are forgotten: who asks for them has just seen that map. */
 export const KEPT_COMPANIONS = 3
@@ -114,5 +118,7 @@ export interface Store {
   /** Keeps for ever that a directory signed two things. */
   putProof(proof: StoredProof): Promise<void>
   proofs(): Promise<StoredProof[]>
+  /** Writes a little where all is kept. @throws if it can not */
+  check(): Promise<void>
   close(): Promise<void>
 }

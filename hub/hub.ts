@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { Fault } from '../shared/base/fault.ts'
 import { parseIp } from '../shared/base/ip-address.ts'
@@ -11,6 +12,7 @@ import type { HubKey } from '../shared/crypto/hub-key.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import type { HubRoles } from '../shared/map/descriptor.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
+import { provedFamily } from '../shared/map/family.ts'
 import type { HttpSend } from '../shared/map/http-send.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import type { Network } from '../shared/map/network.ts'
@@ -86,6 +88,7 @@ export class Hub {
     this.#options = options
     this.#parts = parts
     const { network, identity, clock, random, log, http } = parts
+    checkFamily(options.family, identity.publicBytes, network.id)
     const directories = new DirectoryClient(network, { clock, random })
     const admission = new LinkAdmission(options.limits.linksPerAddress, (address) => this.#isHubAddress(address))
     this.#ownAddresses = new OwnAddresses(clock, addressesOfComputer)
@@ -362,4 +365,13 @@ export class Hub {
 function addressesOfComputer(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
   return all.flatMap(({ address, internal }) => (internal ? [] : [address]))
+}
+
+/** @throws Fault options-invalid for a family that directories would refuse */
+function checkFamily(proof: string, hubId: Uint8Array, networkId: Uint8Array): void {
+  if (provedFamily(proof, hubId, networkId) !== undefined) return
+  const id = toHex(hubId)
+  throw new Fault('options-invalid', {
+    mistakes: `family: expected what the holder of its key answered for this hub, ${id}; \`spn-directory sign-request hub\` asks for it`,
+  })
 }

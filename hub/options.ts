@@ -107,6 +107,7 @@ export const hubOptionsSchema = z.strictObject({
     .prefault({}),
   /** Who runs the hub; hubs of one operator or family are never used together on a path. */
   operator: text,
+  /** The proof of the family, as `spn-directory sign` gives it to the hub; hubs of one family prove the same. */
   family: text,
   contact: text,
   /** What the line gives, megabits per second. */

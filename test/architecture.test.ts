@@ -48,6 +48,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
     may: ['shared/base', 'shared/crypto', 'shared/cell', 'shared/link'],
     because: 'circuits run over links; maps and paths are the business of programs',
   },
+  { from: 'shared/control', may: ['shared/base'], because: 'commands are lines of JSON, whatever they command' },
   { from: 'shared/dns', may: ['shared/base'], because: 'messages of the DNS know nothing of circuits or programs' },
   { from: 'client', may: ['shared'], because: 'programs share nothing but what stands in shared' },
   {
@@ -89,7 +90,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     from: 'directory',
-    may: ['shared/base', 'shared/crypto', 'shared/geo', 'shared/link', 'shared/map'],
+    may: ['shared/base', 'shared/control', 'shared/crypto', 'shared/geo', 'shared/link', 'shared/map'],
     because: 'a directory dials hubs and signs maps; it never sees a circuit',
   },
   { from: 'deploy', may: ['shared/base', 'shared/geo'], because: 'setting up needs the table of places, no network' },
@@ -110,12 +111,12 @@ const EDGES: readonly Edge[] = [
     what: 'TCP sockets (node:net)',
     pattern: imports('node:net'),
     may: {
-      'client/control/control-client.ts': 'asks the daemon',
-      'client/control/control-server.ts': 'answers questions about the daemon',
       'client/dns/dns-listener.ts': 'answers programs that ask for names',
       'client/interception/redirect-listener.ts': 'takes the connections that the system redirects',
       'client/proxy/proxy-server.ts': 'listens for apps',
       'hub/happy-eyeballs.ts': 'connects to destinations',
+      'shared/control/control-client.ts': 'asks a running program',
+      'shared/control/control-server.ts': 'answers commands for a running program',
       'shared/dns/plain-query.ts': 'asks name servers what does not fit into a packet',
     },
   },
@@ -163,7 +164,10 @@ const EDGES: readonly Edge[] = [
   {
     what: 'HTTP (fastify)',
     pattern: imports('fastify'),
-    may: { 'directory/http-server.ts': 'is the interface of directories' },
+    may: {
+      'directory/http-server.ts': 'is the interface of directories',
+      'directory/metrics-server.ts': 'is what Prometheus asks',
+    },
   },
   {
     what: 'files (node:fs)',
@@ -171,7 +175,6 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/apps/process-files.ts': 'reads /proc, control groups and names of users',
       'client/control/daemon-pid.ts': 'looks whether the daemon lives',
-      'client/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'client/dns/dns-service.ts': 'reads certificates that somebody wants to trust',
       'client/dns/hosts-watch.ts': 'reads the hosts file, also when it changes',
       'client/interception/echo-sockets.ts': 'reads which sockets ping',
@@ -188,6 +191,7 @@ const EDGES: readonly Edge[] = [
       'directory/init.ts': 'looks whether a file is there that it must not overwrite',
       'shared/base/options.ts': 'reads configuration',
       'shared/base/state-file.ts': 'keeps state',
+      'shared/control/control-server.ts': 'makes the folder of its socket and removes what is left of it',
       'shared/geo/place-table-file.ts': 'reads the table of places',
     },
   },
@@ -327,7 +331,7 @@ const EDGES: readonly Edge[] = [
     pattern: /(?<![.\w])(Date\.now\b|new Date\(\)|Date\(\))/,
     may: {
       'client/main.ts': 'hands it to the map keeper, which carries the time of the network over a restart by it',
-      'directory/main.ts': 'directories make the time of the network by it',
+      'directory/open-directory.ts': 'directories make the time of the network by it',
       'hub/main.ts': 'hands it to the map keeper, which carries the time of the network over a restart by it',
     },
   },

@@ -13,6 +13,7 @@ import { HANDSHAKE_VERSION, SUITE_X25519_MLKEM768_AES256GCM } from '../shared/cr
 import { CELL_FLAGS, FRAME_TYPES, LINK_VERSION } from '../shared/link/frame.ts'
 import { DESCRIPTOR_VERSION, rolesValue } from '../shared/map/descriptor.ts'
 import { DEFAULT_REJECTED_PORTS, REFUSED_DATAGRAM_PORTS } from '../shared/map/exit-policy.ts'
+import { HUB_FLAGS } from '../shared/map/hub-flags.ts'
 import { MAP_VERSION } from '../shared/map/hub-map.ts'
 import { networkSchema } from '../shared/map/network.ts'
 import { ROOT } from './support/program.ts'
@@ -149,6 +150,10 @@ describe('the tables of the SPEC are those of the code', () => {
     expect(named(tables('11.2')[1] ?? [])).toEqual(Object.fromEntries(bits))
   })
 
+  test('flags (11.3)', () => {
+    expect(named(table('11.3'))).toEqual(HUB_FLAGS)
+  })
+
   test('the network file (11.5)', () => {
     const [list = ''] = section('11.5').split('Names have')
     const inner = [...list.matchAll(/\(each ([^)]*)\)/g)].map(([, text]) => text as string)
@@ -182,7 +187,7 @@ describe('the tables of the SPEC are those of the code', () => {
     const inSpec = new Set(SPEC.match(/spn\/1 [a-z]+( key)?/g))
     const inCode = new Set(code.flatMap((file) => file.code.match(/(?<=')spn\/1 [a-z]+( key)?(?=')/g) ?? []))
     expect([...inCode].toSorted()).toEqual([...inSpec].toSorted())
-    expect(inSpec.size).toBe(11)
+    expect(inSpec.size).toBe(14)
   })
 })
 

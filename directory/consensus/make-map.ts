@@ -1,11 +1,15 @@
 import { toHex } from '../../shared/base/bytes.ts'
 import { encodeCanonical, type Value } from '../../shared/map/canonical.ts'
+import { MAX_FLAGS } from '../../shared/map/hub-flags.ts'
 import { hubValue } from '../../shared/map/hub-map.ts'
-import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import { type LinkAddress, linkAddressValue } from '../../shared/map/link-address.ts'
 import { placeValue } from '../../shared/map/place-codec.ts'
+import { buildMap } from '../map-builder.ts'
 import type { MapDraft } from '../map-draft.ts'
 import { termsValue, type Vote, type VotedHub } from './vote.ts'
+
+/** Of times of 32 bits. */
+const LAST_SECOND = 0xffffffff
 
 /**
  * The map that these votes make (SPEC section 11.9). Pure, and the order of votes means nothing: whoever has the same
@@ -24,20 +28,11 @@ export function makeMap(votes: readonly Vote[], epoch: number, liars: number): M
     .filter(({ item, count }) => count > liars && item.epoch < epoch)
     .sort((a, b) => b.item.epoch - a.item.epoch || order(b.key, a.key))[0]?.item
   if (terms === undefined || previous === undefined) return undefined
-  const validAfter = epoch * terms.epochSeconds
-  return {
-    epoch,
-    validAfter,
-    freshUntil: validAfter + terms.epochSeconds,
-    validUntil: validAfter + terms.epochSeconds * terms.lifeEpochs,
-    previousHash: previous.hash,
-    parameters: terms.parameters,
-    hubs: mergeHubs(votes, liars),
-  }
+  return buildMap(mergeHubs(votes, liars), epoch, terms, previous.hash)
 }
 
 /** Those that more than half of the votes have. */
-function mergeHubs(votes: readonly Vote[], liars: number): KeyedHub[] {
+function mergeHubs(votes: readonly Vote[], liars: number): VotedHub[] {
   const byId = new Map<string, VotedHub[]>()
   for (const { hubs } of votes) {
     for (const voted of hubs) byId.set(voted.hub.key, [...(byId.get(voted.hub.key) ?? []), voted])
@@ -45,11 +40,11 @@ function mergeHubs(votes: readonly Vote[], liars: number): KeyedHub[] {
   return [...byId]
     .filter(([, voted]) => voted.length > votes.length / 2)
     .sort(([a], [b]) => order(a, b))
-    .flatMap(([, voted]) => mergeHub(voted, liars) ?? [])
+    .flatMap(([, voted]) => mergeHub(voted, votes.length, liars) ?? [])
 }
 
 /** The newest descriptor that more than the liars hold, and what those who hold it found out. */
-function mergeHub(voted: readonly VotedHub[], liars: number): KeyedHub | undefined {
+function mergeHub(voted: readonly VotedHub[], voters: number, liars: number): VotedHub | undefined {
   const chosen = tally(
     voted.map((one) => [one]),
     descriptionValue,
@@ -72,7 +67,7 @@ function mergeHub(voted: readonly VotedHub[], liars: number): KeyedHub | undefin
     hubs.map((hub) => [hub.location]),
     ({ place, asn }) => [placeValue(place), asn],
   )[0]?.item
-  return {
+  const hub = {
     ...chosen.item.hub,
     ...{ linkAddresses, noiseAddresses },
     capacityKbits: median(
@@ -80,7 +75,24 @@ function mergeHub(voted: readonly VotedHub[], liars: number): KeyedHub | undefin
       liars,
     ),
     location: location ?? chosen.item.hub.location,
+    flags: agreedFlags(voted, Math.max(liars, Math.floor(voters / 2)) + 1),
   }
+  // The smaller the time, the older the hub: turned round, so that liars alone make no hub older either.
+  const age = median(
+    voted.map((one) => LAST_SECOND - one.provenSince),
+    liars,
+  )
+  return { sequence: chosen.item.sequence, provenSince: LAST_SECOND - age, hub }
+}
+
+/** Those that so many votes have set. */
+function agreedFlags(voted: readonly VotedHub[], least: number): number {
+  let flags = 0
+  for (let bit = 1; bit <= MAX_FLAGS; bit *= 2) {
+    const count = voted.filter(({ hub }) => Math.floor(hub.flags / bit) % 2 === 1).length
+    if (count >= least) flags += bit
+  }
+  return flags
 }
 
 function agreed(lists: readonly (readonly LinkAddress[])[], least: number): LinkAddress[] {
@@ -93,7 +105,7 @@ function agreed(lists: readonly (readonly LinkAddress[])[], least: number): Link
 /** What the hub itself says: all but what directories find out for themselves. */
 function descriptionValue({ sequence, hub }: VotedHub): Value {
   const nowhere = { place: { latitude: 0, longitude: 0, country: '', city: '' }, asn: 0 }
-  const said = { linkAddresses: [], noiseAddresses: [], capacityKbits: 0, location: nowhere }
+  const said = { linkAddresses: [], noiseAddresses: [], capacityKbits: 0, location: nowhere, flags: 0 }
   return [sequence, hub.circuitKey.bytes, hubValue({ ...hub, ...said })]
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { parseHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
+import { API } from '../api-schemas.ts'
 import type { Consensus } from './consensus.ts'
 import { NOTE_HEADER, NOTE_PATHS } from './exchange.ts'
 import { encodeNote, MAX_NOTE_BYTES, NOTE_KINDS, type NoteHead } from './note.ts'
@@ -15,6 +16,7 @@ export function addNoteRoutes(server: FastifyInstance, consensus: Consensus): vo
     }
 
     server.post(NOTE_PATHS[kind], {
+      schema: API.takeNote,
       bodyLimit: MAX_NOTE_BYTES[kind],
       onRequest: async (request, reply) => {
         const { hash, epoch, signer } = headOf(request.headers[NOTE_HEADER])
@@ -30,6 +32,7 @@ export function addNoteRoutes(server: FastifyInstance, consensus: Consensus): vo
 
     server.get<{ Params: { epoch: string; signer: string } }>(
       `${NOTE_PATHS[kind]}/:epoch/:signer`,
+      { schema: API.findNote },
       ({ params: { epoch, signer } }, reply) => {
         const note = consensus.find(kind, Number(epoch), signer)
         if (note === undefined) throw new Fault('not-found')

@@ -13,12 +13,14 @@ import {
 } from '../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import { ValueReader } from '../../shared/map/value-reader.ts'
+import { HUB_LIMITS, type HubLimits } from '../admission/hub-limits.ts'
 import { MAX_VOTE_BYTES } from './note.ts'
 
 /** What all directories of a network have to be set to alike. */
 export interface Terms {
   readonly epochSeconds: number
   readonly lifeEpochs: number
+  readonly limits: HubLimits
   readonly parameters: MapParameters
 }
 
@@ -31,6 +33,8 @@ export interface MapName {
 /** A hub as one directory sees it: by the descriptor of this sequence, at the addresses where it was reached. */
 export interface VotedHub {
   readonly sequence: number
+  /** Since when the youngest of its addresses proved its identity here. Seconds of network time. */
+  readonly provenSince: number
   readonly hub: KeyedHub
 }
 
@@ -43,16 +47,16 @@ export interface Vote {
   readonly hubs: readonly VotedHub[]
 }
 
-const VOTE_VERSION = 1
+const VOTE_VERSION = 2
 const MAX_VOTE_DEPTH = 6
 
-/** [version, [epoch seconds, life, parameters], [epoch, hash], [[sequence, circuit key, hub], ...]] */
+/** [version, [epoch seconds, life, limits, parameters], [epoch, hash], [[sequence, proven since, circuit key, hub], ...]] */
 export function encodeVote({ terms, previous, hubs }: Vote): Uint8Array {
   return encodeCanonical([
     VOTE_VERSION,
     termsValue(terms),
     [previous.epoch, previous.hash],
-    hubs.map(({ sequence, hub }) => [sequence, hub.circuitKey.bytes, hubValue(hub)]),
+    hubs.map(({ sequence, provenSince, hub }) => [sequence, provenSince, hub.circuitKey.bytes, hubValue(hub)]),
   ])
 }
 
@@ -71,16 +75,22 @@ export function decodeVote(body: Uint8Array): Vote {
   throw new Fault('encoding-invalid')
 }
 
-export function termsValue({ epochSeconds, lifeEpochs, parameters }: Terms): Value {
-  return [epochSeconds, lifeEpochs, parametersValue(parameters)]
+export function termsValue({ epochSeconds, lifeEpochs, limits, parameters }: Terms): Value {
+  return [epochSeconds, lifeEpochs, HUB_LIMITS.map((name) => limits[name]), parametersValue(parameters)]
 }
 
 function readTerms(reader: ValueReader): Terms | undefined {
   const [epochSeconds, lifeEpochs] = [reader.uint(), reader.uint()]
+  const limits = reader.record(readLimits)
   const parameters = reader.record(readParameters)
-  return reader.ended && parameters !== undefined && epochSeconds > 0 && lifeEpochs > 0
-    ? { epochSeconds, lifeEpochs, parameters }
+  return reader.ended && limits !== undefined && parameters !== undefined && epochSeconds > 0 && lifeEpochs > 0
+    ? { epochSeconds, lifeEpochs, limits, parameters }
     : undefined
+}
+
+function readLimits(reader: ValueReader): HubLimits | undefined {
+  const limits = Object.fromEntries(HUB_LIMITS.map((name) => [name, reader.uint()])) as Record<keyof HubLimits, number>
+  return reader.ended ? limits : undefined
 }
 
 function readMapName(reader: ValueReader): MapName | undefined {
@@ -89,9 +99,9 @@ function readMapName(reader: ValueReader): MapName | undefined {
 }
 
 function readVotedHub(reader: ValueReader): VotedHub | undefined {
-  const sequence = reader.uint()
+  const [sequence, provenSince] = [reader.uint(), reader.uint()]
   const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
   const hub = reader.record(readHub)
   if (!reader.ended || hub === undefined) return undefined
-  return { sequence, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) } }
+  return { sequence, provenSince, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) } }
 }

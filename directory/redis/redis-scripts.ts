@@ -5,7 +5,7 @@
  *     writes         counter, so that every write moves the log of replication
  *     hub:ID         sequence u32 | expires u32 | signed descriptor; gone some time after it expired
  *     hubs           ids by when they expire
- *     probes:ID      of each address when it was reached, and how often not since
+ *     probes:ID      of each address when it was reached, how often not since, and since when it is there
  *     unproved       signed descriptors of hubs that were never reached, by id; unproved-heads what is known of them
  *     lease          token of the replica that publishes, for seconds; fence the newest token, fences their counter
  *     frozen         what was decided of an epoch, by kind and epoch: the first word stays
@@ -37,19 +37,25 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', at('hubs'), '-inf', '(' .. ARGV[
   redis.call('ZREM', at('hubs'), id)
 end`
 
-/** id, address, now */
+/** id, address, now, seconds after which it begins anew */
 export const PUT_REACHED = `${HEAD}
 local forget = redis.call('EXPIRETIME', at('hub:' .. ARGV[1]))
 if forget < 0 then return end
-redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], ARGV[3] .. ' 0')
+local now, since = ARGV[3], ARGV[3]
+local held = redis.call('HGET', at('probes:' .. ARGV[1]), ARGV[2])
+if held then
+  local reached, _, proven = string.match(held, '^(%d+) (%d+) (%d+)$')
+  if math.abs(now - reached) <= tonumber(ARGV[4]) then since = proven end
+end
+redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], now .. ' 0 ' .. since)
 redis.call('EXPIREAT', at('probes:' .. ARGV[1]), forget)`
 
 /** id, address */
 export const PUT_FAILED = `${HEAD}
 local probe = redis.call('HGET', at('probes:' .. ARGV[1]), ARGV[2])
 if not probe then return end
-local reached, failures = string.match(probe, '^(%d+) (%d+)$')
-redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], reached .. ' ' .. (failures + 1))`
+local reached, failures, since = string.match(probe, '^(%d+) (%d+) (%d+)$')
+redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], reached .. ' ' .. (failures + 1) .. ' ' .. since)`
 
 /** id, sequence, expires, block, now, limit of a block, limit in all, life, descriptor → 1, or 0 if there is no room */
 export const ADD_UNPROVED = `${HEAD}

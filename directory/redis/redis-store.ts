@@ -12,6 +12,7 @@ import {
   KEPT_COMPANIONS,
   KEPT_MAPS,
   type LoggedMap,
+  MAX_ABSENCE_S,
   type MapCompanions,
   type Store,
   type StoredDescriptor,
@@ -99,6 +100,10 @@ export class RedisStore implements Store {
     await this.#link.writeAll([])
   }
 
+  check(): Promise<void> {
+    return this.settle()
+  }
+
   async descriptor(hubId: Uint8Array): Promise<StoredDescriptor | undefined> {
     const bytes = await this.#link.read('GET', this.#key(`hub:${toHex(hubId)}`))
     return bytes instanceof Uint8Array ? decodeDescriptor(hubId, bytes) : undefined
@@ -147,7 +152,7 @@ export class RedisStore implements Store {
   }
 
   async putReached(hubId: Uint8Array, address: LinkAddress, now: number): Promise<void> {
-    await this.#link.run(PUT_REACHED, toHex(hubId), addressName(address), now)
+    await this.#link.run(PUT_REACHED, toHex(hubId), addressName(address), now, MAX_ABSENCE_S)
   }
 
   async putFailed(hubId: Uint8Array, address: LinkAddress): Promise<void> {
@@ -269,8 +274,8 @@ function decodeDescriptor(hubId: Uint8Array, bytes: Uint8Array): StoredDescripto
 function decodeProbes(hubId: Uint8Array, words: readonly Uint8Array[]): StoredProbe[] {
   return pairsOf(words).map(([name, probe]) => {
     const [ip, port] = String(name).split(' ')
-    const [reachedAt, failures] = String(probe).split(' ').map(Number)
-    return { hubId, address: { ip: idOf(ip), port: Number(port) }, reachedAt: reachedAt ?? 0, failures: failures ?? 0 }
+    const [reachedAt = 0, failures = 0, provenSince = 0] = String(probe).split(' ').map(Number)
+    return { hubId, address: { ip: idOf(ip), port: Number(port) }, reachedAt, failures, provenSince }
   })
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseRange } from '../base/ip-address.ts'
+import { formatRange, parseRange } from '../base/ip-address.ts'
 import type { ExitRule } from './exit-policy.ts'
 
 /**
@@ -13,6 +13,13 @@ export const exitRuleSchema = z.string().transform((text, context): ExitRule => 
   context.addIssue({ code: 'custom', message: 'expected "accept|reject ADDRESSES:PORTS", like "reject *:25"' })
   return z.NEVER
 })
+
+/** The same the other way. */
+export function formatExitRule({ action, range, fromPort, toPort }: ExitRule): string {
+  const addresses = range === undefined ? '*' : formatRange(range)
+  const ports = fromPort === 1 && toPort === 65535 ? '*' : fromPort === toPort ? `${fromPort}` : `${fromPort}-${toPort}`
+  return `${action} ${addresses.includes(':') ? `[${addresses}]` : addresses}:${ports}`
+}
 
 function ruleOf(action: string, addresses: string, ports: string): ExitRule | undefined {
   const [from, to] = ports === '*' ? [1, 65535] : ports.split('-').map(Number)

@@ -5,6 +5,7 @@ import type { Location } from '../geo/place.ts'
 import type { Value } from './canonical.ts'
 import { type HubRoles, MAX_LINK_ADDRESSES, MAX_ROLES, MAX_TEXT_BYTES, readRoles, rolesValue } from './descriptor.ts'
 import { type ExitPolicy, exitPolicyValue, MAX_EXIT_RULES, readExitRule } from './exit-policy.ts'
+import { MAX_FLAGS } from './hub-flags.ts'
 import { type LinkAddress, linkAddressValue, readLinkAddress } from './link-address.ts'
 import { placeValue, readPlace } from './place-codec.ts'
 import type { ValueReader } from './value-reader.ts'
@@ -21,11 +22,14 @@ export interface MapHub {
   readonly roles: HubRoles
   readonly exitPolicy: ExitPolicy
   readonly operator: string
+  /** Name of the family that it belongs to, as both said (SPEC section 11.17); empty for none. */
   readonly family: string
   readonly version: string
   readonly capacityKbits: number
   /** Place and AS of the address that was reached. */
   readonly location: Location
+  /** What most directories think of it: bits of `HUB_FLAGS`. */
+  readonly flags: number
 }
 
 /** Settings that hold for a whole network. */
@@ -129,6 +133,7 @@ export function hubValue(hub: MapHub): Value {
     utf8(hub.version),
     hub.capacityKbits,
     [placeValue(hub.location.place), hub.location.asn],
+    hub.flags,
     ...(hub.noiseAddresses.length > 0 ? [hub.noiseAddresses.map(linkAddressValue)] : []),
   ]
 }
@@ -144,6 +149,7 @@ export function readHub(reader: ValueReader): MapHub | undefined {
     version: reader.text(MAX_TEXT_BYTES),
     capacityKbits: reader.uint(),
     location: reader.record(readLocation),
+    flags: reader.uint(MAX_FLAGS),
   }
   // Left out where there is none, so that there is one encoding.
   const hasNoise = reader.hasMore

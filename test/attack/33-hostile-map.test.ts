@@ -29,6 +29,7 @@ import { encodeSignedFrame } from '../../shared/map/signed-frame.ts'
 import { encodeSignedMap, type HubMap, signaturesOf, signMapBody, UnverifiedMap } from '../../shared/map/signed-map.ts'
 import { signTime } from '../../shared/map/signed-time.ts'
 import { rejectionOf } from '../support/fault-of.ts'
+import { OTHER_HANDLERS } from '../support/map-documents.ts'
 import { EPOCH, EPOCH_S, mapHubOf, mapOf, NETWORK_ID, networkWith, signMap } from '../support/map-fixtures.ts'
 import { until } from '../support/until.ts'
 import { timeAnswer } from '../support/virtual-directories.ts'
@@ -85,7 +86,8 @@ beforeEach(async () => {
       keyDiff: async (from, to) => (lies.keyDiff ?? ((a, b) => archive.keyDiff(a, b)))(from, to),
     },
     time: (nonce) => signTime(nonce, NOW_MS, ONE!, NETWORK_ID),
-    health: async () => ({ ok: true, epoch: EPOCH, hubs: 3 }),
+    ...OTHER_HANDLERS,
+    health: async () => ({ epoch: EPOCH, hubs: 3 }),
   })
   server.addHook('onRequest', async ({ url }) => void asked.push(url.replace(/[0-9a-f]{64}/g, 'HASH')))
   await server.listen({ host: '127.0.0.1', port: 0 })

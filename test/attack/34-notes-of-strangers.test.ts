@@ -16,7 +16,7 @@ import { systemRandom } from '../../shared/base/random.ts'
 import { DirectoryKey } from '../../shared/crypto/directory-key.ts'
 import { signTime } from '../../shared/map/signed-time.ts'
 import { voteOf } from '../support/directory-votes.ts'
-import { NO_DOCUMENTS } from '../support/map-documents.ts'
+import { NO_DOCUMENTS, OTHER_HANDLERS } from '../support/map-documents.ts'
 import { EPOCH, EPOCH_S, NETWORK_ID, networkWith } from '../support/map-fixtures.ts'
 
 const { network, keys } = networkWith(3, 2)
@@ -45,7 +45,8 @@ beforeEach(async () => {
   server = createHttpServer({
     ...{ takeDescriptor: async () => 'unchanged', map: () => undefined, documents: NO_DOCUMENTS, consensus },
     time: (nonce) => signTime(nonce, VOTE_MS, OWN, NETWORK_ID),
-    health: async () => ({ ok: true, epoch: EPOCH, hubs: 0, round: consensus.health() }),
+    ...OTHER_HANDLERS,
+    health: async () => ({ epoch: EPOCH, hubs: 0, round: consensus.health() }),
   })
 })
 afterEach(async () => {

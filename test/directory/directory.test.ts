@@ -1,7 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import type { HubLists, ListEntry } from '../../directory/admission/hub-lists.ts'
+import { writeListFile } from '../../directory/admission/list-file.ts'
+import { mapExportSchema } from '../../directory/api-schemas.ts'
 import { Directory, type DirectoryParts } from '../../directory/directory.ts'
 import { directoryOptionsSchema } from '../../directory/options.ts'
 import { SqliteStore } from '../../directory/sqlite-store.ts'
@@ -10,15 +13,18 @@ import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { silentLog } from '../../shared/base/log.ts'
 import { systemRandom } from '../../shared/base/random.ts'
+import { askDaemon } from '../../shared/control/control-client.ts'
 import { CircuitKeyPair } from '../../shared/crypto/circuit-key.ts'
 import { DirectoryKey } from '../../shared/crypto/directory-key.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
+import { OperatorKey } from '../../shared/crypto/operator-key.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
-import { LinkNode } from '../../shared/link/link-node.ts'
+import { type LinkHandle, LinkNode } from '../../shared/link/link-node.ts'
 import { type Descriptor, signDescriptor } from '../../shared/map/descriptor.ts'
 import { directHttp } from '../../shared/map/direct-http.ts'
 import { DirectoryClient } from '../../shared/map/directory-client.ts'
 import type { HttpSend } from '../../shared/map/http-send.ts'
+import { HUB_FLAGS } from '../../shared/map/hub-flags.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
 import type { Network } from '../../shared/map/network.ts'
 import type { HubMap } from '../../shared/map/signed-map.ts'
@@ -82,9 +88,9 @@ class Scene {
     }
   }
 
-  async start(): Promise<void> {
+  async start(changes: Record<string, unknown> = {}): Promise<void> {
     this.store = new SqliteStore(join(this.folder, 'directory.sqlite'))
-    this.directory = new Directory(this.options(), this.parts())
+    this.directory = new Directory(this.options(changes), this.parts())
     await this.directory.start()
   }
 
@@ -99,6 +105,7 @@ class Scene {
   async hub(
     key = HubKey.generate(),
     listenNoise: readonly LinkAddress[] = [],
+    onLink: (handle: LinkHandle) => void = () => undefined,
   ): Promise<{ key: HubKey; port: number; node: LinkNode }> {
     const port = await freePort('127.0.0.1')
     const node = new LinkNode(
@@ -106,7 +113,7 @@ class Scene {
         ...{ seed: key.toSeed(), networkId: NETWORK_ID, listen: [{ ip: HERE, port }], listenNoise },
         ...{ maxCircuitsPerLink: 1, maxLinks: 10, maxHeldBytes: 1024 * 1024, agent: 'spn' },
       },
-      { clock: systemClock, onCircuit: (_, end) => end.abort() },
+      { clock: systemClock, onLink, onCircuit: (_, end) => end.abort() },
     )
     await node.start()
     this.hubs.push(node)
@@ -325,6 +332,85 @@ describe('a directory', () => {
     Reflect.deleteProperty(store!, 'putMap')
     await scene.pass(2)
     expect((await scene.fetchMap())!.content.epoch).toBe(EPOCH + 1)
+  })
+
+  test('dials hubs with its own key, by which they can tell it from a stranger', async () => {
+    await scene.start()
+    const peers: string[] = []
+    const hub = await scene.hub(HubKey.generate(), [], (handle) => peers.push(toHex(handle.peerKey)))
+    await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
+    await until(async () => (await scene.store!.probes()).length === 1)
+    expect(peers).toEqual([toHex(scene.key.publicBytes)])
+  })
+
+  test('leaves a hub that its operator bans out of the next map, without a restart, and says why', async () => {
+    const operator = OperatorKey.generate()
+    const file = join(scene.folder, 'lists')
+    const lists = { file, operatorKey: toHex(operator.publicBytes) }
+    const listsWith = (number: number, verdict: ListEntry['verdict'], key: HubKey): HubLists => ({
+      number,
+      entries: [{ verdict, subject: 'hub', value: toHex(key.publicBytes), reason: 'it lies' }],
+    })
+    await scene.start({ lists })
+    const [a, b] = [await scene.hub(), await scene.hub()]
+    for (const { key, port } of [a, b]) await scene.publish(key, scene.describe(key, [port]))
+    await until(async () => (await scene.store!.probes()).length === 2)
+    writeListFile(file, listsWith(1, 'discouraged', a.key), operator, NETWORK_ID)
+    await scene.pass(31)
+    expect((await scene.fetchMap())!.hub(a.key.publicBytes)?.flags).toBe(HUB_FLAGS.discouraged)
+    writeListFile(file, listsWith(2, 'banned', a.key), operator, NETWORK_ID)
+    await scene.pass(EPOCH_S)
+    expect((await scene.fetchMap())!.content.hubs.map(({ key }) => key)).toEqual([toHex(b.key.publicBytes)])
+
+    const socket = join(scene.folder, 'control.sock')
+    expect(statSync(socket).mode & 0o777).toBe(0o600)
+    const id = toHex(a.key.publicBytes)
+    expect(await askDaemon(socket, 'hub', { id })).toMatchObject({
+      ...{ hub: id, state: 'not in the map', leftOut: 'banned', listed: 'banned: it lies' },
+      addresses: [{ address: `127.0.0.1:${a.port}`, failuresSince: 0 }],
+    })
+    expect(await askDaemon(socket, 'hub', { id: toHex(b.key.publicBytes) })).toMatchObject({ state: 'in the map' })
+    const stranger = { id: '00'.repeat(32) }
+    expect(await askDaemon(socket, 'hub', stranger)).toMatchObject({
+      state: expect.stringMatching(/^unknown: .*the log of the hub/),
+    })
+    expect((await rejectionOf(askDaemon(socket, 'hub', { id: 'x' }))).details.mistakes).toMatch(/64 hexadecimal digits/)
+    expect(await askDaemon(socket, 'status')).toMatchObject({
+      ...{ key: toHex(scene.key.publicBytes), epoch: EPOCH + 1, mapHubs: 1, descriptors: 2, unproved: 0 },
+      lists: { number: 2, entries: 1 },
+    })
+  })
+
+  test('answers Prometheus where it is told to, and nobody elsewhere', async () => {
+    const port = await freePort('127.0.0.1')
+    await scene.start({ metricsListen: `127.0.0.1:${port}` })
+    const ask = (at: number) =>
+      directHttp(
+        { method: 'GET', url: `http://127.0.0.1:${at}/metrics`, maxBytes: 100_000 },
+        AbortSignal.timeout(20_000),
+      )
+    const { status, body } = await ask(port)
+    expect([status, Buffer.from(body).toString()]).toEqual([200, expect.stringContaining('spn_directory_map_hubs 0\n')])
+    expect((await ask(scene.port)).status).toBe(404)
+  })
+
+  test('is ready with a map that may be used and a store that takes what is written, and lives in any case', async () => {
+    await scene.start()
+    const ask = async (path: string) => {
+      const url = `http://127.0.0.1:${scene.port}${path}`
+      const { status, body } = await directHttp({ method: 'GET', url, maxBytes: 10_000 }, AbortSignal.timeout(20_000))
+      return [status, JSON.parse(Buffer.from(body).toString())]
+    }
+    expect(await ask('/readyz')).toEqual([503, { ok: false, map: false, store: true }])
+    expect(await ask('/healthz')).toMatchObject([200, { ok: true }])
+    const hub = await scene.hub()
+    await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.pass(31)
+    expect(await ask('/readyz')).toEqual([200, { ok: true, map: true, store: true }])
+    const [, exported] = await ask('/v1/map.json')
+    expect(mapExportSchema.safeParse(exported).error).toBeUndefined()
+    expect(exported).toMatchObject({ epoch: EPOCH, hubs: [{ id: toHex(hub.key.publicBytes) }] })
   })
 
   test('can be closed twice, and before it was started', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { openGeoDatabase, openLocator } from '../../directory/geo-database.ts'
 import type { Locator } from '../../shared/geo/locator.ts'
+import { asnDatabase } from '../support/asn-database.ts'
 import { ip, smallPlaceTable, TOKYO } from '../support/geo-fixtures.ts'
 
 const { resolve } = createRequire(import.meta.url)
@@ -45,6 +46,27 @@ describe('where addresses are, for the directory', () => {
     const locator = await openLocator({ overridesFile: file('overrides.json'), overridesOnly: true })
     expect(locator.locate(ip('198.18.0.1'))).toEqual({ place: TOKYO, asn: 64502 })
     expect(locator.locate(ip('8.8.8.8'))).toBeUndefined()
+  })
+
+  test('has the AS numbers of a file of the operator, also of addresses whose place is unknown', async () => {
+    writeFileSync(file('asn.mmdb'), asnDatabase(8, 64_999))
+    const overridesFile = file('overrides.json')
+    const locator = await openLocator({ overridesFile, overridesOnly: true, asnFile: file('asn.mmdb') })
+    expect(locator.locate(ip('8.8.8.8'))).toMatchObject({ place: { country: '' }, asn: 64_999 })
+    expect(locator.locate(ip('9.8.8.8'))).toBeUndefined()
+    expect(locator.locate(ip('198.18.0.1'))).toEqual({ place: TOKYO, asn: 64502 })
+  })
+
+  test.each([
+    ['a missing file', 'missing.mmdb', 'it is missing'],
+    ['something else', 'wrong.mmdb', 'it can not be read'],
+    ['a database of places', cityV4, 'it is no database of AS numbers for IPv4 and IPv6'],
+  ])('is not known with a file of AS numbers that is none: %s', async (_, name, reason) => {
+    const asnFile = name === cityV4 ? name : file(name)
+    await expect(openLocator({ overridesOnly: true, asnFile })).rejects.toMatchObject({
+      code: 'state-corrupt',
+      details: { file: asnFile, reason },
+    })
   })
 
   test.each([

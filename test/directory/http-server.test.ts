@@ -12,7 +12,7 @@ import { directHttp } from '../../shared/map/direct-http.ts'
 import { signTime, verifyTime } from '../../shared/map/signed-time.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { hex } from '../support/hex.ts'
-import { NO_DOCUMENTS } from '../support/map-documents.ts'
+import { NO_DOCUMENTS, OTHER_HANDLERS } from '../support/map-documents.ts'
 import { NETWORK_ID, NOW_MS } from '../support/map-fixtures.ts'
 
 const key = DirectoryKey.generate()
@@ -32,10 +32,11 @@ function serve(
     map: () => MAP,
     documents: NO_DOCUMENTS,
     time: (nonce) => signTime(nonce, NOW_MS, key, NETWORK_ID),
-    health: async () => ({ ok: true, epoch: 7, hubs: 3 }),
+    ...OTHER_HANDLERS,
+    health: async () => ({ epoch: 7, hubs: 3 }),
     ...changes,
   }
-  server = createHttpServer(handlers, trustedProxies)
+  server = createHttpServer(handlers, { trustedProxies })
   return server
 }
 
@@ -243,11 +244,20 @@ describe('GET /v1/time', () => {
 })
 
 describe('the HTTP server of a directory', () => {
-  test('tells its health', async () => {
-    const good = await serve().inject('/healthz')
-    expect([good.statusCode, good.json()]).toEqual([200, { ok: true, epoch: 7, hubs: 3 }])
-    const bad = await serve({ health: async () => ({ ok: false, epoch: undefined, hubs: 0 }) }).inject('/healthz')
-    expect([bad.statusCode, bad.json()]).toEqual([503, { ok: false, hubs: 0 }])
+  test('tells that it lives, also without a map, and whether it can serve', async () => {
+    const lives = await serve().inject('/healthz')
+    expect([lives.statusCode, lives.json()]).toEqual([200, { ok: true, epoch: 7, hubs: 3 }])
+    const empty = await serve({ health: async () => ({ epoch: undefined, hubs: 0 }) }).inject('/healthz')
+    expect([empty.statusCode, empty.json()]).toEqual([200, { ok: true, hubs: 0 }])
+  })
+
+  test.each([
+    [true, true, 200],
+    [false, true, 503],
+    [true, false, 503],
+  ])('with a map: %s, with a store that works: %s, is ready: %i', async (map, store, status) => {
+    const answer = await serve({ ready: async () => ({ map, store }) }).inject('/readyz')
+    expect([answer.statusCode, answer.json()]).toEqual([status, { ok: map && store, map, store }])
   })
 
   test.each(['/', '/v1', '/v2/map', '/v1/descriptors', '/healthz/', '/../etc/passwd', '/%2e%2e/x'])(
@@ -283,7 +293,8 @@ describe('the HTTP server of a directory', () => {
       map: () => undefined,
       documents: NO_DOCUMENTS,
       time: () => ({ timeMs: 0, signature: new Uint8Array(0) }),
-      health: async () => ({ ok: true, epoch: 1, hubs: 1 }),
+      ...OTHER_HANDLERS,
+      health: async () => ({ epoch: 1, hubs: 1 }),
     })
     const fault = await rejectionOf(listenHttp(second, { ip: Uint8Array.of(127, 0, 0, 1), port }))
     expect([fault.code, fault.details.address]).toEqual(['port-in-use', `127.0.0.1 port ${port}`])

@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { findDirectoryKey, loadDirectoryKey, saveDirectoryKey } from '../../directory/directory-key-file.ts'
 import {
   type InitOptions,
   initDirectory,
@@ -10,6 +9,7 @@ import {
   joinDirectories,
   makeDirectoryKey,
 } from '../../directory/init.ts'
+import { findKey, KEY_KINDS, loadKey, saveKey } from '../../directory/key-files.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import { DirectoryKey } from '../../shared/crypto/directory-key.ts'
@@ -31,7 +31,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 describe('founding a network', () => {
   test('makes the key of its first directory, which it keeps to itself, and the network file for everybody', () => {
     const file = initDirectory(options, systemRandom)
-    const key = loadDirectoryKey(options.stateDir)
+    const key = loadKey(options.stateDir, KEY_KINDS.directory)
     const network = readNetworkFile(options.networkFile)
     expect(network.directories).toMatchObject([{ name: 'first', url: 'http://192.0.2.1:8080' }])
     expect(network.directories[0]!.key.bytes).toEqual(key.publicBytes)
@@ -64,13 +64,15 @@ describe('founding a network', () => {
 
   test.each([
     ['network file', () => writeFileSync(join(folder, 'network.json'), 'mine')],
-    ['key', () => saveDirectoryKey(options.stateDir, DirectoryKey.generate())],
+    ['key', () => saveKey(options.stateDir, KEY_KINDS.directory, DirectoryKey.generate())],
   ])('with a %s that is there already makes neither', (_, prepare) => {
     options = { ...options, networkFile: join(folder, 'network.json') }
     prepare()
-    const there = [existsSync(options.networkFile), findDirectoryKey(options.stateDir) !== undefined]
+    const there = [existsSync(options.networkFile), findKey(options.stateDir, KEY_KINDS.directory) !== undefined]
     expect(faultOf(() => initDirectory(options, systemRandom)).code).toBe('options-invalid')
-    expect([existsSync(options.networkFile), findDirectoryKey(options.stateDir) !== undefined]).toEqual(there)
+    expect([existsSync(options.networkFile), findKey(options.stateDir, KEY_KINDS.directory) !== undefined]).toEqual(
+      there,
+    )
   })
 
   test('with a wrong name or URL makes nothing', () => {
@@ -84,7 +86,7 @@ describe('founding a network', () => {
     writeFileSync(join(options.stateDir, 'directory.key'), new Uint8Array(31))
     rmSync(options.networkFile)
     expect(faultOf(() => initDirectory(options, systemRandom)).code).toBe('state-corrupt')
-    expect(faultOf(() => loadDirectoryKey(options.stateDir)).code).toBe('state-corrupt')
+    expect(faultOf(() => loadKey(options.stateDir, KEY_KINDS.directory)).code).toBe('state-corrupt')
   })
 })
 
@@ -107,7 +109,7 @@ describe('founding a network of several directories', () => {
     expect(network.threshold).toBe(2)
     expect(network.directories.map(({ name, key, url }) => ({ name, key: toHex(key.bytes), url }))).toEqual(parts)
     for (const [i, name] of ['a', 'b', 'c'].entries()) {
-      const key = loadDirectoryKey(join(folder, name))
+      const key = loadKey(join(folder, name), KEY_KINDS.directory)
       expect(key.publicBytes).toEqual(network.directories[i]!.key.bytes)
       expect(readFileSync(join(folder, `${name}.json`), 'utf8')).not.toContain(toHex(key.toSeed()))
     }
@@ -129,7 +131,7 @@ describe('founding a network of several directories', () => {
 
 describe('the key of a directory', () => {
   test('that is missing is a mistake of the configuration, which says how to make one', () => {
-    const fault = faultOf(() => loadDirectoryKey(options.stateDir))
+    const fault = faultOf(() => loadKey(options.stateDir, KEY_KINDS.directory))
     expect([fault.code, String(fault.details.mistakes)]).toEqual(['options-invalid', expect.stringContaining('init')])
   })
 })

@@ -1,14 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
-import { buildMap, type ReachedHub } from '../../directory/map-builder.ts'
+import { EMPTY_LISTS, HubJudge } from '../../directory/admission/hub-lists.ts'
+import type { Terms } from '../../directory/consensus/vote.ts'
+import { buildMap, type ReachedHub, votedHubs } from '../../directory/map-builder.ts'
 import { finishMap, type MapDraft } from '../../directory/map-draft.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { formatIp, parseIp, parseRange } from '../../shared/base/ip-address.ts'
+import { FamilyKey } from '../../shared/crypto/family-key.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { type Locator, NOWHERE } from '../../shared/geo/locator.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
+import { familyName, familyProof } from '../../shared/map/family.ts'
+import { NO_LIMITS } from '../support/directory-votes.ts'
 import { descriptorOf, NETWORK_ID } from '../support/map-fixtures.ts'
 
-const TIMES = { epochSeconds: 100, lifeEpochs: 3 }
+const TERMS: Terms = {
+  ...{ epochSeconds: 100, lifeEpochs: 3, limits: NO_LIMITS },
+  parameters: { addressScope: [parseRange('198.18.0.0/15')!] },
+}
 const [A, B] = ['9.9.9.9', '8.8.8.8'].map((text) => ({ ip: parseIp(text)!, port: 443 })) as [
   { ip: Uint8Array; port: number },
   { ip: Uint8Array; port: number },
@@ -22,11 +30,12 @@ function hub(
   noiseAddresses: ReachedHub['noiseAddresses'] = [],
 ): ReachedHub {
   const descriptor = descriptorOf(HubKey.generate(), { linkAddresses: [A, B], ...changes })
-  return { descriptor, linkAddresses, noiseAddresses }
+  return { descriptor, linkAddresses, noiseAddresses, provenSince: 1_000 }
 }
 
 function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapDraft {
-  return buildMap(hubs, 42, TIMES, new Uint8Array(32).fill(6), [parseRange('198.18.0.0/15')!], locator)
+  const voted = votedHubs(hubs, { networkId: NETWORK_ID, locator, judge: new HubJudge(EMPTY_LISTS) })
+  return buildMap(voted, 42, TERMS, new Uint8Array(32).fill(6))
 }
 
 describe('the map of an epoch', () => {
@@ -52,17 +61,25 @@ describe('the map of an epoch', () => {
   })
 
   test('has what a hub says of itself, without what is not for everybody', () => {
-    const one = hub({ operator: 'op', family: 'fam', contact: 'me@example.org', version: '9', capacityKbits: 77 })
+    const one = hub({ operator: 'op', contact: 'me@example.org', version: '9', capacityKbits: 77 })
     const { circuitKey, ...rest } = build([one]).hubs[0]!
     expect(circuitKey.bytes).toEqual(one.descriptor.circuitKey)
     expect(rest).toMatchObject({
       operator: 'op',
-      family: 'fam',
+      family: '',
       version: '9',
       capacityKbits: 77,
       roles: one.descriptor.roles,
     })
     expect(rest).not.toHaveProperty('contact')
+  })
+
+  test('has the family that a hub proves, and none that it only names', () => {
+    const [key, family] = [HubKey.generate(), FamilyKey.generate()]
+    const proof = familyProof(family, key.publicBytes, NETWORK_ID)
+    const of = (by: HubKey) => ({ ...hub(), descriptor: descriptorOf(by, { family: proof }) })
+    expect(build([of(key)]).hubs[0]!.family).toBe(familyName(family.publicBytes))
+    expect(build([of(HubKey.generate())]).hubs[0]!.family).toBe('')
   })
 
   test('has the noise addresses that were reached; a hub that was reached by them alone is not in it', () => {

@@ -21,7 +21,7 @@ class FakeNode {
   mostAtOnce = 0
   readonly #linked = new Set<string>()
 
-  async dial(
+  async dialAnother(
     hubId: Uint8Array,
     [to]: readonly LinkAddress[],
     signal: AbortSignal,

@@ -86,7 +86,9 @@ describe.each([inFiles(), inRedis(false), inRedis(true)])('what a directory keep
     await store.close()
     const second = await again()
     expect(await second.descriptor(id(1))).toEqual(descriptor(1))
-    expect(await second.probes()).toEqual([{ hubId: id(1), address: address(1), reachedAt: 500, failures: 1 }])
+    expect(await second.probes()).toEqual([
+      { hubId: id(1), address: address(1), reachedAt: 500, failures: 1, provenSince: 500 },
+    ])
     expect(second.latestMap()).toEqual(map(5))
     expect(await second.log()).toEqual([{ epoch: 5, hash: id(5), previousHash: id(4) }])
     expect(await second.proofs()).toEqual([{ epoch: 5, kind: 'vote', first: id(1), second: id(2) }])
@@ -130,6 +132,25 @@ describe.each([inFiles(), inRedis(false), inRedis(true)])('what a directory keep
     expect([await store.descriptor(id(1)), await store.rowCount()]).toEqual([undefined, 1])
     expect(await store.descriptor(id(2))).toBeDefined()
     expect((await store.probes()).map(({ hubId }) => hubId[0])).toEqual([2])
+    await store.close()
+  })
+
+  test('of probes is also since when an address is there, unless it was away for more than a day', async () => {
+    const { store } = await open()
+    await store.putDescriptor(descriptor(1))
+    const since = async () => (await store.probes()).map(({ provenSince }) => provenSince)
+    await store.putReached(id(1), address(1), 1_000)
+    for (const days of [1, 2, 3]) await store.putReached(id(1), address(1), 1_000 + days * 86_400)
+    await store.putFailed(id(1), address(1))
+    expect(await since()).toEqual([1_000])
+    await store.putReached(id(1), address(1), 1_000 + 4 * 86_400 + 1)
+    expect(await since()).toEqual([1_000 + 4 * 86_400 + 1])
+    await store.close()
+  })
+
+  test('takes a little, to see whether it works', async () => {
+    const { store } = await open()
+    await store.check()
     await store.close()
   })
 

@@ -76,7 +76,9 @@ describe('what a directory keeps', () => {
     await store.close()
     const again = new SqliteStore(file)
     expect(await again.descriptor(id(1))).toEqual(descriptor(1))
-    expect(await again.probes()).toEqual([{ hubId: id(1), address: address(1), reachedAt: 500, failures: 1 }])
+    expect(await again.probes()).toEqual([
+      { hubId: id(1), address: address(1), reachedAt: 500, failures: 1, provenSince: 500 },
+    ])
     expect(again.latestMap()).toEqual(map(5))
     await again.close()
     expect(statSync(join(folder, 'state')).mode & 0o777).toBe(0o700)

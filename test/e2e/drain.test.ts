@@ -1,6 +1,6 @@
 import net, { type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { askDaemon } from '../../client/control/control-client.ts'
+import { askDaemon } from '../../shared/control/control-client.ts'
 import { connectBySocks } from '../bench/socks-client.ts'
 import { LoopbackNetwork, type LoopbackReady } from '../net/loopback-network.ts'
 import { until } from '../support/until.ts'

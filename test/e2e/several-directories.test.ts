@@ -42,6 +42,7 @@ async function start(index: number): Promise<void> {
     ...{ networkFile, stateDir: join(folder, `d${index}`), listen: `127.0.0.1:${ports[index]}` },
     ...{ epochSeconds: EPOCH_S, mapLifeEpochs: 100, probeSeconds: 30, addressScope: ['127.0.0.0/8'] },
     geo: { overridesOnly: true },
+    limits: { requestsPerMinutePerSender: 1_000_000 }, // all are on one computer, and an epoch is seconds
   })
   const program = new Program(`directory${index}`, ['deploy/bin/spn-directory', 'run', '--config', config])
   programs[index] = program

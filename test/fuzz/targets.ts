@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz-target.ts'
+import { ADMISSION_TARGETS } from './targets/admission-targets.ts'
 import { APP_TARGETS } from './targets/app-targets.ts'
 import { CELL_TARGETS } from './targets/cell-targets.ts'
 import { CLIENT_TARGETS } from './targets/client-targets.ts'
@@ -28,6 +29,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...DIFF_TARGETS,
   ...DIRECTORY_TARGETS,
   ...MIRROR_TARGETS,
+  ...ADMISSION_TARGETS,
   ...CONSENSUS_TARGETS,
   ...CLIENT_TARGETS,
   ...APP_TARGETS,

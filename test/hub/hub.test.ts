@@ -7,11 +7,15 @@ import { ROTATE_AFTER_MS } from '../../hub/circuit-keys.ts'
 import { Hub, type HubParts } from '../../hub/hub.ts'
 import { HubState } from '../../hub/hub-state.ts'
 import { hubOptionsSchema } from '../../hub/options.ts'
+import { toHex } from '../../shared/base/bytes.ts'
 import type { Log } from '../../shared/base/log.ts'
 import { parseOptions } from '../../shared/base/options.ts'
+import { FamilyKey } from '../../shared/crypto/family-key.ts'
+import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { type Descriptor, verifyDescriptor } from '../../shared/map/descriptor.ts'
+import { familyProof } from '../../shared/map/family.ts'
 import { freePort } from '../net/free-port.ts'
-import { rejectionOf } from '../support/fault-of.ts'
+import { faultOf, rejectionOf } from '../support/fault-of.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { NOW_MS, networkWith } from '../support/map-fixtures.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -104,6 +108,17 @@ describe('a hub', () => {
     await hub.start()
     const [descriptor] = await until(() => descriptors.length > 0 && descriptors)
     expect(descriptor?.noiseAddresses).toEqual([announced ?? own])
+  })
+
+  test('does not begin with a family that proves nothing for it, and says how to come by the proof', () => {
+    const identity = new HubState(folder).loadIdentity()
+    const family = FamilyKey.generate()
+    const proof = familyProof(family, identity.publicBytes, network.id)
+    expect(hubWith({ family: proof }, { identity }).hub.id).toBe(toHex(identity.publicBytes))
+    for (const wrong of ['my-family', familyProof(family, HubKey.generate().publicBytes, network.id)]) {
+      const { mistakes } = faultOf(() => hubWith({ family: wrong }, { identity })).details
+      expect(mistakes).toMatch(/^family: expected .* `spn-directory sign-request hub` asks for it$/)
+    }
   })
 
   test('says before it stops that it does nothing any more', async () => {

@@ -32,7 +32,11 @@ export const QUICK_DIRECTORY = {
   epochSeconds: 2,
   mapLifeEpochs: 1800,
   probeSeconds: 30,
-  limits: { newHubsPerBlock: 1000 }, // all hubs of a network on loopback have one sender
+  limits: {
+    // All hubs of a network on loopback, or in the ranges for tests, have one sender and stand in one block.
+    ...{ newHubsPerBlock: 1000, requestsPerMinutePerSender: 1_000_000 },
+    ...{ hubsPerIpv4Slash24: 1000, hubsPerIpv4Slash16: 1000, hubsPerIpv6Slash48: 1000, hubsPerIpv6Slash32: 1000 },
+  },
 } satisfies Partial<DirectoryConfig>
 
 /** Rates and numbers of a hub that one client may load as it can. */

@@ -1,20 +1,28 @@
+import { HUB_LIMITS, type HubLimits } from '../../directory/admission/hub-limits.ts'
 import { signNote } from '../../directory/consensus/note.ts'
 import type { RoundParts } from '../../directory/consensus/round.ts'
 import { SignedEpochs } from '../../directory/consensus/signed-epochs.ts'
 import { encodeVote, type Vote, type VotedHub } from '../../directory/consensus/vote.ts'
 import type { DirectoryKey } from '../../shared/crypto/directory-key.ts'
+import { MAX_HUBS } from '../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { signMapBody } from '../../shared/map/signed-map.ts'
 import { EPOCH, EPOCH_S, mapHubOf, NETWORK_ID } from './map-fixtures.ts'
 
+/** Any number of hubs may have anything in common. */
+export const NO_LIMITS = Object.fromEntries(HUB_LIMITS.map((name) => [name, MAX_HUBS])) as Record<
+  keyof HubLimits,
+  number
+>
+
 export function votedHub(fill: number, changes: Partial<KeyedHub> = {}, sequence = 1): VotedHub {
-  return { sequence, hub: mapHubOf(new Uint8Array(32).fill(fill), changes) }
+  return { sequence, provenSince: EPOCH * EPOCH_S - 86_400, hub: mapHubOf(new Uint8Array(32).fill(fill), changes) }
 }
 
 export function voteOf(changes: Partial<Vote> = {}): Vote {
   return {
-    terms: { epochSeconds: EPOCH_S, lifeEpochs: 3, parameters: { addressScope: [] } },
+    terms: { epochSeconds: EPOCH_S, lifeEpochs: 3, limits: NO_LIMITS, parameters: { addressScope: [] } },
     previous: { epoch: EPOCH - 1, hash: new Uint8Array(32).fill(7) },
     hubs: [votedHub(1), votedHub(2)],
     ...changes,

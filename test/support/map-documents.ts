@@ -9,6 +9,9 @@ export const NO_DOCUMENTS: MapDocuments = {
   keyDiff: async () => undefined,
 }
 
+/** What else an HTTP server of a directory asks for. */
+export const OTHER_HANDLERS = { mapExport: () => '{}', ready: async () => ({ map: true, store: true }) } as const
+
 /** What stands beside a map in the store. */
 export function companionsOf({ epoch, hash }: StoredMap, changes: Partial<MapCompanions> = {}): MapCompanions {
   const outline = { epoch, hash, bundleHashes: new Uint8Array(2048), hubs: new Uint8Array(0) }

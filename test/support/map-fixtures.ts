@@ -56,6 +56,7 @@ export function mapHubOf(id: Uint8Array, changes: Partial<KeyedHub> = {}): Keyed
     version: '1.2.3',
     capacityKbits: 100_000,
     location: { place: VIENNA, asn: 64_500 },
+    flags: 0,
     ...changes,
   }
 }

@@ -56,6 +56,7 @@ export interface PlainMapHub {
   readonly capacityKbits: number
   readonly place: PlainPlace
   readonly asNumber: number
+  readonly flags: number
   readonly noiseAddresses: readonly PlainAddress[]
 }
 
@@ -140,6 +141,7 @@ export function nobleMapHub(hub: PlainMapHub): PlainValue {
     text(hub.programVersion),
     hub.capacityKbits,
     [place(hub.place), hub.asNumber],
+    hub.flags,
     ...(hub.noiseAddresses.length === 0 ? [] : [addresses(hub.noiseAddresses)]),
   ]
 }

@@ -14,7 +14,7 @@ function hubOf({ name, hubId }: VectorHub, operator = `operator ${name}`, keys =
     circuitKey: join(keys.pair.B, keys.pair.K),
     ...{ roles: 7, exitPolicy: [], operator, family: '', programVersion: '1.2.3', capacityKbits: 100_000 },
     place: { latitude: 48.208, longitude: 16.372, country: 'AT', city: 'Wien' },
-    ...{ asNumber: 64_500, noiseAddresses: [] },
+    ...{ asNumber: 64_500, flags: 0, noiseAddresses: [] },
   }
 }
 

@@ -262,6 +262,7 @@ function draftOf(map: WrittenMap): MapDraft {
       version: hub.programVersion,
       capacityKbits: hub.capacityKbits,
       location: { place: hub.place, asn: hub.asNumber },
+      flags: hub.flags,
     })),
   }
 }

@@ -129,6 +129,7 @@ export function mapVectors() {
       capacityKbits: 100_000,
       place: i === 0 ? VIENNA : { latitude: -33.868, longitude: -151.209, country: '', city: '' },
       asNumber: i === 0 ? 64_500 : 0,
+      flags: i === 0 ? 3 : 0,
       noiseAddresses: i === 0 ? [{ ip: V6, port: 4001 }] : [],
     }))
     .sort((one, other) => Buffer.compare(one.id, other.id))

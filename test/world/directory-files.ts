@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { toHex } from '../../shared/base/bytes.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { verifyDescriptor } from '../../shared/map/descriptor.ts'
+import { provedFamily } from '../../shared/map/family.ts'
 import { sortHubs } from '../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import type { Network } from '../../shared/map/network.ts'
@@ -28,7 +29,8 @@ export function declaredHubs(stateDir: string, network: Network, cityOf: (operat
     const { linkAddresses, noiseAddresses, roles, exitPolicy, operator, family, version, capacityKbits } = said
     return {
       ...{ id: hubId, key: toHex(hubId), circuitKey: new CircuitPublicKey(circuitKey), linkAddresses, noiseAddresses },
-      ...{ roles, exitPolicy, operator, family, version, capacityKbits, location: cityOf(operator) },
+      ...{ roles, exitPolicy, operator, version, capacityKbits, location: cityOf(operator), flags: 0 },
+      family: provedFamily(family, hubId, network.id) ?? '',
     }
   })
   return sortHubs(hubs)

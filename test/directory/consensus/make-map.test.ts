@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { makeMap } from '../../../directory/consensus/make-map.ts'
 import { decodeVote, encodeVote, type Vote, type VotedHub } from '../../../directory/consensus/vote.ts'
 import { finishMap, type MapDraft } from '../../../directory/map-draft.ts'
-import { votedHub, voteOf } from '../../support/directory-votes.ts'
+import { NO_LIMITS, votedHub, voteOf } from '../../support/directory-votes.ts'
 import { faultOf } from '../../support/fault-of.ts'
 import { EPOCH, EPOCH_S, NETWORK_ID } from '../../support/map-fixtures.ts'
 
@@ -126,6 +126,55 @@ describe('the map that votes make', () => {
   })
 })
 
+describe('what directories find out', () => {
+  test('becomes a flag where more than half of all votes, and more than the liars, have it', () => {
+    const [flagged, plain] = [voteOf({ hubs: [votedHub(1, { flags: 0x80000003 })] }), voteOf({ hubs: [votedHub(1)] })]
+    const without = voteOf({ hubs: [] })
+    const flagsOf = (...votes: readonly Vote[]) => make(votes)?.hubs[0]?.flags
+    expect(flagsOf(...times(4, flagged), ...times(3, plain))).toBe(0x80000003)
+    expect(flagsOf(...times(3, flagged), ...times(4, plain))).toBe(0)
+    expect(flagsOf(...times(3, flagged), plain, ...times(3, without))).toBe(0)
+    expect(flagsOf(...times(2, flagged), plain)).toBe(0) // more than half, but the liars could be all of them
+  })
+
+  test('a hub is as old as those say who can not all be liars, older or younger', () => {
+    const limits = { ...NO_LIMITS, hubsPerIpv4Slash24: 1 }
+    const terms = { ...voteOf().terms, limits }
+    const voteWith = (first: number, second: number) =>
+      voteOf({
+        terms,
+        hubs: [
+          { ...votedHub(1), provenSince: first },
+          { ...votedHub(2), provenSince: second },
+        ],
+      })
+    const stays = (...votes: readonly Vote[]) => make(votes)?.hubs.map(({ id }) => id[0])
+    expect(stays(...times(5, voteWith(200, 100)))).toEqual([2])
+    expect(stays(...times(5, voteWith(200, 100)), ...times(LIARS, voteWith(1, 100)))).toEqual([2])
+    expect(stays(...times(5, voteWith(200, 100)), ...times(LIARS, voteWith(200, 0xffffffff)))).toEqual([2])
+  })
+
+  test('no more hubs have something in common than the limits say, also where each vote has others', () => {
+    const limits = { ...NO_LIMITS, hubsPerIpv4Slash24: 2 }
+    const votes = [
+      [1, 2, 3],
+      [2, 3, 4],
+      [3, 4, 1],
+      [4, 1, 2],
+    ].map((fills) =>
+      voteOf({ terms: { ...voteOf().terms, limits }, hubs: fills.toSorted().map((fill) => votedHub(fill)) }),
+    )
+    expect(makeMap(votes, EPOCH, 0)?.hubs.map(({ id }) => id[0])).toEqual([1, 2])
+  })
+
+  test('limits are what most votes have; where most have none alike there is no map', () => {
+    const strict = voteOf({ terms: { ...voteOf().terms, limits: { ...NO_LIMITS, hubsPerIpv4Slash24: 1 } } })
+    expect(make([...times(4, strict), ...times(3, voteOf())])?.hubs).toHaveLength(1)
+    expect(make([...times(3, strict), ...times(4, voteOf())])?.hubs).toHaveLength(2)
+    expect(make([...times(3, strict), ...times(3, voteOf())])).toBeUndefined()
+  })
+})
+
 describe('a vote', () => {
   test('is refused if it is cut, longer, of another version, or not in order', () => {
     const body = encodeVote(voteOf())
@@ -134,7 +183,7 @@ describe('a vote', () => {
       expect(faultOf(() => decodeVote(body.slice(0, length))).code).toBe('encoding-invalid')
     }
     expect(faultOf(() => decodeVote(Uint8Array.of(...body, 0))).code).toBe('encoding-invalid')
-    expect(faultOf(() => decodeVote(body.with(1, 2))).code).toBe('encoding-invalid')
+    expect(faultOf(() => decodeVote(body.with(1, 1))).code).toBe('encoding-invalid')
     const wrong = [[votedHub(2), votedHub(1)], times(2, votedHub(1))]
     for (const hubs of wrong)
       expect(faultOf(() => decodeVote(encodeVote(voteOf({ hubs })))).code).toBe('encoding-invalid')

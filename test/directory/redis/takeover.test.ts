@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import type { PublishedMap } from '../../../directory/consensus/consensus.ts'
+import { makeMap } from '../../../directory/consensus/make-map.ts'
 import { SignedEpochs } from '../../../directory/consensus/signed-epochs.ts'
 import { encodeVote, type Vote } from '../../../directory/consensus/vote.ts'
 import { MapArchive } from '../../../directory/map-archive.ts'
-import { finishMap } from '../../../directory/map-draft.ts'
+import { finishMap, type MapDraft } from '../../../directory/map-draft.ts'
 import { redisSchema } from '../../../directory/redis/redis-options.ts'
 import { openRedisStore, type RedisStore } from '../../../directory/redis/redis-store.ts'
-import { draftOf, SharedPublisher } from '../../../directory/shared-publisher.ts'
+import { SharedPublisher } from '../../../directory/shared-publisher.ts'
 import { toHex } from '../../../shared/base/bytes.ts'
 import { type Log, silentLog } from '../../../shared/base/log.ts'
 import { parseOptions } from '../../../shared/base/options.ts'
@@ -108,12 +109,14 @@ test('what a publisher writes is refused as soon as another one took its turn', 
 test('a replica that goes on with an epoch takes the vote that was decided, whatever it sees itself', async () => {
   const [a, b] = [await replica(1), await replica(2)]
   await a.store.sharing.lead()
-  const vote = voteOf({ hubs: [votedHub(7)] })
+  const vote = voteOf({ hubs: [votedHub(7)], previous: { epoch: EPOCH - 1, hash: new Uint8Array(32) } })
   await a.store.sharing.freeze('vote', EPOCH, encodeVote(vote))
   await a.store.close()
   await takesOver(b)
   await b.publisher.tick(EPOCH)
-  expect(b.published.map(({ hash }) => hash)).toEqual([finishMap(draftOf(vote, EPOCH), networkId).hash])
+  expect(b.published.map(({ hash }) => hash)).toEqual([
+    finishMap(makeMap([vote], EPOCH, 0) as MapDraft, networkId).hash,
+  ])
   await b.store.close()
 })
 

@@ -18,6 +18,7 @@ import { systemRandom } from '../../../shared/base/random.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { directHttp } from '../../../shared/map/direct-http.ts'
 import type { HttpSend } from '../../../shared/map/http-send.ts'
+import { HUB_FLAGS } from '../../../shared/map/hub-flags.ts'
 import { sortHubs } from '../../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../../shared/map/key-bundles.ts'
 
@@ -48,7 +49,7 @@ const VOTES = {
     const hubs = sortHubs([...lies.map(({ hub }) => hub), ...(invented === undefined ? [] : [invented])])
     const sequence = example?.sequence ?? 1
     const previous = { epoch: vote.previous.epoch, hash: LARGEST }
-    return { ...vote, previous, hubs: hubs.map((hub) => ({ sequence, hub })) }
+    return { ...vote, previous, hubs: hubs.map((hub) => ({ sequence, provenSince: 1, hub })) }
   },
   'no relays': (vote: Vote): Vote => ({ ...vote, hubs: vote.hubs.filter(({ hub }) => !hub.roles.relay) }),
 }
@@ -61,6 +62,7 @@ function lieAbout(hub: KeyedHub): KeyedHub {
     roles: { ...hub.roles, home: !home, relay: !relay, exit4: !exit4, exit6: !exit6 },
     ...{ exitPolicy: [], operator: 'nobody', family: 'nobody', version: '99', location: NOWHERE },
     capacityKbits: hub.capacityKbits * 1_000,
+    flags: HUB_FLAGS.trusted + HUB_FLAGS.discouraged,
   }
 }
 

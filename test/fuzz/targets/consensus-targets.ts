@@ -9,6 +9,7 @@ import { concatBytes, equalBytes, toHex } from '../../../shared/base/bytes.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../../shared/crypto/circuit-key.ts'
 import { DirectoryKey, DirectoryPublicKey } from '../../../shared/crypto/directory-key.ts'
 import type { Network } from '../../../shared/map/network.ts'
+import { NO_LIMITS } from '../../support/directory-votes.ts'
 import { EPOCH, EPOCH_S, mapHubOf, NETWORK_ID } from '../../support/map-fixtures.ts'
 import { type FuzzTarget, promise } from '../fuzz-target.ts'
 import { orFault } from './document-targets.ts'
@@ -27,10 +28,10 @@ const CIRCUIT_KEY = new CircuitPublicKey(CircuitKeyPair.fromBytes(new Uint8Array
 
 function smallVote(hubs: number): Vote {
   return {
-    terms: { epochSeconds: EPOCH_S, lifeEpochs: 3, parameters: { addressScope: [] } },
+    terms: { epochSeconds: EPOCH_S, lifeEpochs: 3, limits: NO_LIMITS, parameters: { addressScope: [] } },
     previous: { epoch: EPOCH - 1, hash: new Uint8Array(32).fill(7) },
     hubs: Array.from({ length: hubs }, (_, i) => ({
-      sequence: i,
+      ...{ sequence: i, provenSince: 1000 + i },
       hub: mapHubOf(new Uint8Array(32).fill(i + 1), { circuitKey: CIRCUIT_KEY, exitPolicy: [] }),
     })),
   }

@@ -10,7 +10,7 @@ import { HubKey } from '../../../shared/crypto/hub-key.ts'
 import { signDescriptor } from '../../../shared/map/descriptor.ts'
 import { DirectoryClient } from '../../../shared/map/directory-client.ts'
 import { signTime } from '../../../shared/map/signed-time.ts'
-import { NO_DOCUMENTS } from '../../support/map-documents.ts'
+import { NO_DOCUMENTS, OTHER_HANDLERS } from '../../support/map-documents.ts'
 import { descriptorOf, NETWORK_ID, NOW_MS } from '../../support/map-fixtures.ts'
 import { type FuzzTarget, promise } from '../fuzz-target.ts'
 
@@ -44,7 +44,8 @@ function makeServer() {
       diff: async (from, to) => (from[0] === 0xab && to[0] === 0xab ? Uint8Array.of(5) : undefined),
     },
     time: (nonce) => signTime(nonce, NOW_MS, KEY, NETWORK_ID),
-    health: async () => ({ ok: true, epoch: 7, hubs: 3 }),
+    ...OTHER_HANDLERS,
+    health: async () => ({ epoch: 7, hubs: 3 }),
   })
 }
 let server: ReturnType<typeof makeServer> | undefined

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HomeStore } from '../../../client/home-store.ts'
-import { findDirectoryKey } from '../../../directory/directory-key-file.ts'
+import { findKey, KEY_KINDS } from '../../../directory/key-files.ts'
 import { CircuitKeyRing } from '../../../hub/circuit-keys.ts'
 import { HubState } from '../../../hub/hub-state.ts'
 import { concatBytes, equalBytes } from '../../../shared/base/bytes.ts'
@@ -83,7 +83,7 @@ const smallState: FuzzTarget = {
     if (typeof identity === 'object') promise(equalBytes(identity.toSeed(), input), 'it is the one of the file')
     const sequence = orFault(['state-corrupt'], () => state.loadSequence())
     promise((typeof sequence === 'number') === (input.length === 4), 'a sequence has 4 bytes')
-    const key = orFault(['state-corrupt'], () => findDirectoryKey(stateFolder()))
+    const key = orFault(['state-corrupt'], () => findKey(stateFolder(), KEY_KINDS.directory))
     promise((typeof key === 'object') === (input.length === 32), "a directory's key has 32 bytes")
     const homes = orFault(['state-corrupt'], () => new HomeStore(stateFolder()))
     if (typeof homes === 'object')

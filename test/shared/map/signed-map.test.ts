@@ -77,6 +77,7 @@ describe('a hub map', () => {
           ...['example.org', '', '1.2.3'].map(utf8),
           100_000,
           [[138_208, 196_372, utf8('AT'), utf8('Vienna')], 64_500],
+          0,
         ],
       ],
     ])
@@ -94,7 +95,7 @@ describe('a hub map', () => {
     )
     const [[plain]] = [without![9] as Value[][]]
     expect(having![9]).toEqual([[...plain!, [[Uint8Array.of(9, 9, 9, 9), 4001]]]])
-    expect(plain).toHaveLength(9)
+    expect(plain).toHaveLength(10)
     const verified = verify(signMap(mapOf({ hubs: [mapHubOf(id, { noiseAddresses })] }), FIVE))
     expect(verified.content.hubs[0]?.noiseAddresses).toEqual(noiseAddresses)
     expect(verify(signMap(mapOf(), FIVE)).content.hubs[0]?.noiseAddresses).toEqual([])
@@ -254,6 +255,8 @@ describe('what a hub map says', () => {
     ['a hub with a family of control characters', { 9: hub({ 5: utf8('\u0007') }) }],
     ['a hub that is nowhere', { 9: hub({ 8: [] }) }],
     ['a hub in a place that is none', { 9: hub({ 8: [[1, 1, utf8('at'), utf8('')], 1] }) }],
+    ['a hub without flags', { 9: [(hubs[0] as Value[]).slice(0, 9)] }],
+    ['a hub with flags that are bytes', { 9: hub({ 9: utf8('1') }) }],
     ['a hub with a field too many', { 9: [[...(hubs[0] as Value[]), 1]] }],
     ['a hub with a list of no noise addresses', { 9: [[...(hubs[0] as Value[]), []]] }],
     ['a hub with nine noise addresses', { 9: [[...(hubs[0] as Value[]), new Array(9).fill([new Uint8Array(4), 1])]] }],

@@ -72,6 +72,7 @@ function hubOf({ owner, ...declared }: Chosen, number: number, seed: string, ran
       key: toHex(id),
       linkAddresses: [],
       noiseAddresses: [],
+      flags: 0,
       roles: {
         home: random.unit() < HOME_SHARE,
         relay: true,

@@ -1,9 +1,9 @@
 import { chmodSync, rmSync } from 'node:fs'
 import net, { type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { asFault, Fault, isFault } from '../../shared/base/fault.ts'
-import { stateFault } from '../../shared/base/state-fault.ts'
-import { makeStateFolder } from '../../shared/base/state-file.ts'
+import { asFault, Fault, isFault } from '../base/fault.ts'
+import { stateFault } from '../base/state-fault.ts'
+import { makeStateFolder } from '../base/state-file.ts'
 import { daemonAnswers } from './control-client.ts'
 
 /** A command line longer than this is no command. */

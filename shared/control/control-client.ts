@@ -1,6 +1,6 @@
 import net from 'node:net'
-import { Fault, type FaultDetails } from '../../shared/base/fault.ts'
-import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
+import { Fault, type FaultDetails } from '../base/fault.ts'
+import { FAULTS, type FaultCode } from '../base/fault-codes.ts'
 
 /** What the daemon knows it says at once. */
 const ANSWER_MS = 5_000

@@ -1,0 +1,72 @@
+import { toHex } from '../shared/base/bytes.ts'
+import type { Locator } from '../shared/geo/locator.ts'
+import { verifyDescriptor } from '../shared/map/descriptor.ts'
+import type { Network } from '../shared/map/network.ts'
+import type { HubJudge } from './admission/hub-lists.ts'
+import type { Terms, Vote } from './consensus/vote.ts'
+import { type ReachedHub, type ViewParts, votedHubs } from './map-builder.ts'
+import type { DirectoryOptions } from './options.ts'
+import { reachedOf, youngestOf } from './reached-addresses.ts'
+import type { Store, StoredProbe } from './store.ts'
+
+export interface OwnViewParts {
+  readonly network: Network
+  readonly store: Store
+  readonly locator: Locator
+  /** By the lists that are in force. */
+  readonly judge: () => HubJudge
+  /** Seconds of network time. */
+  readonly now: () => number
+}
+
+/** What this directory alone thinks of the hubs, and of the next map. */
+export class OwnView {
+  readonly #options: DirectoryOptions
+  readonly #parts: OwnViewParts
+
+  constructor(options: DirectoryOptions, parts: OwnViewParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  /** Undefined as long as there is neither a hub nor a map. */
+  async vote(): Promise<Vote | undefined> {
+    const latest = this.#parts.store.latestMap()
+    const hubs = votedHubs(await this.reached(), this.parts())
+    if (hubs.length === 0 && latest === undefined) return undefined
+    const previous = { epoch: latest?.epoch ?? 0, hash: latest?.hash ?? new Uint8Array(32) }
+    return { terms: this.#terms(), previous, hubs }
+  }
+
+  /** All hubs whose descriptor is held, with those of their addresses that were reached. */
+  async reached(): Promise<ReachedHub[]> {
+    const { store, network, now } = this.#parts
+    const probes = new Map<string, StoredProbe[]>()
+    for (const probe of await store.probes()) {
+      const id = toHex(probe.hubId)
+      probes.set(id, [...(probes.get(id) ?? []), probe])
+    }
+    return (await store.descriptors(now())).map(({ signed }) => {
+      const descriptor = verifyDescriptor(signed, network.id)
+      const found = probes.get(toHex(descriptor.hubId)) ?? []
+      return {
+        descriptor,
+        linkAddresses: reachedOf(descriptor.linkAddresses, found),
+        noiseAddresses: reachedOf(descriptor.noiseAddresses, found),
+        provenSince: youngestOf([...descriptor.linkAddresses, ...descriptor.noiseAddresses], found),
+      }
+    })
+  }
+
+  /** By what it looks at hubs. */
+  parts(): ViewParts {
+    const { network, locator, judge } = this.#parts
+    const { minimumVersion } = this.#options
+    return { networkId: network.id, locator, judge: judge(), minimumVersion }
+  }
+
+  #terms(): Terms {
+    const { epochSeconds, mapLifeEpochs: lifeEpochs, limits, addressScope } = this.#options
+    return { epochSeconds, lifeEpochs, limits, parameters: { addressScope } }
+  }
+}
