@@ -4,7 +4,8 @@ import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
-import { type LinkHandle, LinkNode } from '../shared/link/link-node.ts'
+import { clientNode } from '../shared/link/client-node.ts'
+import type { LinkHandle, LinkNode } from '../shared/link/link-node.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
@@ -44,8 +45,6 @@ const LAST_RETRY_MS = 15_000
 const LEFT_FOR_MS = 10 * 60_000
 /** A link of before a change of the network that is silent for so long after a PING is dead. */
 const PROBE_MS = 3_000
-/** The client opens circuits on its link; hubs open none. */
-const NO_CIRCUITS_FROM_HUB = 0
 
 /**
  * Keeps one link to the home hub, for new circuits; one that was left lives on until its circuits are over. Every link
@@ -208,16 +207,10 @@ export class HomeLink {
 
   async #dial(hub: MapHub): Promise<void> {
     const { clock, random, networkId, homes, log, onUp, transport } = this.#parts
-    const node = new LinkNode(
-      {
-        seed: random.bytes(32),
-        networkId,
-        dialsNoise: transport === 'noise',
-        ...{ listen: [], listenNoise: [], maxCircuitsPerLink: NO_CIRCUITS_FROM_HUB, maxLinks: 4, agent: 'spn' },
-        maxHeldBytes: MAX_HELD_BYTES,
-      },
-      { clock, onCircuit: (_handle, end) => end.abort(), onLinkClosed: (handle, fault) => this.#down(handle, fault) },
-    )
+    const node = clientNode({
+      ...{ networkId, transport, clock, random, maxHeldBytes: MAX_HELD_BYTES },
+      onLinkClosed: (handle, fault) => this.#down(handle, fault),
+    })
     await node.start()
     try {
       const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
