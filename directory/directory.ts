@@ -10,20 +10,25 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
 import { directHttp } from '../shared/map/direct-http.ts'
+import { KEY_BUNDLES } from '../shared/map/hub-map.ts'
+import { bundleHash, CircuitKeys } from '../shared/map/key-bundles.ts'
 import type { LinkAddress } from '../shared/map/link-address.ts'
 import type { Network } from '../shared/map/network.ts'
-import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
+import { encodeSignedMap, signMapBody, UnverifiedMap } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
 import { Consensus, liarsOf, type PublishedMap } from './consensus/consensus.ts'
+import { makeMap } from './consensus/make-map.ts'
 import { SignedEpochs } from './consensus/signed-epochs.ts'
 import type { Vote } from './consensus/vote.ts'
 import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.ts'
 import { Intake } from './intake.ts'
 import { MapArchive } from './map-archive.ts'
-import { buildMap, type ReachedHub } from './map-builder.ts'
-import { finishMap, type MapDraft } from './map-draft.ts'
+import { type ReachedHub, voteOn } from './map-builder.ts'
+import { finishMap } from './map-draft.ts'
+import { Measuring, type MeasuringOptions } from './measure/measuring.ts'
+import { roundTripMs } from './measure/round-trip.ts'
 import type { DirectoryOptions } from './options.ts'
-import { type ProbeResult, Prober } from './prober.ts'
+import { type ProbedHub, type ProbeResult, Prober } from './prober.ts'
 import type { Store, StoredProbe } from './store.ts'
 
 export interface DirectoryParts {
@@ -47,6 +52,11 @@ const SHORTEST_TICK_MS = 200
 const LONGEST_TICK_MS = 10_000
 /** Longer than a descriptor that was sent before can be sent again: by then its time is too far off. */
 const FORGET_AFTER_S = 3600
+/** How often it is looked which hub is to be measured. */
+const MEASURE_TICK_MS = 1000
+/** How often what was measured is written down: what is lost by a crash is measured again. */
+const SAVE_MS = 10_000
+const MIB = 1024 * 1024
 
 /** A directory: takes descriptors, looks whether they are true, publishes the map of each epoch. */
 export class Directory {
@@ -57,6 +67,7 @@ export class Directory {
   readonly #intake: Intake
   readonly #http: FastifyInstance
   readonly #archive: MapArchive
+  readonly #measuring: Measuring
   /** Only where there are several directories. */
   readonly #consensus: Consensus | undefined
   readonly #timers: NodeJS.Timeout[] = []
@@ -81,7 +92,15 @@ export class Directory {
       },
       { clock: parts.clock, onCircuit: (_handle, end) => end.abort() },
     )
-    this.#prober = new Prober(this.#node, (result) => this.#attempt('probe not kept', () => this.#probed(result)))
+    this.#measuring = new Measuring(measuringOptionsOf(options, network.id), parts)
+    this.#prober = new Prober(
+      this.#node,
+      {
+        onResult: (result) => this.#attempt('probe not kept', () => this.#probed(result)),
+        onProbed: (hub) => this.#attempt('probe not kept', () => this.#probedHub(hub)),
+      },
+      (handle, signal) => roundTripMs(handle, parts.clock, signal),
+    )
     const { hubs, newHubsPerBlock, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
     this.#intake = new Intake(
       {
@@ -132,12 +151,16 @@ export class Directory {
   async #start(): Promise<void> {
     await this.#node.start()
     await listenHttp(this.#http, this.#options.listen)
+    await this.#measuring.start()
     if (this.#closing !== undefined) throw new Fault('cancelled')
+    this.#attempt('map not read', () => this.#readMap())
     this.#probeAll()
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
       setInterval(() => this.#attempt('hubs not probed', () => this.#probeAll()), probeSeconds * 1000),
       setInterval(() => this.#attempt('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
+      setInterval(() => this.#attempt('hubs not measured', () => this.#measuring.tick()), MEASURE_TICK_MS),
+      setInterval(() => this.#attempt('measurements not kept', () => this.#measuring.save()), SAVE_MS),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
   }
@@ -154,6 +177,7 @@ export class Directory {
     this.#prober.close()
     this.#consensus?.close()
     await this.#http.close()
+    await this.#measuring.close()
     await this.#node.close()
     this.#parts.store.close()
     this.#parts.log.info('directory stopped')
@@ -198,10 +222,18 @@ export class Directory {
     }
   }
 
+  /** What was never reached has no record. */
+  #probedHub(hub: ProbedHub): void {
+    if (this.#parts.store.descriptor(hub.hubId) !== undefined) this.#measuring.probed(hub)
+  }
+
   #probeAll(): void {
     const { store, network, wallClock } = this.#parts
     store.prune(this.#now - FORGET_AFTER_S)
-    for (const { signed } of store.descriptors(this.#now)) this.#prober.add(verifyDescriptor(signed, network.id))
+    const known = store.descriptors(this.#now)
+    const keys = new Set(known.map(({ hubId }) => toHex(hubId)))
+    this.#measuring.keep((key) => keys.has(key))
+    for (const { signed } of known) this.#prober.add(verifyDescriptor(signed, network.id))
     for (const { stored, block } of this.#intake.unproved(wallClock())) {
       this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
     }
@@ -221,7 +253,10 @@ export class Directory {
     const latest = store.latestMap()
     if (latest !== undefined && latest.epoch >= epoch) return
     if (latest === undefined && !this.#isTimeForFirstMap()) return
-    const made = finishMap(this.#mapOf(epoch), network.id)
+    const vote = this.#vote()
+    const draft = vote && makeMap([vote], epoch, liarsOf(network))
+    if (draft === undefined) return
+    const made = finishMap(draft, network.id)
     this.#keepMap({ ...made, signed: encodeSignedMap(made.body, [signMapBody(made.body, key, network.id)]) })
   }
 
@@ -231,28 +266,37 @@ export class Directory {
     const { hash, signed, content } = map
     const { epoch, previousHash, hubs } = content
     this.#parts.store.appendLog({ epoch, hash, previousHash })
+    this.#measuring.useMap(hubs, new CircuitKeys(hubs, content.bundleHashes, map.bundles))
     this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: signed.length })
   }
 
-  /** What this directory alone makes of what it knows. */
-  #mapOf(epoch: number): MapDraft {
-    const { store, locator } = this.#parts
-    const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
-    const previousHash = store.latestMap()?.hash ?? new Uint8Array(32)
-    return buildMap(this.#reachedHubs(), epoch, { epochSeconds, lifeEpochs }, previousHash, addressScope, locator)
+  /** The map of before this start. One that is not valid any more is of no use. */
+  #readMap(): void {
+    const { store, network, wallClock } = this.#parts
+    const latest = store.latestMap()
+    if (latest === undefined || (latest.epoch + this.#options.mapLifeEpochs) * this.#options.epochSeconds <= this.#now)
+      return
+    const { hubs, bundleHashes } = new UnverifiedMap(latest.signed).verify(network, wallClock()).content
+    const bundles = Array.from(
+      { length: KEY_BUNDLES },
+      (_, n) => store.keyBundle(bundleHash(bundleHashes, n)) ?? new Uint8Array(0),
+    )
+    this.#measuring.useMap(hubs, new CircuitKeys(hubs, bundleHashes, bundles))
   }
 
   /** Undefined as long as there is neither a hub nor a map. */
   #vote(): Vote | undefined {
-    const { epochSeconds, mapLifeEpochs: lifeEpochs } = this.#options
-    const latest = this.#parts.store.latestMap()
-    const { hubs, parameters, previousHash } = this.#mapOf(0)
+    const { store, locator } = this.#parts
+    const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
+    const latest = store.latestMap()
+    const hubs = voteOn(this.#reachedHubs(), locator, (descriptor, location) =>
+      this.#measuring.assess(descriptor, location),
+    )
     if (hubs.length === 0 && latest === undefined) return undefined
-    const sequences = new Map(this.#parts.store.descriptors(this.#now).map((one) => [toHex(one.hubId), one.sequence]))
     return {
-      terms: { epochSeconds, lifeEpochs, parameters },
-      previous: { epoch: latest?.epoch ?? 0, hash: previousHash },
-      hubs: hubs.map((hub) => ({ sequence: sequences.get(hub.key) ?? 0, hub })),
+      terms: { epochSeconds, lifeEpochs, parameters: { addressScope } },
+      previous: { epoch: latest?.epoch ?? 0, hash: latest?.hash ?? new Uint8Array(32) },
+      hubs,
     }
   }
 
@@ -288,6 +332,17 @@ function reachedOf(addresses: readonly LinkAddress[], probes: readonly StoredPro
       ({ address, failures }) => equalBytes(address.ip, ip) && address.port === port && failures < MAX_PROBE_FAILURES,
     ),
   )
+}
+
+function measuringOptionsOf({ place, measure }: DirectoryOptions, networkId: Uint8Array): MeasuringOptions {
+  const capacity = measure && {
+    listen: measure.listen,
+    announce: measure.announce ?? measure.listen,
+    periodSeconds: measure.periodSeconds,
+    maxTransferBytes: measure.transferMib * MIB,
+    bytesPerHour: measure.hourlyMib * MIB,
+  }
+  return { networkId, place: place && { ...place, country: '', city: '' }, capacity }
 }
 
 function checkFit(options: DirectoryOptions, { network, key, store, wallClock }: DirectoryParts): void {

@@ -22,6 +22,12 @@ export interface StoredProbe {
   readonly failures: number
 }
 
+/** What was measured of a hub, in the encoding of who measured it. */
+export interface StoredRecord {
+  readonly hubId: Uint8Array
+  readonly record: Uint8Array
+}
+
 export interface StoredMap {
   readonly epoch: number
   readonly hash: Uint8Array
@@ -36,6 +42,7 @@ const SCHEMA = `
     hub_id blob not null, ip blob not null, port integer not null, reached_at integer not null, failures integer not null,
     primary key (hub_id, ip, port)
   ) strict;
+  create table if not exists records (hub_id blob primary key, record blob not null) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
   create table if not exists bundles (hash blob primary key, epoch integer not null, keys blob not null) strict;
   create table if not exists outlines (
@@ -150,6 +157,22 @@ export class Store {
     this.#run(sql, hubId, ip, port)
   }
 
+  /** What was measured of hubs. */
+  records(): StoredRecord[] {
+    return this.#all('select * from records').map((row) => ({
+      hubId: bytesOf(row.hub_id),
+      record: bytesOf(row.record),
+    }))
+  }
+
+  putRecords(records: readonly StoredRecord[]): void {
+    this.#atOnce(() => {
+      for (const { hubId, record } of records) {
+        this.#run('insert or replace into records values (?, ?)', hubId, record)
+      }
+    })
+  }
+
   latestMap(): StoredMap | undefined {
     return this.#latestMap
   }
@@ -231,7 +254,9 @@ export class Store {
   prune(expiredBefore: number): void {
     const never = 'hub_id not in (select hub_id from probes)'
     this.#run(`delete from descriptors where expires < ? or ${never}`, expiredBefore)
-    this.#run('delete from probes where hub_id not in (select hub_id from descriptors)')
+    for (const table of ['probes', 'records']) {
+      this.#run(`delete from ${table} where hub_id not in (select hub_id from descriptors)`)
+    }
   }
 
   /** All of it or nothing. */

@@ -76,7 +76,7 @@ describe('all limits and timers (13)', () => {
     const [networkFile, stateDir, listen] = ['network.json', 'state', '127.0.0.1:1']
     const programs: Record<string, object> = {
       hub: hubOptionsSchema.parse({ networkFile, stateDir, listen: [listen] }),
-      directory: directoryOptionsSchema.parse({ networkFile, stateDir, listen }),
+      directory: directoryOptionsSchema.parse({ networkFile, stateDir, listen, measure: { listen: [listen] } }),
       client: clientOptionsSchema.parse({ networkFile, stateDir }),
     }
     const expected = Object.entries(programs).flatMap(([program, options]) =>
@@ -89,11 +89,11 @@ describe('all limits and timers (13)', () => {
   })
 })
 
-/** Options that are numbers, those of `limits` too, by their path. */
+/** Options that are numbers, those of `limits` and `measure` too, by their path. */
 function numbersIn(options: object, path = ''): [string, number][] {
   return Object.entries(options).flatMap(([name, value]): [string, number][] => {
     if (typeof value === 'number') return [[path + name, value]]
-    return name === 'limits' ? numbersIn(value as object, 'limits.') : []
+    return name === 'limits' || name === 'measure' ? numbersIn(value as object, `${name}.`) : []
   })
 }
 

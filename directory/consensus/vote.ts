@@ -31,7 +31,10 @@ export interface MapName {
 /** A hub as one directory sees it: by the descriptor of this sequence, at the addresses where it was reached. */
 export interface VotedHub {
   readonly sequence: number
+  /** With the capacity that it claims, and what this directory measured of the rest. */
   readonly hub: KeyedHub
+  /** What this directory gives it for what it carried, kbit/s; undefined if it carried nothing yet. */
+  readonly weightKbits: number | undefined
 }
 
 /** What one directory thinks that the next map should say (SPEC section 11.9). */
@@ -46,13 +49,18 @@ export interface Vote {
 const VOTE_VERSION = 1
 const MAX_VOTE_DEPTH = 6
 
-/** [version, [epoch seconds, life, parameters], [epoch, hash], [[sequence, circuit key, hub], ...]] */
+/** [version, [epoch seconds, life, parameters], [epoch, hash], [[sequence, circuit key, hub, [] or [weight]], ...]] */
 export function encodeVote({ terms, previous, hubs }: Vote): Uint8Array {
   return encodeCanonical([
     VOTE_VERSION,
     termsValue(terms),
     [previous.epoch, previous.hash],
-    hubs.map(({ sequence, hub }) => [sequence, hub.circuitKey.bytes, hubValue(hub)]),
+    hubs.map(({ sequence, hub, weightKbits }) => [
+      sequence,
+      hub.circuitKey.bytes,
+      hubValue(hub),
+      weightKbits === undefined ? [] : [weightKbits],
+    ]),
   ])
 }
 
@@ -92,6 +100,7 @@ function readVotedHub(reader: ValueReader): VotedHub | undefined {
   const sequence = reader.uint()
   const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
   const hub = reader.record(readHub)
+  const [weightKbits] = reader.uints(1)
   if (!reader.ended || hub === undefined) return undefined
-  return { sequence, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) } }
+  return { sequence, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) }, weightKbits }
 }

@@ -113,6 +113,11 @@ export class Link implements LedgerAccount {
     return this.#lastHeard
   }
 
+  /** A PING waits for its answer. */
+  get isPinging(): boolean {
+    return this.#pingedAt !== undefined
+  }
+
   /** Round trip of the last PING, ms. */
   get rttMs(): number | undefined {
     return this.#rttMs

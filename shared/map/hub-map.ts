@@ -6,6 +6,7 @@ import type { Value } from './canonical.ts'
 import { type HubRoles, MAX_LINK_ADDRESSES, MAX_ROLES, MAX_TEXT_BYTES, readRoles, rolesValue } from './descriptor.ts'
 import { type ExitPolicy, exitPolicyValue, MAX_EXIT_RULES, readExitRule } from './exit-policy.ts'
 import { type LinkAddress, linkAddressValue, readLinkAddress } from './link-address.ts'
+import { type Measured, measuredValue, readMeasured } from './measured.ts'
 import { placeValue, readPlace } from './place-codec.ts'
 import type { ValueReader } from './value-reader.ts'
 
@@ -23,9 +24,18 @@ export interface MapHub {
   readonly operator: string
   readonly family: string
   readonly version: string
+  /** What it weighs when paths are chosen: what it was seen to carry, and at most what it says. */
   readonly capacityKbits: number
+  readonly measured: Measured
   /** Place and AS of the address that was reached. */
   readonly location: Location
+}
+
+/** Do two hubs belong together, so that they must not meet on a path? */
+export function areRelated(a: MapHub, b: MapHub): boolean {
+  return (
+    a.key === b.key || (a.operator !== '' && a.operator === b.operator) || (a.family !== '' && a.family === b.family)
+  )
 }
 
 /** Settings that hold for a whole network. */
@@ -128,6 +138,7 @@ export function hubValue(hub: MapHub): Value {
     utf8(hub.family),
     utf8(hub.version),
     hub.capacityKbits,
+    measuredValue(hub.measured),
     [placeValue(hub.location.place), hub.location.asn],
     ...(hub.noiseAddresses.length > 0 ? [hub.noiseAddresses.map(linkAddressValue)] : []),
   ]
@@ -143,16 +154,18 @@ export function readHub(reader: ValueReader): MapHub | undefined {
     family: reader.text(MAX_TEXT_BYTES),
     version: reader.text(MAX_TEXT_BYTES),
     capacityKbits: reader.uint(),
+    measured: reader.record(readMeasured),
     location: reader.record(readLocation),
   }
   // Left out where there is none, so that there is one encoding.
   const hasNoise = reader.hasMore
   const noiseAddresses = hasNoise ? reader.list(MAX_LINK_ADDRESSES, readLinkAddress) : []
   if (hasNoise && noiseAddresses.length === 0) return undefined
-  if (!reader.ended || hub.location === undefined || linkAddresses.length === 0) return undefined
+  const { location, measured } = hub
+  if (!reader.ended || location === undefined || measured === undefined || linkAddresses.length === 0) return undefined
   const key = toHex(id)
   const addresses = { linkAddresses, noiseAddresses }
-  return { id, key, ...addresses, ...hub, location: hub.location }
+  return { id, key, ...addresses, ...hub, location, measured }
 }
 
 function readLocation(reader: ValueReader): Location | undefined {

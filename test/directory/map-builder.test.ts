@@ -1,14 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
-import { buildMap, type ReachedHub } from '../../directory/map-builder.ts'
-import { finishMap, type MapDraft } from '../../directory/map-draft.ts'
+import type { VotedHub } from '../../directory/consensus/vote.ts'
+import { type ReachedHub, voteOn } from '../../directory/map-builder.ts'
+import type { Assessment } from '../../directory/measure/assess.ts'
 import { toHex } from '../../shared/base/bytes.ts'
-import { formatIp, parseIp, parseRange } from '../../shared/base/ip-address.ts'
+import { formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { type Locator, NOWHERE } from '../../shared/geo/locator.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
-import { descriptorOf, NETWORK_ID } from '../support/map-fixtures.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
+import { NO_DOUBTS, UNMEASURED } from '../../shared/map/measured.ts'
+import { descriptorOf } from '../support/map-fixtures.ts'
 
-const TIMES = { epochSeconds: 100, lifeEpochs: 3 }
 const [A, B] = ['9.9.9.9', '8.8.8.8'].map((text) => ({ ip: parseIp(text)!, port: 443 })) as [
   { ip: Uint8Array; port: number },
   { ip: Uint8Array; port: number },
@@ -25,18 +27,30 @@ function hub(
   return { descriptor, linkAddresses, noiseAddresses }
 }
 
-function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapDraft {
-  return buildMap(hubs, 42, TIMES, new Uint8Array(32).fill(6), [parseRange('198.18.0.0/15')!], locator)
+const measured: Assessment = {
+  weightKbits: 4096,
+  measured: { ...UNMEASURED, uptimeClass: 7, doubts: { ...NO_DOUBTS, place: true } },
 }
 
-describe('the map of an epoch', () => {
-  test('is valid from the beginning of its epoch, fresh to its end, and usable for some more', () => {
-    expect(build([])).toEqual({
-      ...{ epoch: 42, validAfter: 4_200, freshUntil: 4_300, validUntil: 4_500 },
-      previousHash: new Uint8Array(32).fill(6),
-      parameters: { addressScope: [parseRange('198.18.0.0/15')] },
-      hubs: [],
+function vote(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): VotedHub[] {
+  return voteOn(hubs, locator, () => measured)
+}
+
+function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): { hubs: KeyedHub[] } {
+  return { hubs: vote(hubs, locator).map((voted) => voted.hub) }
+}
+
+describe('what a directory says of hubs', () => {
+  test('is by which descriptor it knows them, and what it measured', () => {
+    const seen: unknown[] = []
+    const one = hub({ sequence: 77, capacityKbits: 9 })
+    const [voted] = voteOn([one], { locate: () => TOKYO }, (descriptor, location) => {
+      seen.push([descriptor, location])
+      return measured
     })
+    expect([voted?.sequence, voted?.weightKbits, voted?.hub.capacityKbits]).toEqual([77, 4096, 9])
+    expect(voted?.hub.measured).toEqual(measured.measured)
+    expect(seen).toEqual([[one.descriptor, TOKYO]])
   })
 
   test('has the hubs that were reached, by the addresses at which they were, in the order of their ids', () => {
@@ -94,8 +108,8 @@ describe('the map of an epoch', () => {
     expect(build([hub({ place: undefined }, [A])]).hubs[0]!.location).toEqual({ place: nowhere, asn: 0 })
   })
 
-  test('is the same bytes for the same hubs in any order', () => {
+  test('is the same for the same hubs in any order', () => {
     const hubs = [hub(), hub(), hub()]
-    expect(finishMap(build(hubs), NETWORK_ID).body).toEqual(finishMap(build(hubs.toReversed()), NETWORK_ID).body)
+    expect(vote(hubs)).toEqual(vote(hubs.toReversed()))
   })
 })

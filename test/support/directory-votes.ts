@@ -8,8 +8,13 @@ import type { Network } from '../../shared/map/network.ts'
 import { signMapBody } from '../../shared/map/signed-map.ts'
 import { EPOCH, EPOCH_S, mapHubOf, NETWORK_ID } from './map-fixtures.ts'
 
-export function votedHub(fill: number, changes: Partial<KeyedHub> = {}, sequence = 1): VotedHub {
-  return { sequence, hub: mapHubOf(new Uint8Array(32).fill(fill), changes) }
+export function votedHub(
+  fill: number,
+  changes: Partial<KeyedHub> = {},
+  sequence = 1,
+  weightKbits: number | undefined = undefined,
+): VotedHub {
+  return { sequence, hub: mapHubOf(new Uint8Array(32).fill(fill), changes), weightKbits }
 }
 
 export function voteOf(changes: Partial<Vote> = {}): Vote {

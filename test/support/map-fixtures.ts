@@ -6,6 +6,7 @@ import type { Descriptor } from '../../shared/map/descriptor.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { type MapContent, sortHubs } from '../../shared/map/hub-map.ts'
 import { hashKeyBundles, type KeyedHub, makeKeyBundles } from '../../shared/map/key-bundles.ts'
+import { UNMEASURED } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, type HubMap, signMapBody, UnverifiedMap } from '../../shared/map/signed-map.ts'
 
@@ -55,6 +56,7 @@ export function mapHubOf(id: Uint8Array, changes: Partial<KeyedHub> = {}): Keyed
     family: '',
     version: '1.2.3',
     capacityKbits: 100_000,
+    measured: UNMEASURED,
     location: { place: VIENNA, asn: 64_500 },
     ...changes,
   }

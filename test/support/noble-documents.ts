@@ -44,6 +44,15 @@ export interface PlainDescriptor {
   readonly place: PlainPlace | null
 }
 
+/** Doubts as bits. */
+export interface PlainMeasured {
+  readonly uptimeClass: number
+  readonly mtbfClass: number
+  readonly loadClass: number
+  readonly delayClass: number
+  readonly doubts: number
+}
+
 export interface PlainMapHub {
   readonly id: Uint8Array
   readonly linkAddresses: readonly PlainAddress[]
@@ -54,6 +63,7 @@ export interface PlainMapHub {
   readonly family: string
   readonly programVersion: string
   readonly capacityKbits: number
+  readonly measured: PlainMeasured
   readonly place: PlainPlace
   readonly asNumber: number
   readonly noiseAddresses: readonly PlainAddress[]
@@ -78,6 +88,14 @@ const place = ({ latitude, longitude, country, city }: PlainPlace): PlainValue =
   Math.round((longitude + 180) * 1000),
   text(country),
   text(city),
+]
+
+const measured = ({ uptimeClass, mtbfClass, loadClass, delayClass, doubts }: PlainMeasured): PlainValue => [
+  uptimeClass,
+  mtbfClass,
+  loadClass,
+  delayClass,
+  doubts,
 ]
 
 /** SPEC section 11.2: the body of a descriptor. */
@@ -139,6 +157,7 @@ export function nobleMapHub(hub: PlainMapHub): PlainValue {
     text(hub.family),
     text(hub.programVersion),
     hub.capacityKbits,
+    measured(hub.measured),
     [place(hub.place), hub.asNumber],
     ...(hub.noiseAddresses.length === 0 ? [] : [addresses(hub.noiseAddresses)]),
   ]

@@ -23,6 +23,7 @@ import { unbundleKeys } from '../../shared/map/key-bundles.ts'
 import { applyKeyDiff, encodeKeyDiff } from '../../shared/map/key-diff.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
 import { applyMapDiff, encodeMapDiff } from '../../shared/map/map-diff.ts'
+import type { Doubts } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { unpack } from '../../shared/map/packing.ts'
 import { readSignedFrame } from '../../shared/map/signed-frame.ts'
@@ -261,9 +262,14 @@ function draftOf(map: WrittenMap): MapDraft {
       family: hub.family,
       version: hub.programVersion,
       capacityKbits: hub.capacityKbits,
+      measured: { ...hub.measured, doubts: doubtsOf(hub.measured.doubts) },
       location: { place: hub.place, asn: hub.asNumber },
     })),
   }
+}
+
+function doubtsOf(bits: number): Doubts {
+  return { place: (bits & 1) > 0, capacity: (bits & 2) > 0, status: (bits & 4) > 0 }
 }
 
 describe('our diffs', () => {

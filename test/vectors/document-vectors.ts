@@ -127,6 +127,10 @@ export function mapVectors() {
       family: '',
       programVersion: '1.2.3',
       capacityKbits: 100_000,
+      measured:
+        i === 0
+          ? { uptimeClass: 9, mtbfClass: 5, loadClass: 1, delayClass: 3, doubts: 5 }
+          : { uptimeClass: 0, mtbfClass: 0, loadClass: 0, delayClass: 0, doubts: 0 },
       place: i === 0 ? VIENNA : { latitude: -33.868, longitude: -151.209, country: '', city: '' },
       asNumber: i === 0 ? 64_500 : 0,
       noiseAddresses: i === 0 ? [{ ip: V6, port: 4001 }] : [],

@@ -76,6 +76,7 @@ describe('a hub map', () => {
           [],
           ...['example.org', '', '1.2.3'].map(utf8),
           100_000,
+          [0, 0, 0, 0, 0],
           [[138_208, 196_372, utf8('AT'), utf8('Vienna')], 64_500],
         ],
       ],
@@ -94,7 +95,7 @@ describe('a hub map', () => {
     )
     const [[plain]] = [without![9] as Value[][]]
     expect(having![9]).toEqual([[...plain!, [[Uint8Array.of(9, 9, 9, 9), 4001]]]])
-    expect(plain).toHaveLength(9)
+    expect(plain).toHaveLength(10)
     const verified = verify(signMap(mapOf({ hubs: [mapHubOf(id, { noiseAddresses })] }), FIVE))
     expect(verified.content.hubs[0]?.noiseAddresses).toEqual(noiseAddresses)
     expect(verify(signMap(mapOf(), FIVE)).content.hubs[0]?.noiseAddresses).toEqual([])
