@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import type { ConnectionView } from '../../client/connection-list.ts'
 import type { ClientConfig } from '../../client/options.ts'
 import type { DirectoryConfig } from '../../directory/options.ts'
+import { Store } from '../../directory/store.ts'
 import type { HubConfig } from '../../hub/options.ts'
+import { readNetworkFile } from '../../shared/map/network-file.ts'
+import { type HubMap, UnverifiedMap } from '../../shared/map/signed-map.ts'
 import { QUICK_DIRECTORY, UNLIMITED_HUB, writeJson } from '../net/network-config.ts'
 import { ROOT } from '../support/program.ts'
 import { CITIES, type City } from './cities.ts'
@@ -36,6 +39,11 @@ export interface SpnWorldOptions {
   /** Text of the client's rules file. */
   readonly rules?: (spn: SpnWorld) => string
   readonly hub?: Partial<HubConfig>
+  /** More for single hubs, and what their lines do to packets. */
+  readonly hubIn?: Readonly<Partial<Record<CityName, Partial<HubConfig>>>>
+  readonly hubLine?: Readonly<Partial<Record<CityName, LineSpec>>>
+  /** The directory measures what hubs carry, each about once in so many seconds; it says where it is. */
+  readonly measureSeconds?: number
   readonly directory?: Partial<DirectoryConfig>
   /** Every connection of the user machine is taken into the network; false for the SOCKS proxy alone. */
   readonly intercept?: boolean
@@ -54,6 +62,7 @@ export const SOCKS_PORT = 1080
 const LINK_PORT = 443
 const NOISE_PORT = 4001
 const DIRECTORY_PORT = 80
+const MEASURE_PORT = 443
 const MAP_TRIES = 900
 
 /** A whole network in a world of namespaces: a directory, hubs, destinations, and a user machine that runs the client. */
@@ -81,7 +90,7 @@ export class SpnWorld {
 
   /** The network is up and its map holds all hubs when this resolves; the client is not started. */
   static async create(options: SpnWorldOptions): Promise<SpnWorld> {
-    const userLine = options.userLine === undefined ? {} : { line: options.userLine }
+    const userLine = lineOf(options.userLine)
     const userWithout = options.userWithout === undefined ? {} : { [options.userWithout]: 'none' }
     const world = await World.create({
       hosts: [
@@ -93,7 +102,7 @@ export class SpnWorld {
           ...userLine,
           ...userWithout,
         },
-        ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
+        ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city], ...lineOf(options.hubLine?.[city]) })),
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
       ...(options.delays === undefined ? {} : { delays: options.delays }),
@@ -162,13 +171,25 @@ export class SpnWorld {
     return this.#file('client')
   }
 
+  /** What the directory published last. */
+  publishedMap(): HubMap {
+    const store = new Store(join(this.#file('directory'), 'directory.sqlite'))
+    try {
+      const signed = store.latestMap()?.signed
+      if (signed === undefined) throw new Error('the directory has no map')
+      return new UnverifiedMap(signed).verify(readNetworkFile(this.networkFile), Date.now())
+    } finally {
+      store.close()
+    }
+  }
+
   get networkFile(): string {
     return this.#file('network.json')
   }
 
   /** Starts a hub (again); it has announced itself when this resolves. */
   async startHub(hub: WorldHub): Promise<void> {
-    hub.process = this.#spawnHub(hub.host)
+    hub.process = this.#spawnHub(hub.host, cityOf(hub.city))
     await hub.process.line(/descriptor published/)
   }
 
@@ -194,10 +215,21 @@ export class SpnWorld {
       listen: `${address}:${DIRECTORY_PORT}`,
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
+      ...this.#measureConfig(),
       ...this.#options.directory,
     })
     this.directoryProcess = directory.spawn(program('spn-directory'), ['run', '--config', config])
     await this.directoryProcess.line(/directory started/)
+  }
+
+  #measureConfig(): Partial<DirectoryConfig> {
+    const { measureSeconds } = this.#options
+    if (measureSeconds === undefined) return {}
+    const { latitude, longitude } = CITIES.zurich.place
+    return {
+      place: { latitude, longitude },
+      measure: { listen: [`${this.directory.ipv4}:${MEASURE_PORT}`], periodSeconds: measureSeconds, transferMib: 8 },
+    }
   }
 
   async #startHubs(): Promise<void> {
@@ -205,7 +237,7 @@ export class SpnWorld {
       const host = this.world.host(hubName(city))
       // As most systems have it: everybody may ping.
       await host.mustRun('sh', ['-c', 'echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range'])
-      this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host) })
+      this.hubs.push({ host, city: CITIES[city], process: this.#spawnHub(host, city) })
     }
     const processes = this.hubs.map(({ process: hub }) => hub)
     await Promise.all(processes.map((hub) => hub.line(/descriptor published/)))
@@ -213,7 +245,7 @@ export class SpnWorld {
     await Promise.all(programs.map((program) => hasMapOf(processes.length, program)))
   }
 
-  #spawnHub(host: Host): HostProcess {
+  #spawnHub(host: Host, city: CityName): HostProcess {
     const config: HubConfig = {
       networkFile: this.networkFile,
       stateDir: this.#file(host.name),
@@ -224,6 +256,7 @@ export class SpnWorld {
       limits: UNLIMITED_HUB,
       drainSeconds: 0,
       ...this.#options.hub,
+      ...this.#options.hubIn?.[city],
     }
     const file = writeJson(this.world.folder, `${host.name}.json`, config)
     return host.spawn(program('spn-hub'), ['--config', file])
@@ -251,6 +284,15 @@ export class SpnWorld {
     return join(this.world.folder, name)
   }
 }
+
+function lineOf(line: LineSpec | undefined): { line?: LineSpec } {
+  return line === undefined ? {} : { line }
+}
+
+function cityOf(city: City): CityName {
+  return (Object.keys(CITIES) as CityName[]).find((name) => CITIES[name] === city) as CityName
+}
+
 /** Names of hosts have at most twelve characters. */
 function hubName(city: CityName): string {
   return `hub-${city.toLowerCase()}`.slice(0, 12)
