@@ -128,8 +128,8 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/circuit-http.ts': 'speaks HTTPS to directories through circuits',
       'client/dns/tunnel-upstreams.ts': 'speaks TLS to DNS servers through circuits',
-      'directory/measure/sink.ts': 'is the server that measurements download from',
-      'directory/measure/transfer.ts': 'downloads from it through circuits',
+      'directory/measure/download.ts': 'downloads from the sink of measurements',
+      'directory/measure/sink.ts': 'is that sink',
       'shared/link/tls-listener.ts': 'accepts links',
       'shared/link/tls-transport.ts': 'dials links',
     },
