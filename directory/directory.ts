@@ -289,9 +289,7 @@ export class Directory {
     const { store, locator } = this.#parts
     const { epochSeconds, mapLifeEpochs: lifeEpochs, addressScope } = this.#options
     const latest = store.latestMap()
-    const hubs = voteOn(this.#reachedHubs(), locator, (descriptor, location) =>
-      this.#measuring.assess(descriptor, location),
-    )
+    const hubs = voteOn(this.#reachedHubs(), locator, this.#measuring)
     if (hubs.length === 0 && latest === undefined) return undefined
     return {
       terms: { epochSeconds, lifeEpochs, parameters: { addressScope } },

@@ -7,6 +7,7 @@ import type { KeyedHub } from '../shared/map/key-bundles.ts'
 import type { HubAddresses, LinkAddress } from '../shared/map/link-address.ts'
 import type { VotedHub } from './consensus/vote.ts'
 import type { Assessment } from './measure/assess.ts'
+import type { LinkReporter } from './measure/link-reports.ts'
 
 /** A hub with the addresses at which it proved its identity. */
 export interface ReachedHub extends HubAddresses {
@@ -15,30 +16,45 @@ export interface ReachedHub extends HubAddresses {
 
 const NOWHERE: Place = { latitude: 0, longitude: 0, country: '', city: '' }
 
-/** What was measured of the hub with this descriptor, whose address is there. */
-export type Assess = (descriptor: Descriptor, location: Location) => Assessment
+/** Who measured hubs. */
+export interface Judge {
+  /** Is handed what all hubs say of their links. */
+  compare(reporters: readonly LinkReporter[]): void
+  /** Says then what is to be said of the hub with this descriptor, whose address is there. */
+  assess(descriptor: Descriptor, location: Location): Assessment
+}
 
-/** What a directory says of the hubs that it reached, in the order of their ids. Pure, as far as what it is handed is. */
-export function voteOn(hubs: readonly ReachedHub[], locator: Locator, assess: Assess): VotedHub[] {
-  const voted = hubs.filter(isUsable).map((hub) => votedHub(hub, locator, assess))
-  return voted.sort((a, b) => (a.hub.key < b.hub.key ? -1 : 1))
+/** A hub that is to be in the vote. */
+interface LocatedHub extends ReachedHub {
+  readonly key: string
+  readonly location: Location
+}
+
+/** What a directory says of the hubs that it reached, in the order of their ids. Pure, as far as the judge is. */
+export function voteOn(hubs: readonly ReachedHub[], locator: Locator, judge: Judge): VotedHub[] {
+  const located = hubs
+    .filter(isUsable)
+    .map((hub): LocatedHub => {
+      const { descriptor, linkAddresses } = hub
+      return { ...hub, key: toHex(descriptor.hubId), location: locationOf(descriptor, linkAddresses, locator) }
+    })
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+  judge.compare(
+    located.map(({ key, location, descriptor }) => ({ key, place: location.place, links: descriptor.status.links })),
+  )
+  return located.map((hub) => votedHub(hub, judge))
 }
 
 function isUsable({ descriptor: { roles }, linkAddresses }: ReachedHub): boolean {
   return linkAddresses.length > 0 && (roles.home || roles.relay || roles.exit4 || roles.exit6)
 }
 
-function votedHub(
-  { descriptor, linkAddresses, noiseAddresses }: ReachedHub,
-  locator: Locator,
-  assess: Assess,
-): VotedHub {
+function votedHub({ key, descriptor, linkAddresses, noiseAddresses, location }: LocatedHub, judge: Judge): VotedHub {
   const { hubId, sequence, circuitKey, roles, exitPolicy, operator, family, version, capacityKbits } = descriptor
-  const location = locationOf(descriptor, linkAddresses, locator)
-  const { weightKbits, measured } = assess(descriptor, location)
+  const { weightKbits, measured } = judge.assess(descriptor, location)
   const hub: KeyedHub = {
     id: hubId,
-    key: toHex(hubId),
+    key,
     ...{ linkAddresses, noiseAddresses },
     circuitKey: new CircuitPublicKey(circuitKey),
     ...{ roles, exitPolicy, operator, family, version, capacityKbits, measured, location },

@@ -1,9 +1,10 @@
+import { isNear, kbitsOfStep, positionOfKbits, settle } from '../../shared/base/steps.ts'
 import type { Place } from '../../shared/geo/place.ts'
 import type { MapHub } from '../../shared/map/hub-map.ts'
-import { MAX_CLASS, type Measured, UNMEASURED } from '../../shared/map/measured.ts'
-import { carriedKbits, type HubRecord, mtbfPosition, quickestMs, uptimePosition } from './hub-record.ts'
+import { MAX_CLASS, type Measured } from '../../shared/map/measured.ts'
+import { carriedKbits, type HubRecord, mayCarryMore, mtbfPosition, quickestMs, uptimePosition } from './hub-record.ts'
+import type { LinkFindings } from './link-reports.ts'
 import { isTooQuick, saysNothing } from './location-check.ts'
-import { isNear, kbitsOfStep, positionOfKbits, settle } from './steps.ts'
 
 /** What a hub counts as that was not measured: little, and at least so much for who is just there. */
 export const FIRST_KBITS = 1024
@@ -12,8 +13,6 @@ export const MOST_GROWTH = 2
 /** A claim of so many times what is carried is a lie, and no longer one below that. */
 export const LIE_FROM = 4
 export const LIE_UNTIL = 3
-/** Before that, a hub may just have been unlucky. */
-export const RESULTS_FOR_A_LIE = 3
 
 /** What is held against each other. */
 export interface Assessed {
@@ -21,6 +20,10 @@ export interface Assessed {
   readonly claimedKbits: number
   /** Where it says that it is, and where its address is. */
   readonly places: readonly Place[]
+  /** As it says itself. */
+  readonly loadClass: number
+  /** What its reports of links are beside those of others. */
+  readonly links: LinkFindings | undefined
   /** The same hub in the newest map. */
   readonly published: MapHub | undefined
 }
@@ -33,22 +36,24 @@ export interface Assessment {
 }
 
 /** Pure: the same facts at the same time give the same vote. */
-export function assess({ record, claimedKbits, places, published }: Assessed, nowS: number, here?: Place): Assessment {
+export function assess(facts: Assessed, nowS: number, here?: Place): Assessment {
+  const { record, claimedKbits, places, loadClass, links, published } = facts
   const carried = carriedKbits(record, nowS)
   const before = published?.measured
   const isKnown = record.days.length > 0
   return {
     weightKbits: carried === undefined ? undefined : weightOf(carried, published?.capacityKbits, record.weightKbits),
     measured: {
-      ...UNMEASURED,
+      loadClass,
+      delayClass: classOf(Math.log2(1 + (links?.extraMs ?? 0)), before?.delayClass),
       uptimeClass: isKnown ? classOf(uptimePosition(record), before?.uptimeClass) : 0,
       mtbfClass: isKnown ? classOf(mtbfPosition(record), before?.mtbfClass) : 0,
       doubts: {
-        ...UNMEASURED.doubts,
+        status: links?.isDoubted === true,
         place: here !== undefined && isElsewhere(record, here, places),
         capacity:
           carried !== undefined &&
-          record.capacities.length >= RESULTS_FOR_A_LIE &&
+          !mayCarryMore(record) &&
           claimedKbits >= carried * (before?.doubts.capacity === true ? LIE_UNTIL : LIE_FROM),
       },
     },

@@ -40,6 +40,8 @@ export interface ProbeOutcome {
 }
 
 export const KEPT_RESULTS = 7
+/** Of these. */
+const LATE_RESULTS = 3
 /** What was carried so long ago says little of today. */
 export const RESULT_LIFE_S = 3 * 86_400
 export const KEPT_RTTS = 8
@@ -78,6 +80,16 @@ export function withProbe(record: HubRecord, { atS, answered, rttMs }: ProbeOutc
 export function carriedKbits({ capacities }: HubRecord, nowS: number): number | undefined {
   const recent = capacities.filter(({ atS }) => nowS - atS <= RESULT_LIFE_S).map(({ kbits }) => kbits)
   return recent.toSorted((a, b) => b - a)[Math.min(1, recent.length - 1)]
+}
+
+/**
+ * Is the end of what the hub carries not seen yet? Transfers grow with what is known, and the first ones are small. Results of less
+ * than a whole row tell nothing.
+ */
+export function mayCarryMore({ capacities }: HubRecord): boolean {
+  if (capacities.length < KEPT_RESULTS) return true
+  const kbits = capacities.map((one) => one.kbits)
+  return Math.max(...kbits.slice(-LATE_RESULTS)) > Math.SQRT2 * Math.max(...kbits.slice(0, -LATE_RESULTS))
 }
 
 /** How often the share of unanswered probes can be doubled. Of few probes nothing good follows (rule of succession). */

@@ -13,6 +13,7 @@ import type { ProbedHub } from '../prober.ts'
 import type { Store } from '../store.ts'
 import { type Assessment, assess } from './assess.ts'
 import { chooseWay, type MeasuredWay } from './choose-way.ts'
+import { compareReports, type LinkFindings, type LinkReporter } from './link-reports.ts'
 import { RecordBook } from './record-book.ts'
 import { MeasureSchedule } from './schedule.ts'
 import { MeasureSink } from './sink.ts'
@@ -65,6 +66,7 @@ export class Measuring {
   readonly #busy = new Set<string>()
   #published: ReadonlyMap<string, MapHub> = new Map()
   #hubs: readonly MapHub[] = []
+  #findings: ReadonlyMap<string, LinkFindings> = new Map()
   #keys: CircuitKeys | undefined
 
   /** @throws Fault state-corrupt, encoding-invalid */
@@ -103,11 +105,27 @@ export class Measuring {
     this.#records.probed(hub, this.#nowS)
   }
 
+  /** Holds what hubs say of their links against each other, for the next vote. Contradictions that are new are logged. */
+  compare(reporters: readonly LinkReporter[]): void {
+    const before = this.#findings
+    this.#findings = compareReports(reporters)
+    for (const [hub, { contradicted }] of this.#findings) {
+      const known = new Set(before.get(hub)?.contradicted.map(({ key }) => key))
+      for (const { key: other, ownMs, otherMs } of contradicted) {
+        if (known.has(other) || hub > other) continue
+        this.#parts.log.warn('hubs say different things of their link', { hub, ms: ownMs, other, otherMs })
+      }
+    }
+  }
+
   /** What is to be said of a hub in the next vote. */
-  assess({ hubId, capacityKbits: claimedKbits, place }: Descriptor, location: Location): Assessment {
-    const published = this.#published.get(toHex(hubId))
+  assess({ hubId, capacityKbits: claimedKbits, place, status }: Descriptor, location: Location): Assessment {
+    const key = toHex(hubId)
+    const published = this.#published.get(key)
+    const { loadClass } = status
+    const links = this.#findings.get(key)
     const places = place === undefined ? [location.place] : [location.place, place]
-    const facts = { record: this.#records.of(hubId), claimedKbits, places, published }
+    const facts = { record: this.#records.of(hubId), claimedKbits, places, loadClass, links, published }
     const assessment = assess(facts, this.#nowS, this.#options.place)
     if (assessment.weightKbits !== undefined) this.#records.weighed(hubId, assessment.weightKbits)
     return assessment

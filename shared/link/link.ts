@@ -109,6 +109,11 @@ export class Link implements LedgerAccount {
     return this.#wear.isWorn(now)
   }
 
+  /** Bytes that it carried, both ways. */
+  get usedBytes(): number {
+    return this.#wear.bytes
+  }
+
   get heardAt(): number {
     return this.#lastHeard
   }

@@ -14,6 +14,7 @@ import { SinkScene } from '../support/measure-sink.ts'
 
 const DIRECTORIES = 7
 const LIARS = 2
+const NO_REPORTS = { loadClass: 0, links: undefined }
 const TRUE_KBITS = 8192
 const CLAIMED_KBITS = 10 * TRUE_KBITS
 
@@ -28,7 +29,13 @@ function publish(
   for (let epoch = 0; epoch < epochs; epoch++) {
     const votes = records.map((record, directory): Vote => {
       records[directory] = withResult(record, { atS: NOW_S, kbits: carried(directory, epoch) })
-      const facts = { record: records[directory] as HubRecord, claimedKbits, places: [], published: maps.at(-1) }
+      const facts = {
+        record: records[directory] as HubRecord,
+        claimedKbits,
+        places: [],
+        published: maps.at(-1),
+        ...NO_REPORTS,
+      }
       const { weightKbits, measured } = assess(facts, NOW_S)
       const isLiar = directory < LIARS
       return voteOf({

@@ -33,7 +33,7 @@ const measured: Assessment = {
 }
 
 function vote(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): VotedHub[] {
-  return voteOn(hubs, locator, () => measured)
+  return voteOn(hubs, locator, { compare: () => undefined, assess: () => measured })
 }
 
 function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): { hubs: KeyedHub[] } {
@@ -43,14 +43,23 @@ function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): { hubs:
 describe('what a directory says of hubs', () => {
   test('is by which descriptor it knows them, and what it measured', () => {
     const seen: unknown[] = []
-    const one = hub({ sequence: 77, capacityKbits: 9 })
-    const [voted] = voteOn([one], { locate: () => TOKYO }, (descriptor, location) => {
-      seen.push([descriptor, location])
-      return measured
-    })
+    const links = [{ hubId: new Uint8Array(32).fill(1), rttStep: 9 }]
+    const one = hub({ sequence: 77, capacityKbits: 9, status: { loadClass: 0, links } })
+    const [voted] = voteOn(
+      [one],
+      { locate: () => TOKYO },
+      {
+        compare: (reporters) => void seen.push(reporters),
+        assess: (descriptor, location) => {
+          seen.push([descriptor, location])
+          return measured
+        },
+      },
+    )
     expect([voted?.sequence, voted?.weightKbits, voted?.hub.capacityKbits]).toEqual([77, 4096, 9])
     expect(voted?.hub.measured).toEqual(measured.measured)
-    expect(seen).toEqual([[one.descriptor, TOKYO]])
+    const key = toHex(one.descriptor.hubId)
+    expect(seen).toEqual([[{ key, place: TOKYO.place, links }], [one.descriptor, TOKYO]])
   })
 
   test('has the hubs that were reached, by the addresses at which they were, in the order of their ids', () => {

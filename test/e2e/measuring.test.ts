@@ -20,7 +20,8 @@ describeWorld(describe, 'a directory that measures hubs', () => {
       destinations: [],
       userCity: 'zurich',
       delays: true,
-      measureSeconds: 6,
+      measureSeconds: 4,
+      hub: { statusSeconds: 5 },
       hubIn: { paris: { place: CITIES.tokyo.place }, berlin: { capacityMbit: CLAIMED_MBIT } },
       hubLine: { berlin: { megabitPerSecond: SLOW_MBIT } },
       directory: { probeSeconds: 2, logLevel: 'debug' },
@@ -59,5 +60,15 @@ describeWorld(describe, 'a directory that measures hubs', () => {
     for (const city of ['berlin', 'london', 'amsterdam', 'tokyo'] as const) {
       expect([city, hub(city).measured.doubts.place]).toEqual([city, false])
     }
+  }, 60_000)
+
+  test('hears of links from both ends, and finds nobody who lies', async () => {
+    await map(() =>
+      ['paris', 'london', 'amsterdam', 'tokyo'].some((city) => hub(city as CityName).measured.delayClass > 0),
+    )
+    for (const { measured, operator } of spn.publishedMap().content.hubs) {
+      expect([operator, measured.doubts.status]).toEqual([operator, false])
+    }
+    expect(spn.directoryProcess?.lines.filter((line) => line.includes('different things'))).toEqual([])
   }, 60_000)
 })

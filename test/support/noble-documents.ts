@@ -42,6 +42,8 @@ export interface PlainDescriptor {
   readonly programVersion: string
   readonly capacityKbits: number
   readonly place: PlainPlace | null
+  readonly loadClass: number
+  readonly links: readonly { readonly hubId: Uint8Array; readonly rttStep: number }[]
 }
 
 /** Doubts as bits. */
@@ -116,6 +118,7 @@ export function nobleDescriptorBody(d: PlainDescriptor): Uint8Array {
     text(d.programVersion),
     d.capacityKbits,
     d.place === null ? [] : [place(d.place)],
+    [d.loadClass, d.links.map(({ hubId, rttStep }) => [hubId, rttStep])],
   ])
 }
 

@@ -180,7 +180,7 @@ describe('our descriptors', () => {
   const { networkId, identitySeed, hubId, descriptors } = readVectors('descriptor')
 
   test.each(descriptors)('with $name', ({ descriptor, body, signedMessage, signature, signed }) => {
-    const { programVersion, place, ...rest } = descriptor
+    const { programVersion, place, loadClass, links, ...rest } = descriptor
     const ours: Descriptor = {
       ...rest,
       hubId: hex(hubId),
@@ -191,6 +191,7 @@ describe('our descriptors', () => {
       exitPolicy: policyOf(rest.exitPolicy),
       version: programVersion,
       place: place ?? undefined,
+      status: { loadClass, links: links.map(({ hubId: id, rttStep }) => ({ hubId: hex(id), rttStep })) },
     }
     expect(toHex(signDescriptor(ours, HubKey.fromSeed(hex(identitySeed)), hex(networkId)))).toBe(signed)
     expect(verifyDescriptor(hex(signed), hex(networkId))).toEqual(ours)

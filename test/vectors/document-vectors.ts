@@ -83,6 +83,11 @@ export function descriptorVectors() {
     programVersion: '1.2.3',
     capacityKbits: 1_000_000,
     place: VIENNA,
+    loadClass: 3,
+    links: [
+      { hubId: new Uint8Array(32).fill(1), rttStep: 0 },
+      { hubId: new Uint8Array(32).fill(2), rttStep: 31 },
+    ],
   }
   const least: PlainDescriptor = {
     ...full,
@@ -95,6 +100,7 @@ export function descriptorVectors() {
     ...{ operator: '', family: '', contact: '', programVersion: '' },
     capacityKbits: 0,
     place: null,
+    ...{ loadClass: 0, links: [] },
   }
   return {
     about:

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { type Assessed, assess, FIRST_KBITS, MOST_GROWTH } from '../../../directory/measure/assess.ts'
 import { type HubRecord, NO_RECORD, withProbe, withResult } from '../../../directory/measure/hub-record.ts'
 import { isTooQuick } from '../../../directory/measure/location-check.ts'
-import { kbitsOfStep, positionOfKbits, settle } from '../../../directory/measure/steps.ts'
+import { kbitsOfStep, positionOfKbits, settle } from '../../../shared/base/steps.ts'
 import { delayMs, type Place } from '../../../shared/geo/place.ts'
 import type { MapHub } from '../../../shared/map/hub-map.ts'
 import { NO_DOUBTS, UNMEASURED } from '../../../shared/map/measured.ts'
@@ -20,6 +20,7 @@ const publishedAt = (capacityKbits: number, changes: Partial<MapHub['measured']>
   mapHubOf(new Uint8Array(32), { capacityKbits, measured: { ...UNMEASURED, ...changes } })
 const facts = (changes: Partial<Assessed>): Assessed => ({
   ...{ record: NO_RECORD, claimedKbits: 1_000_000, places: [VIENNA], published: undefined },
+  ...{ loadClass: 0, links: undefined },
   ...changes,
 })
 const weight = (changes: Partial<Assessed>): number | undefined => assess(facts(changes), NOW_S).weightKbits
@@ -100,19 +101,23 @@ describe('doubts', () => {
   const doubts = (changes: Partial<Assessed>, here?: Place) => assess(facts(changes), NOW_S, here).measured.doubts
 
   test.each([
-    [[10_000, 10_000, 10_000], 40_000, false, true],
-    [[10_000, 10_000, 10_000], 39_999, false, false],
-    [[10_000, 10_000, 10_000], 30_000, true, true],
-    [[10_000, 10_000, 10_000], 29_999, true, false],
-    [[10_000, 10_000], 900_000, false, false],
-    [[10_000, 10_000, 300_000], 900_000, false, true],
-    [[300_000, 300_000, 10_000], 900_000, false, false],
-    [[], 900_000, false, false],
+    [[10, 10, 10, 10, 10, 10, 10], 40, false, true],
+    [[10, 10, 10, 10, 10, 10, 10], 39.999, false, false],
+    [[10, 10, 10, 10, 10, 10, 10], 30, true, true],
+    [[10, 10, 10, 10, 10, 10, 10], 29.999, true, false],
+    [[2, 5, 10, 3, 9, 10, 7], 40, false, true],
+    [[10, 10, 10, 10, 10, 10], 900, false, false], // too few
+    [[1, 2, 3, 4, 5, 8, 10], 900, false, false], // it grows
+    [[10, 10, 10, 10, 14, 14, 14], 900, false, true],
+    [[10, 10, 10, 10, 10, 15, 10], 900, false, false],
+    [[300, 300, 10, 10, 10, 10, 10], 900, false, false],
+    [[], 900, false, false],
   ])(
-    'a claim beside what was carried, %j: %d is a lie (when it was one before: %s): %s',
-    (all, claimedKbits, was, is) => {
+    'beside %j Mbit/s that were carried a claim of %d (when it was a lie before: %s) is a lie: %s',
+    (all, claimed, was, is) => {
       const published = publishedAt(10_000, { doubts: { ...NO_DOUBTS, capacity: was } })
-      expect(doubts({ record: carried(...all), claimedKbits, published }).capacity).toBe(is)
+      const record = carried(...all.map((mbits) => mbits * 1000))
+      expect(doubts({ record, claimedKbits: claimed * 1000, published }).capacity).toBe(is)
     },
   )
 
