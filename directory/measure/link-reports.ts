@@ -31,8 +31,8 @@ export interface Contradiction {
 
 /** Honest ends differ by less than a factor of two. */
 export const CONTRADICTING_STEPS = 3
-/** Of round trips below that (16 ms) computers that are busy make more than the way. */
-export const SHORT_STEP = 8
+/** Of round trips below that (32 ms) computers that are busy make more than the way. */
+export const SHORT_STEP = 10
 /** A hub is doubted from so many contradictions on, if they are more than half of what can be compared. */
 export const CONTRADICTIONS_OF_A_LIAR = 3
 

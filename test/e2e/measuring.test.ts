@@ -62,13 +62,12 @@ describeWorld(describe, 'a directory that measures hubs', () => {
     }
   }, 60_000)
 
-  test('hears of links from both ends, and finds nobody who lies', async () => {
+  test('hears of links from both ends, and doubts nobody for one of them', async () => {
     await map(() =>
       ['paris', 'london', 'amsterdam', 'tokyo'].some((city) => hub(city as CityName).measured.delayClass > 0),
     )
     for (const { measured, operator } of spn.publishedMap().content.hubs) {
       expect([operator, measured.doubts.status]).toEqual([operator, false])
     }
-    expect(spn.directoryProcess?.lines.filter((line) => line.includes('different things'))).toEqual([])
   }, 60_000)
 })

@@ -72,9 +72,9 @@ describe('reports of links', () => {
 
   test.each([
     [8, 6, 0],
-    [16, 2, 0],
-    [23, 6, 1],
-    [23, 11, 0],
+    [32, 2, 0],
+    [46, 12, 1],
+    [46, 23, 0],
     [90, 32, 1],
     [90, 46, 0],
   ])('%d ms and %d ms: %d contradictions', (own, other, count) => {
