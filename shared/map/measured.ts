@@ -1,7 +1,7 @@
 import type { Value } from './canonical.ts'
 import type { ValueReader } from './value-reader.ts'
 
-/** What directories found out about a hub, besides its capacity (SPEC section 11.12). Classes are steps of a logarithm. */
+/** What directories found out about a hub, besides its capacity (SPEC section 11.15). Classes are steps of a logarithm. */
 export interface Measured {
   /** Of its probes one in 2^n was not answered. */
   readonly uptimeClass: number
