@@ -4,8 +4,8 @@ import tls from 'node:tls'
 import { Fault } from '../shared/base/fault.ts'
 import { parseIp } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
+import { CircuitStream } from '../shared/circuit/circuit-stream.ts'
 import type { HttpAnswer, HttpRequest, HttpSend } from '../shared/map/http-send.ts'
-import { CircuitStream } from './circuit-stream.ts'
 import type { Connector } from './connector.ts'
 
 /** Requests of the client itself, each through a circuit of its own. Redirections are not followed. */
@@ -13,7 +13,7 @@ export function circuitHttp(connector: Connector): HttpSend {
   return (request, signal) =>
     new Promise((resolve, reject) => {
       const url = new URL(request.url)
-      const stream = new CircuitStream(connector, targetOf(url))
+      const stream = new CircuitStream((sink) => connector.open(targetOf(url), 'client', sink))
       const secure = url.protocol === 'https:'
       const socket = secure ? tls.connect({ socket: stream, servername: url.hostname }) : stream
       const headers = { 'user-agent': 'spn', connection: 'close', ...request.headers }

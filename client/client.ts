@@ -3,6 +3,7 @@ import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
+import { CircuitStream } from '../shared/circuit/circuit-stream.ts'
 import { ControlServer } from '../shared/control/control-server.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
@@ -14,7 +15,6 @@ import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
-import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
@@ -134,7 +134,7 @@ export class Client {
     )
     this.#dns = new DnsService(options.dns, {
       ...{ clock, random },
-      connect: (purpose) => new CircuitStream(this.#connector, purpose),
+      connect: (purpose) => new CircuitStream((sink) => this.#connector.open(purpose, 'client', sink)),
       addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
       refuses: (name, asker, isLocal) => this.#judged.refusesName(name, asker, isLocal),
       askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),

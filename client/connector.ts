@@ -7,9 +7,13 @@ import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
 import { isOfPackets, type Purpose, type StreamPurpose } from '../shared/cell/purpose.ts'
 import type { Target } from '../shared/cell/target.ts'
-import { ClientCircuit, type ClientCircuitSink, type PathHop } from '../shared/circuit/client-circuit.ts'
+import {
+  type ClientCircuit,
+  type ClientCircuitSink,
+  openClientCircuit,
+  type PathHop,
+} from '../shared/circuit/client-circuit.ts'
 import type { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
-import { NO_BINDING } from '../shared/crypto/handshake.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
@@ -279,17 +283,10 @@ export class Connector implements TunnelOpener {
     return new Promise((resolve, reject) => {
       let opened = false
       const now = clock.now()
-      const circuit: ClientCircuit = new ClientCircuit(
-        {
-          networkId,
-          path: hops,
-          clientKey: handle.ownKey,
-          linkBinding: handle.binding ?? NO_BINDING,
-          granule: time.granuleAt(now),
-          target,
-          targetAfterAnswer: this.#targetAfterAnswer,
-        },
-        handle.link.openCircuit(),
+      const targetAfterAnswer = this.#targetAfterAnswer
+      const circuit: ClientCircuit = openClientCircuit(
+        { networkId, path: hops, granule: time.granuleAt(now), target, targetAfterAnswer },
+        handle,
         {
           opened: (family) => {
             opened = true

@@ -4,12 +4,12 @@ import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
+import { clientNode } from '../shared/link/client-node.ts'
 import type { LinkHandle, LinkNode } from '../shared/link/link-node.ts'
 import { type LinkStream, openLinkStream } from '../shared/link/link-stream.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
-import { clientNode } from './client-node.ts'
 import type { HomeStore } from './home-store.ts'
 import { chooseHome } from './navigator/choose-home.ts'
 
@@ -36,6 +36,8 @@ export interface Home {
   readonly handle: LinkHandle
 }
 
+/** Most bytes held for circuits: on their way to the hub, or to apps. */
+export const MAX_HELD_BYTES = 128 * 1024 * 1024
 const DIAL_TIMEOUT_MS = 8_000
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 15_000
@@ -210,8 +212,11 @@ export class HomeLink {
   }
 
   async #dial(hub: MapHub): Promise<void> {
-    const { homes, log, onUp, transport } = this.#parts
-    const node = clientNode(this.#parts, (handle, fault) => this.#down(handle, fault))
+    const { clock, random, networkId, homes, log, onUp, transport } = this.#parts
+    const node = clientNode({
+      ...{ networkId, transport, clock, random, maxHeldBytes: MAX_HELD_BYTES },
+      onLinkClosed: (handle, fault) => this.#down(handle, fault),
+    })
     await node.start()
     try {
       const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])

@@ -4,6 +4,7 @@ import type { MonotonicClock } from '../shared/base/clock.ts'
 import { Fault } from '../shared/base/fault.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import { type Random, shuffle } from '../shared/base/random.ts'
+import { clientNode } from '../shared/link/client-node.ts'
 import { openLinkStream } from '../shared/link/link-stream.ts'
 import type { DirectoryClient } from '../shared/map/directory-client.ts'
 import type { HttpSend } from '../shared/map/http-send.ts'
@@ -16,8 +17,7 @@ import type { HubMap } from '../shared/map/signed-map.ts'
 import { findMirrors } from '../shared/mirror/find-mirrors.ts'
 import { MAX_UNREAD_BYTES, Mirror } from '../shared/mirror/mirror.ts'
 import { MirrorSource } from '../shared/mirror/mirror-source.ts'
-import { clientNode } from './client-node.ts'
-import type { HomeLink } from './home-link.ts'
+import { type HomeLink, MAX_HELD_BYTES } from './home-link.ts'
 
 /** Hubs of a map that is over, of which so many are dialled before those of the network file. */
 const MAX_OLD_HUBS = 6
@@ -112,7 +112,7 @@ export class MapWays {
   /** A link of its own, until the signal. */
   async #dial(hub: BootstrapHub, signal: AbortSignal): Promise<Mirror> {
     const { network, clock, random, transport } = this.#parts
-    const node = clientNode({ networkId: network.id, transport, clock, random })
+    const node = clientNode({ networkId: network.id, transport, clock, random, maxHeldBytes: MAX_HELD_BYTES })
     await node.start()
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(MIRROR_DIAL_TIMEOUT_MS)])

@@ -13,8 +13,10 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import { verifyDescriptor } from '../shared/map/descriptor.ts'
 import { directHttp } from '../shared/map/direct-http.ts'
+import { KEY_BUNDLES } from '../shared/map/hub-map.ts'
+import { bundleHash, CircuitKeys } from '../shared/map/key-bundles.ts'
 import type { Network } from '../shared/map/network.ts'
-import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
+import { encodeSignedMap, signMapBody, UnverifiedMap } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
 import { ListWatch } from './admission/list-watch.ts'
 import { checkFit } from './check-fit.ts'
@@ -26,12 +28,14 @@ import { createHttpServer, type HttpHandlers, listenHttp } from './http-server.t
 import { Intake } from './intake.ts'
 import { MapArchive } from './map-archive.ts'
 import { finishMap } from './map-draft.ts'
+import { Measuring, measuringOptionsOf } from './measure/measuring.ts'
+import { roundTripMs } from './measure/round-trip.ts'
 import { DirectoryMetrics } from './metrics.ts'
 import { createMetricsServer } from './metrics-server.ts'
 import { NewestMap } from './newest-map.ts'
 import type { DirectoryOptions } from './options.ts'
 import { OwnView } from './own-view.ts'
-import { type ProbeResult, Prober } from './prober.ts'
+import { type ProbedHub, type ProbeResult, Prober } from './prober.ts'
 import { SelfReport } from './self-report.ts'
 import { SharedPublisher } from './shared-publisher.ts'
 import type { Sharing } from './sharing.ts'
@@ -56,6 +60,10 @@ const FIRST_MAP_DELAY_S = 30
 /** How often the round of an epoch goes on: twenty-five times an epoch, but within these. */
 const SHORTEST_TICK_MS = 200
 const LONGEST_TICK_MS = 10_000
+/** How often it is looked which hub is to be measured. */
+const MEASURE_TICK_MS = 1000
+/** How often what was measured is written down: what is lost by a crash is measured again. */
+const SAVE_MS = 10_000
 
 /** A directory: takes descriptors, looks whether they are true, publishes the map of each epoch. */
 export class Directory {
@@ -69,6 +77,7 @@ export class Directory {
   readonly #newest: NewestMap
   readonly #lists: ListWatch
   readonly #view: OwnView
+  readonly #measuring: Measuring
   readonly #metrics: DirectoryMetrics
   readonly #metricsHttp: FastifyInstance
   readonly #control: ControlServer
@@ -101,14 +110,23 @@ export class Directory {
       },
       { clock: parts.clock, onCircuit: (_handle, end) => end.abort() },
     )
-    this.#prober = new Prober(this.#node, (result) => this.#attempt('probe not kept', () => this.#probed(result)))
+    this.#measuring = new Measuring(measuringOptionsOf(options, network.id), parts)
+    this.#prober = new Prober(
+      this.#node,
+      {
+        onResult: (result) => this.#attempt('probe not kept', () => this.#probed(result)),
+        onProbed: (hub) => this.#attempt('probe not kept', () => this.#probedHub(hub)),
+      },
+      (handle, signal) => roundTripMs(handle, parts.clock, signal),
+    )
     const { hubs, newHubsPerBlock, descriptorsPerMinutePerHub, descriptorsPerMinutePerSender } = options.limits
     const { lists, minimumVersion } = options
     const operatorKey = lists && new OperatorPublicKey(parseHex(lists.operatorKey) as Uint8Array)
     this.#lists = new ListWatch(
       lists && operatorKey && { file: lists.file, key: operatorKey, networkId: network.id, log: parts.log },
     )
-    this.#view = new OwnView(options, { ...parts, judge: () => this.#lists.judge, now: () => this.#now })
+    const [judge, assessor] = [() => this.#lists.judge, this.#measuring]
+    this.#view = new OwnView(options, { ...parts, judge, assessor, now: () => this.#now })
     this.#newest = new NewestMap(network, options.epochSeconds)
     this.#metrics = new DirectoryMetrics(() => report.facts())
     this.#metricsHttp = createMetricsServer(this.#metrics)
@@ -189,6 +207,8 @@ export class Directory {
   /** This replica publishes from now on, and looks after the hubs. */
   #onTurn(): void {
     this.#parts.log.info('this replica publishes')
+    this.#attempt('measurements not read', () => this.#measuring.load())
+    this.#attempt('map not read', () => this.#readMap())
     this.#attempt('hubs not probed', () => this.#probeAll())
   }
 
@@ -203,15 +223,22 @@ export class Directory {
     await listenHttp(this.#http, this.#options.listen)
     if (this.#options.metricsListen !== undefined) await listenHttp(this.#metricsHttp, this.#options.metricsListen)
     await this.#control.start()
+    await this.#measuring.start()
     this.#lists.look()
     if (this.#closing !== undefined) throw new Fault('cancelled')
-    if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
+    if (this.#parts.store.sharing === undefined) this.#onTurn()
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
       setInterval(() => {
         if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
       }, probeSeconds * 1000),
       setInterval(() => this.#attemptOnce('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
+      setInterval(() => {
+        if (this.#mayPublish) this.#measuring.tick()
+      }, MEASURE_TICK_MS),
+      setInterval(() => {
+        if (this.#mayPublish) this.#attemptOnce('measurements not kept', () => this.#measuring.save())
+      }, SAVE_MS),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
   }
@@ -230,6 +257,7 @@ export class Directory {
     await this.#control.close()
     await this.#metricsHttp.close()
     await this.#http.close()
+    await this.#measuring.close().catch((error) => this.#parts.log.error('measurements not kept', faultFields(error)))
     await this.#node.close()
     await Promise.all(this.#running.keys())
     await this.#parts.store.close()
@@ -295,10 +323,18 @@ export class Directory {
     }
   }
 
+  /** What was never reached has no record. */
+  async #probedHub(hub: ProbedHub): Promise<void> {
+    if ((await this.#parts.store.descriptor(hub.hubId)) !== undefined) this.#measuring.probed(hub)
+  }
+
   async #probeAll(): Promise<void> {
     const { store, network, wallClock } = this.#parts
     await store.prune(this.#now - FORGET_AFTER_S)
-    for (const { signed } of await store.descriptors(this.#now)) this.#prober.add(verifyDescriptor(signed, network.id))
+    const known = await store.descriptors(this.#now)
+    const keys = new Set(known.map(({ hubId }) => toHex(hubId)))
+    this.#measuring.keep((key) => keys.has(key))
+    for (const { signed } of known) this.#prober.add(verifyDescriptor(signed, network.id))
     for (const { stored, block } of await this.#intake.unproved(wallClock())) {
       this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
     }
@@ -333,8 +369,21 @@ export class Directory {
   /** Kept first, shown afterwards. */
   async #keepMap(map: PublishedMap): Promise<void> {
     await this.#archive.put(map)
-    const { epoch, hubs } = map.content
+    const { epoch, hubs, bundleHashes } = map.content
+    this.#measuring.useMap(hubs, new CircuitKeys(hubs, bundleHashes, map.bundles))
     this.#parts.log.info('map published', { epoch, hubs: hubs.length, bytes: map.signed.length })
+  }
+
+  /** The map of before this turn. One that is not valid any more is of no use. */
+  async #readMap(): Promise<void> {
+    const { store, network, wallClock } = this.#parts
+    const latest = store.latestMap()
+    const { epochSeconds, mapLifeEpochs } = this.#options
+    if (latest === undefined || (latest.epoch + mapLifeEpochs) * epochSeconds <= this.#now) return
+    const { hubs, bundleHashes } = new UnverifiedMap(latest.signed).verify(network, wallClock()).content
+    const hashes = Array.from({ length: KEY_BUNDLES }, (_, n) => bundleHash(bundleHashes, n))
+    const bundles = await Promise.all(hashes.map(async (hash) => (await store.keyBundle(hash)) ?? new Uint8Array(0)))
+    this.#measuring.useMap(hubs, new CircuitKeys(hubs, bundleHashes, bundles))
   }
 
   async #isTimeForFirstMap(): Promise<boolean> {

@@ -30,6 +30,26 @@ export const directoryOptionsSchema = z.strictObject({
   mapLifeEpochs: z.int().min(2).max(10_000).default(3),
   /** A hub is reached out to so often to see that it is there. Seconds. */
   probeSeconds: z.int().min(1).max(86_400).default(600),
+  /** Where this directory is. With it places of hubs are checked against the time that their answers take. */
+  place: z.strictObject({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) }).optional(),
+  /**
+   * Measures what hubs carry, by transfers through circuits; without this the directory says nothing of it. A transfer goes from
+   * a server of this directory through two or three hubs back to it.
+   */
+  measure: z
+    .strictObject({
+      /** Where that server listens: best on the port 443 of an address that is known for nothing else. */
+      listen: z.array(endpointSchema).min(1).max(8),
+      /** What exits connect to, where that differs from `listen`. */
+      announce: z.array(endpointSchema).min(1).max(8).optional(),
+      /** So often each hub is measured, about. Seconds. */
+      periodSeconds: z.int().min(1).max(604_800).default(21_600),
+      /** Of one transfer at most. Mebibytes. */
+      transferMib: z.int().min(1).max(1024).default(32),
+      /** Of all transfers of an hour. Mebibytes. */
+      hourlyMib: z.int().min(1).max(1_048_576).default(8192),
+    })
+    .optional(),
   /** Ranges that this network counts as public although they are not. Only for test networks. */
   addressScope: z.array(rangeSchema).max(64).default([]),
   geo: z

@@ -4,7 +4,7 @@ import { verifyDescriptor } from '../shared/map/descriptor.ts'
 import type { Network } from '../shared/map/network.ts'
 import type { HubJudge } from './admission/hub-lists.ts'
 import type { Terms, Vote } from './consensus/vote.ts'
-import { type ReachedHub, type ViewParts, votedHubs } from './map-builder.ts'
+import { type Assessor, type ReachedHub, type ViewParts, votedHubs } from './map-builder.ts'
 import type { DirectoryOptions } from './options.ts'
 import { reachedOf, youngestOf } from './reached-addresses.ts'
 import type { Store, StoredProbe } from './store.ts'
@@ -15,6 +15,7 @@ export interface OwnViewParts {
   readonly locator: Locator
   /** By the lists that are in force. */
   readonly judge: () => HubJudge
+  readonly assessor: Assessor
   /** Seconds of network time. */
   readonly now: () => number
 }
@@ -60,9 +61,9 @@ export class OwnView {
 
   /** By what it looks at hubs. */
   parts(): ViewParts {
-    const { network, locator, judge } = this.#parts
+    const { network, locator, judge, assessor } = this.#parts
     const { minimumVersion } = this.#options
-    return { networkId: network.id, locator, judge: judge(), minimumVersion }
+    return { networkId: network.id, locator, judge: judge(), assessor, minimumVersion }
   }
 
   #terms(): Terms {

@@ -1,5 +1,5 @@
 import { toHex } from '../shared/base/bytes.ts'
-import type { LinkNode } from '../shared/link/link-node.ts'
+import type { LinkHandle, LinkNode } from '../shared/link/link-node.ts'
 import type { Descriptor } from '../shared/map/descriptor.ts'
 import {
   addressesFor,
@@ -24,6 +24,25 @@ export interface ProbeResult {
   readonly reached: boolean
 }
 
+/** What a hub did at all its addresses together. */
+export interface ProbedHub {
+  readonly hubId: Uint8Array
+  readonly answered: boolean
+  /** Round trip of the quickest answer, ms. */
+  readonly rttMs: number | undefined
+}
+
+export interface ProberSink {
+  onResult(result: ProbeResult): void
+  /** All its addresses were dialled. */
+  onProbed?(hub: ProbedHub): void
+}
+
+/** Measures the round trip on a link, ms; undefined if no answer comes. */
+export type MeasureRoundTrip = (handle: LinkHandle, signal: AbortSignal) => Promise<number | undefined>
+
+type Answer = { readonly reached: boolean; readonly rttMs: number | undefined }
+
 /** One hub that waits or has its turn. */
 interface Probe {
   readonly descriptor: Descriptor
@@ -35,15 +54,17 @@ interface Probe {
 /** Connects back to hubs: only an address at which the hub itself answers, with its own key, gets into the map. */
 export class Prober {
   readonly #node: LinkNode
-  readonly #onResult: (result: ProbeResult) => void
+  readonly #sink: ProberSink
+  readonly #roundTrip: MeasureRoundTrip
   readonly #waiting = new Map<string, Probe>()
   /** Hubs whose turn it is: never twice at once, or the link to one address would stand for another. */
   readonly #probing = new Map<string, Probe>()
   readonly #closing = new AbortController()
 
-  constructor(node: LinkNode, onResult: (result: ProbeResult) => void) {
+  constructor(node: LinkNode, sink: ProberSink, roundTrip: MeasureRoundTrip) {
     this.#node = node
-    this.#onResult = onResult
+    this.#sink = sink
+    this.#roundTrip = roundTrip
   }
 
   /**
@@ -77,11 +98,16 @@ export class Prober {
 
   async #probeHub(descriptor: Descriptor): Promise<void> {
     const { hubId } = descriptor
+    const rtts: number[] = []
+    let answered = false
     for (const { transport, address } of allAddresses(descriptor)) {
-      const reached = await this.#probe(hubId, address, transport)
+      const { reached, rttMs } = await this.#probe(hubId, address, transport)
       if (this.#closing.signal.aborted) return
-      this.#onResult({ hubId, address, reached })
+      answered ||= reached
+      if (rttMs !== undefined) rtts.push(rttMs)
+      this.#sink.onResult({ hubId, address, reached })
     }
+    this.#sink.onProbed?.({ hubId, answered, rttMs: rtts.length === 0 ? undefined : Math.min(...rtts) })
   }
 
   /** The first that waits and is not held back by those whose turn it is. */
@@ -102,14 +128,14 @@ export class Prober {
     return undefined
   }
 
-  async #probe(hubId: Uint8Array, address: LinkAddress, transport: LinkTransport): Promise<boolean> {
+  async #probe(hubId: Uint8Array, address: LinkAddress, transport: LinkTransport): Promise<Answer> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)])
     try {
       // A link of its own: one that is there may lead to another address.
-      await this.#node.dialAnother(hubId, [address], signal, transport)
-      return true
+      const handle = await this.#node.dialAnother(hubId, [address], signal, transport)
+      return { reached: true, rttMs: await this.#roundTrip(handle, signal).catch(() => undefined) }
     } catch {
-      return false
+      return { reached: false, rttMs: undefined }
     } finally {
       await this.#node.hangUp(hubId)
     }

@@ -16,6 +16,7 @@ import {
   type StoredOutline,
   type StoredProbe,
   type StoredProof,
+  type StoredRecord,
 } from './store.ts'
 import { MemoryUnprovedHubs } from './unproved-hubs.ts'
 
@@ -27,6 +28,7 @@ const SCHEMA = `
     hub_id blob not null, ip blob not null, port integer not null, reached_at integer not null, failures integer not null,
     proven_since integer not null, primary key (hub_id, ip, port)
   ) strict;
+  create table if not exists records (hub_id blob primary key, record blob not null) strict;
   create table if not exists maps (epoch integer primary key, hash blob not null, signed blob not null) strict;
   create table if not exists bundles (hash blob primary key, epoch integer not null, keys blob not null) strict;
   create table if not exists outlines (
@@ -120,6 +122,21 @@ export class SqliteStore implements Store {
     this.#run(sql, hubId, ip, port)
   }
 
+  async records(): Promise<StoredRecord[]> {
+    return this.#all('select * from records').map((row) => ({
+      hubId: bytesOf(row.hub_id),
+      record: bytesOf(row.record),
+    }))
+  }
+
+  async putRecords(records: readonly StoredRecord[]): Promise<void> {
+    this.#atOnce(() => {
+      for (const { hubId, record } of records) {
+        this.#run('insert or replace into records values (?, ?)', hubId, record)
+      }
+    })
+  }
+
   latestMap(): StoredMap | undefined {
     return this.#latestMap
   }
@@ -193,7 +210,9 @@ export class SqliteStore implements Store {
   async prune(expiredBefore: number): Promise<void> {
     const never = 'hub_id not in (select hub_id from probes)'
     this.#run(`delete from descriptors where expires < ? or ${never}`, expiredBefore)
-    this.#run('delete from probes where hub_id not in (select hub_id from descriptors)')
+    for (const table of ['probes', 'records']) {
+      this.#run(`delete from ${table} where hub_id not in (select hub_id from descriptors)`)
+    }
   }
 
   /** All of it or nothing. */

@@ -21,6 +21,12 @@ export interface StoredProbe {
   readonly provenSince: number
 }
 
+/** What was measured of a hub, in the encoding of who measured it. */
+export interface StoredRecord {
+  readonly hubId: Uint8Array
+  readonly record: Uint8Array
+}
+
 export interface StoredMap {
   readonly epoch: number
   readonly hash: Uint8Array
@@ -101,6 +107,9 @@ export interface Store {
   /** An address proved the hub's identity. */
   putReached(hubId: Uint8Array, address: LinkAddress, now: number): Promise<void>
   putFailed(hubId: Uint8Array, address: LinkAddress): Promise<void>
+  /** What was measured of hubs. */
+  records(): Promise<StoredRecord[]>
+  putRecords(records: readonly StoredRecord[]): Promise<void>
   /**
    * Keeps a map with its circuit keys, and writes it into the log, from which nothing is ever taken, before anybody sees
    * it. An epoch has one map for ever: a second one is refused.

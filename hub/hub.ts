@@ -14,6 +14,7 @@ import type { HubRoles } from '../shared/map/descriptor.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
 import { provedFamily } from '../shared/map/family.ts'
 import type { HttpSend } from '../shared/map/http-send.ts'
+import { type HubStatus, NO_STATUS } from '../shared/map/hub-status.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
 import type { Network } from '../shared/map/network.ts'
 import { Announcer, type SelfDescription } from './announcer.ts'
@@ -30,6 +31,7 @@ import type { HubOptions } from './options.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
 import { type NameResolver, systemNameServers } from './resolver.ts'
+import { isNews, StatusWatch } from './status-watch.ts'
 
 export interface HubParts {
   readonly network: Network
@@ -54,6 +56,8 @@ const DEFAULT_OVERLAP_MS = 4 * 3600_000
 const FAREWELL_MS = 2_000
 /** The system is asked so often whether it lets exits ping. */
 const ECHO_CHECK_TICKS = 60
+/** Between two reports of links each is looked at so often. */
+const PINGS_PER_STATUS = 10
 const NO_ECHO =
   'this exit can not ping, and says so: give it a group within net.ipv4.ping_group_range (sysctl), and its native addon'
 
@@ -69,6 +73,8 @@ export class Hub {
   readonly #exits: ExitService
   readonly #announcer: Announcer
   readonly #mirror: HubMirror
+  readonly #watch: StatusWatch
+  #status: HubStatus = NO_STATUS
   readonly #timers: NodeJS.Timeout[] = []
   #circuits: CircuitService | undefined
   #keys: CircuitKeyRing | undefined
@@ -158,6 +164,11 @@ export class Hub {
         facts: () => this.#exitFacts(),
       },
     )
+    this.#watch = new StatusWatch(options.capacityMbit * 1000, {
+      random,
+      links: () => this.#node.links,
+      isHub: (id) => this.#neighbours.isHub(id),
+    })
     this.#announcer = new Announcer({
       ...{ key: identity, networkId: network.id, time: this.#time, clock, log: log.part('announce') },
       describe: () => this.#describe(),
@@ -269,7 +280,18 @@ export class Hub {
     const changed = this.#keys?.rotate(this.#time.at(now), this.#rotationTurnMs, this.#overlapMs()) === true
     if (this.#keys !== undefined && (changed || !this.#keysKept)) this.#saveKeys(this.#keys)
     const echoChanged = ++this.#ticks % ECHO_CHECK_TICKS === 0 && this.#checkEcho()
-    if (changed || echoChanged) this.#announcer.announce()
+    if (changed || echoChanged || this.#watchStatus(now)) this.#announcer.announce()
+  }
+
+  /** True when there is something new to say of links and load. Between two reports the links are pinged some times. */
+  #watchStatus(now: number): boolean {
+    const { statusSeconds } = this.#options
+    this.#watch.tick(now)
+    if (this.#ticks % Math.ceil(statusSeconds / PINGS_PER_STATUS) === 0) this.#watch.ping(now)
+    if (this.#ticks % statusSeconds !== 0) return false
+    const before = this.#status
+    this.#status = this.#watch.report(now)
+    return isNews(this.#status, before)
   }
 
   /**
@@ -326,6 +348,7 @@ export class Hub {
       version: VERSION,
       capacityKbits: Math.round(options.capacityMbit * 1000),
       place: options.place,
+      status: this.#status,
     }
   }
 

@@ -115,6 +115,8 @@ export const hubOptionsSchema = z.strictObject({
   /** Where the hub stands, if it wants to say. */
   place: place.optional(),
   limits: limits.prefault({}),
+  /** So often it is looked whether there is something new to say of links to other hubs and of load. Seconds. */
+  statusSeconds: z.int().min(5).max(86_400).default(600),
   /** After SIGTERM the circuits that are there get so long to end. */
   drainSeconds: z.number().min(0).max(86_400).default(30),
   logLevel: z.enum(LOG_LEVELS).default('info'),

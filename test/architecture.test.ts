@@ -91,7 +91,15 @@ const IMPORT_RULES: readonly ImportRule[] = [
   {
     from: 'directory',
     may: ['shared/base', 'shared/control', 'shared/crypto', 'shared/geo', 'shared/link', 'shared/map'],
-    because: 'a directory dials hubs and signs maps; it never sees a circuit',
+    because: 'a directory dials hubs and signs maps; it never sees a circuit of others',
+  },
+  {
+    from: 'directory/measure',
+    may: [
+      ...['shared/base', 'shared/circuit', 'shared/geo', 'shared/link', 'shared/map'],
+      ...['directory/options.ts', 'directory/prober.ts', 'directory/store.ts'],
+    ],
+    because: 'it measures hubs through circuits of its own, as a client does',
   },
   { from: 'deploy', may: ['shared/base', 'shared/geo'], because: 'setting up needs the table of places, no network' },
 ]
@@ -126,6 +134,8 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/circuit-http.ts': 'speaks HTTPS to directories through circuits',
       'client/dns/tunnel-upstreams.ts': 'speaks TLS to DNS servers through circuits',
+      'directory/measure/download.ts': 'downloads from the sink of measurements',
+      'directory/measure/sink.ts': 'is that sink',
       'shared/link/tls-listener.ts': 'accepts links',
       'shared/link/tls-transport.ts': 'dials links',
     },

@@ -13,7 +13,7 @@ const UNITS = { MS: 'ms', S: 's', BYTES: 'bytes', CELLS: 'cells', GRANULES: 'gra
 /** Where a limit or timer is one of the protocol, and not of this computer's programs, files or firewall. */
 const OF_THE_NETWORK = [
   ...['shared/cell/', 'shared/circuit/', 'shared/link/', 'shared/map/', 'shared/mirror/', 'hub/', 'directory/'],
-  ...['client/client.ts', 'client/client-node.ts', 'client/connector.ts', 'client/home-', 'client/map-ways.ts'],
+  ...['client/client.ts', 'client/connector.ts', 'client/home-', 'client/map-ways.ts'],
   'client/navigator/',
 ]
 
@@ -77,7 +77,7 @@ describe('all limits and timers (13)', () => {
     const [networkFile, stateDir, listen] = ['network.json', 'state', '127.0.0.1:1']
     const programs: Record<string, object> = {
       hub: hubOptionsSchema.parse({ networkFile, stateDir, listen: [listen] }),
-      directory: directoryOptionsSchema.parse({ networkFile, stateDir, listen }),
+      directory: directoryOptionsSchema.parse({ networkFile, stateDir, listen, measure: { listen: [listen] } }),
       client: clientOptionsSchema.parse({ networkFile, stateDir }),
     }
     const expected = Object.entries(programs).flatMap(([program, options]) =>
@@ -90,11 +90,11 @@ describe('all limits and timers (13)', () => {
   })
 })
 
-/** Options that are numbers, those of `limits` too, by their path. */
+/** Options that are numbers, those of `limits` and `measure` too, by their path. */
 function numbersIn(options: object, path = ''): [string, number][] {
   return Object.entries(options).flatMap(([name, value]): [string, number][] => {
     if (typeof value === 'number') return [[path + name, value]]
-    return name === 'limits' ? numbersIn(value as object, 'limits.') : []
+    return name === 'limits' || name === 'measure' ? numbersIn(value as object, `${name}.`) : []
   })
 }
 

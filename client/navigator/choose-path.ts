@@ -5,7 +5,7 @@ import { MAX_HOPS } from '../../shared/cell/cell.ts'
 import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 import { distanceKm, type Location } from '../../shared/geo/place.ts'
 import { policyAllows, policyMayAllow } from '../../shared/map/exit-policy.ts'
-import type { MapHub } from '../../shared/map/hub-map.ts'
+import { areRelated, type MapHub } from '../../shared/map/hub-map.ts'
 import type { Wish } from './wish.ts'
 
 export interface PathRequest {
@@ -58,13 +58,6 @@ export function mayExit({ roles, exitPolicy }: MapHub, target: StreamPurpose): b
 /** If that is what it is for. */
 function canEcho({ roles }: MapHub, { echo }: PathRequest): boolean {
   return echo !== true || roles.echo === true
-}
-
-/** Do two hubs belong together, so that they must not meet on a path? */
-export function areRelated(a: MapHub, b: MapHub): boolean {
-  return (
-    a.key === b.key || (a.operator !== '' && a.operator === b.operator) || (a.family !== '' && a.family === b.family)
-  )
 }
 
 function chooseExit(request: PathRequest, random: Random): MapHub {

@@ -3,9 +3,11 @@ import { encodeCanonical, type Value } from '../../shared/map/canonical.ts'
 import { MAX_FLAGS } from '../../shared/map/hub-flags.ts'
 import { hubValue } from '../../shared/map/hub-map.ts'
 import { type LinkAddress, linkAddressValue } from '../../shared/map/link-address.ts'
+import { type Doubts, type Measured, UNMEASURED } from '../../shared/map/measured.ts'
 import { placeValue } from '../../shared/map/place-codec.ts'
 import { buildMap } from '../map-builder.ts'
 import type { MapDraft } from '../map-draft.ts'
+import { FIRST_KBITS } from '../measure/assess.ts'
 import { termsValue, type Vote, type VotedHub } from './vote.ts'
 
 /** Of times of 32 bits. */
@@ -52,7 +54,8 @@ function mergeHub(voted: readonly VotedHub[], voters: number, liars: number): Vo
     .filter(({ count }) => count > liars)
     .sort((a, b) => b.item.sequence - a.item.sequence || order(a.key, b.key))[0]
   if (chosen === undefined) return undefined
-  const hubs = voted.filter((one) => keyOf(descriptionValue(one)) === chosen.key).map(({ hub }) => hub)
+  const described = voted.filter((one) => keyOf(descriptionValue(one)) === chosen.key)
+  const hubs = described.map(({ hub }) => hub)
   const least = Math.max(liars, Math.floor(hubs.length / 2)) + 1
   const linkAddresses = agreed(
     hubs.map((hub) => hub.linkAddresses),
@@ -70,8 +73,9 @@ function mergeHub(voted: readonly VotedHub[], voters: number, liars: number): Vo
   const hub = {
     ...chosen.item.hub,
     ...{ linkAddresses, noiseAddresses },
-    capacityKbits: median(
-      voted.map((one) => one.hub.capacityKbits),
+    capacityKbits: Math.min(chosen.item.hub.capacityKbits, weightOf(described, liars)),
+    measured: mergeMeasured(
+      hubs.map(({ measured }) => measured),
       liars,
     ),
     location: location ?? chosen.item.hub.location,
@@ -82,7 +86,7 @@ function mergeHub(voted: readonly VotedHub[], voters: number, liars: number): Vo
     voted.map((one) => LAST_SECOND - one.provenSince),
     liars,
   )
-  return { sequence: chosen.item.sequence, provenSince: LAST_SECOND - age, hub }
+  return { sequence: chosen.item.sequence, provenSince: LAST_SECOND - age, weightKbits: hub.capacityKbits, hub }
 }
 
 /** Those that so many votes have set. */
@@ -95,6 +99,27 @@ function agreedFlags(voted: readonly VotedHub[], least: number): number {
   return flags
 }
 
+/** What so few measured that liars alone could be all of them counts for nothing: then it is as that of a new hub. */
+function weightOf(voted: readonly VotedHub[], liars: number): number {
+  const weights = voted.flatMap(({ weightKbits }) => weightKbits ?? [])
+  return weights.length > liars ? median(weights, liars) : FIRST_KBITS
+}
+
+/** A doubt is something that a directory saw: one honest one is enough. */
+function mergeMeasured(measured: readonly Measured[], liars: number): Measured {
+  const middle = (name: 'uptimeClass' | 'mtbfClass' | 'loadClass' | 'delayClass'): number =>
+    median(
+      measured.map((one) => one[name]),
+      liars,
+    )
+  const isDoubted = (doubt: keyof Doubts): boolean => measured.filter(({ doubts }) => doubts[doubt]).length > liars
+  return {
+    ...{ uptimeClass: middle('uptimeClass'), mtbfClass: middle('mtbfClass') },
+    ...{ loadClass: middle('loadClass'), delayClass: middle('delayClass') },
+    doubts: { place: isDoubted('place'), capacity: isDoubted('capacity'), status: isDoubted('status') },
+  }
+}
+
 function agreed(lists: readonly (readonly LinkAddress[])[], least: number): LinkAddress[] {
   return tally(lists, linkAddressValue)
     .filter(({ count }) => count >= least)
@@ -105,7 +130,7 @@ function agreed(lists: readonly (readonly LinkAddress[])[], least: number): Link
 /** What the hub itself says: all but what directories find out for themselves. */
 function descriptionValue({ sequence, hub }: VotedHub): Value {
   const nowhere = { place: { latitude: 0, longitude: 0, country: '', city: '' }, asn: 0 }
-  const said = { linkAddresses: [], noiseAddresses: [], capacityKbits: 0, location: nowhere, flags: 0 }
+  const said = { linkAddresses: [], noiseAddresses: [], measured: UNMEASURED, location: nowhere, flags: 0 }
   return [sequence, hub.circuitKey.bytes, hubValue({ ...hub, ...said })]
 }
 

@@ -35,7 +35,10 @@ export interface VotedHub {
   readonly sequence: number
   /** Since when the youngest of its addresses proved its identity here. Seconds of network time. */
   readonly provenSince: number
+  /** With the capacity that it claims, and what this directory measured of the rest. */
   readonly hub: KeyedHub
+  /** What this directory gives it for what it carried, kbit/s; undefined if it carried nothing yet. */
+  readonly weightKbits: number | undefined
 }
 
 /** What one directory thinks that the next map should say (SPEC section 11.9). */
@@ -50,13 +53,19 @@ export interface Vote {
 const VOTE_VERSION = 2
 const MAX_VOTE_DEPTH = 6
 
-/** [version, [epoch seconds, life, limits, parameters], [epoch, hash], [[sequence, proven since, circuit key, hub], ...]] */
+/**
+ * [version, [epoch seconds, life, limits, parameters], [epoch, hash],
+ * [[sequence, proven since, circuit key, hub, [] or [weight]], ...]]
+ */
 export function encodeVote({ terms, previous, hubs }: Vote): Uint8Array {
   return encodeCanonical([
     VOTE_VERSION,
     termsValue(terms),
     [previous.epoch, previous.hash],
-    hubs.map(({ sequence, provenSince, hub }) => [sequence, provenSince, hub.circuitKey.bytes, hubValue(hub)]),
+    hubs.map(({ sequence, provenSince, hub, weightKbits }) => [
+      ...[sequence, provenSince, hub.circuitKey.bytes, hubValue(hub)],
+      weightKbits === undefined ? [] : [weightKbits],
+    ]),
   ])
 }
 
@@ -102,6 +111,7 @@ function readVotedHub(reader: ValueReader): VotedHub | undefined {
   const [sequence, provenSince] = [reader.uint(), reader.uint()]
   const circuitKey = reader.bytes(CIRCUIT_PUBLIC_KEY_BYTES)
   const hub = reader.record(readHub)
+  const [weightKbits] = reader.uints(1)
   if (!reader.ended || hub === undefined) return undefined
-  return { sequence, provenSince, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) } }
+  return { sequence, provenSince, hub: { ...hub, circuitKey: new CircuitPublicKey(circuitKey) }, weightKbits }
 }

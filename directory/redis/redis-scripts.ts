@@ -6,6 +6,7 @@
  *     hub:ID         sequence u32 | expires u32 | signed descriptor; gone some time after it expired
  *     hubs           ids by when they expire
  *     probes:ID      of each address when it was reached, how often not since, and since when it is there
+ *     records        what was measured of hubs, by id
  *     unproved       signed descriptors of hubs that were never reached, by id; unproved-heads what is known of them
  *     lease          token of the replica that publishes, for seconds; fence the newest token, fences their counter
  *     frozen         what was decided of an epoch, by kind and epoch: the first word stays
@@ -34,6 +35,7 @@ return 1`
 export const PRUNE = `${HEAD}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', at('hubs'), '-inf', '(' .. ARGV[1])) do
   redis.call('DEL', at('hub:' .. id), at('probes:' .. id))
+  redis.call('HDEL', at('records'), id)
   redis.call('ZREM', at('hubs'), id)
 end`
 
@@ -49,6 +51,10 @@ if held then
 end
 redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], now .. ' 0 ' .. since)
 redis.call('EXPIREAT', at('probes:' .. ARGV[1]), forget)`
+
+/** id, record, id, record, ... */
+export const PUT_RECORDS = `${HEAD}
+for i = 1, #ARGV, 2 do redis.call('HSET', at('records'), ARGV[i], ARGV[i + 1]) end`
 
 /** id, address */
 export const PUT_FAILED = `${HEAD}

@@ -20,11 +20,21 @@ import {
   type StoredOutline,
   type StoredProbe,
   type StoredProof,
+  type StoredRecord,
 } from '../store.ts'
 import { DocumentCache } from './document-cache.ts'
 import { RedisLink, type Word } from './redis-link.ts'
 import type { RedisOptions } from './redis-options.ts'
-import { PRUNE, PUT_DESCRIPTOR, PUT_DOCUMENT, PUT_FAILED, PUT_MAP, PUT_PROOF, PUT_REACHED } from './redis-scripts.ts'
+import {
+  PRUNE,
+  PUT_DESCRIPTOR,
+  PUT_DOCUMENT,
+  PUT_FAILED,
+  PUT_MAP,
+  PUT_PROOF,
+  PUT_REACHED,
+  PUT_RECORDS,
+} from './redis-scripts.ts'
 import { RedisSharing } from './redis-sharing.ts'
 import { RedisUnprovedHubs } from './redis-unproved-hubs.ts'
 
@@ -149,6 +159,18 @@ export class RedisStore implements Store {
       for (const [i, reply] of replies.entries()) found.push(...decodeProbes(idOf(some[i]), reply as Uint8Array[]))
     }
     return found
+  }
+
+  async records(): Promise<StoredRecord[]> {
+    const words = (await this.#link.read('HGETALL', this.#key('records'))) as Uint8Array[]
+    return pairsOf(words).map(([id, record]) => ({ hubId: idOf(String(id)), record: new Uint8Array(record) }))
+  }
+
+  async putRecords(records: readonly StoredRecord[]): Promise<void> {
+    for (let from = 0; from < records.length; from += DESCRIPTORS_AT_ONCE) {
+      const some = records.slice(from, from + DESCRIPTORS_AT_ONCE)
+      await this.#link.run(PUT_RECORDS, ...some.flatMap(({ hubId, record }) => [toHex(hubId), bufferOf(record)]))
+    }
   }
 
   async putReached(hubId: Uint8Array, address: LinkAddress, now: number): Promise<void> {

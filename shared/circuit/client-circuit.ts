@@ -20,6 +20,7 @@ import { carries, isOfPackets, type Purpose } from '../cell/purpose.ts'
 import type { CircuitPublicKey } from '../crypto/circuit-key.ts'
 import { type HopContext, type Initiated, NO_BINDING, wipeFirstKeys } from '../crypto/handshake.ts'
 import type { CircuitEnd } from '../link/circuit-end.ts'
+import type { LinkHandle } from '../link/link-node.ts'
 import { CLIENT_START, type ClientEvent, type ClientState, nextClientState } from './client-state.ts'
 import { CircuitSender } from './sender.ts'
 import { BUILD_TIMEOUT_MS, OPEN_TIMEOUT_MS, PING_IDLE_MS, SWITCH_DELAY_MS } from './timers.ts'
@@ -59,6 +60,20 @@ export interface ClientCircuitSink {
   writable(): void
   /** The circuit is over. A clean end has no fault; any other must reach the app as a failure or reset. */
   closed(fault: Fault | undefined): void
+}
+
+/**
+ * A circuit on this link, to the hub at whose end the path begins.
+ * @throws Fault link-closed, circuit-protocol
+ */
+export function openClientCircuit(
+  options: Omit<ClientCircuitOptions, 'clientKey' | 'linkBinding'>,
+  { ownKey, binding, link }: Pick<LinkHandle, 'ownKey' | 'binding' | 'link'>,
+  sink: ClientCircuitSink,
+  now: number,
+): ClientCircuit {
+  const circuitOptions = { ...options, clientKey: ownKey, linkBinding: binding ?? NO_BINDING }
+  return new ClientCircuit(circuitOptions, link.openCircuit(), sink, now)
 }
 
 /** The client's end of a circuit: all layers, one connection. */

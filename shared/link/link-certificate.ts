@@ -21,17 +21,36 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 
 const { subtle } = webcrypto
 
-/** A fresh self-signed certificate that carries the identity of `privateKey`; both parts as PEM. */
-export async function createLinkCertificate(privateKey: PrivateKey): Promise<{ cert: string; key: string }> {
+/** Both parts as PEM. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
+/** A fresh self-signed certificate that carries the identity of `privateKey`. */
+export function createLinkCertificate(privateKey: PrivateKey): Promise<Certificate> {
+  return createCertificate(async (spki) => {
+    const signature = await privateKey.sign(concatBytes(SIGNATURE_PREFIX, spki))
+    const identity = new Sequence({
+      value: [
+        new OctetString({ valueHex: publicKeyToProtobuf(privateKey.publicKey) }),
+        new OctetString({ valueHex: signature }),
+      ],
+    })
+    return [new x509.Extension(IDENTITY_EXTENSION, true, identity.toBER())]
+  })
+}
+
+/** A fresh self-signed certificate that says nothing, for who has the certificate itself to compare with. */
+export function createPlainCertificate(): Promise<Certificate> {
+  return createCertificate(async () => [])
+}
+
+async function createCertificate(
+  extensionsOf: (spki: Uint8Array<ArrayBuffer>) => Promise<x509.Extension[]>,
+): Promise<Certificate> {
   const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const spki = new Uint8Array(await subtle.exportKey('spki', keys.publicKey))
-  const signature = await privateKey.sign(concatBytes(SIGNATURE_PREFIX, spki))
-  const identity = new Sequence({
-    value: [
-      new OctetString({ valueHex: publicKeyToProtobuf(privateKey.publicKey) }),
-      new OctetString({ valueHex: signature }),
-    ],
-  })
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: serialNumber(),
@@ -39,7 +58,7 @@ export async function createLinkCertificate(privateKey: PrivateKey): Promise<{ c
       notAfter: NOT_AFTER,
       signingAlgorithm: ALGORITHM,
       keys,
-      extensions: [new x509.Extension(IDENTITY_EXTENSION, true, identity.toBER())],
+      extensions: await extensionsOf(spki),
     },
     webcrypto as never,
   )

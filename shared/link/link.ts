@@ -109,8 +109,18 @@ export class Link implements LedgerAccount {
     return this.#wear.isWorn(now)
   }
 
+  /** Bytes that it carried, both ways. */
+  get usedBytes(): number {
+    return this.#wear.bytes
+  }
+
   get heardAt(): number {
     return this.#lastHeard
+  }
+
+  /** A PING waits for its answer. */
+  get isPinging(): boolean {
+    return this.#pingedAt !== undefined
   }
 
   /** Round trip of the last PING, ms. */

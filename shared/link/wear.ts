@@ -30,6 +30,11 @@ export class Wear {
     this.#records += Math.ceil(bytes / RECORD_BYTES)
   }
 
+  /** Bytes in both directions. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** A successor should take the new circuits. */
   isWorn(now: number): boolean {
     return this.#bytes >= WORN_AFTER_BYTES || this.#records >= WORN_AFTER_RECORDS || now - this.#since >= WORN_AFTER_MS

@@ -6,6 +6,7 @@ import { HUB_ID_BYTES, type HubKey, HubPublicKey } from '../crypto/hub-key.ts'
 import type { Place } from '../geo/place.ts'
 import { decodeCanonical, encodeCanonical } from './canonical.ts'
 import { type ExitPolicy, exitPolicyValue, MAX_EXIT_RULES, readExitRule } from './exit-policy.ts'
+import { type HubStatus, NO_STATUS, readStatus, statusValue } from './hub-status.ts'
 import type { LinkAddress } from './link-address.ts'
 import { linkAddressValue, readLinkAddress } from './link-address.ts'
 import { placeValue, readPlace } from './place-codec.ts'
@@ -44,6 +45,7 @@ export interface Descriptor {
   readonly capacityKbits: number
   /** Where the hub says it is; the directories look for themselves. */
   readonly place: Place | undefined
+  readonly status: HubStatus
 }
 
 export const DESCRIPTOR_VERSION = 1
@@ -105,6 +107,7 @@ function encodeBody(d: Descriptor): Uint8Array {
     utf8(d.version),
     d.capacityKbits,
     d.place === undefined ? [] : [placeValue(d.place)],
+    statusValue(d.status),
   ])
 }
 
@@ -128,6 +131,7 @@ function decodeBody(body: Uint8Array, hubId: Uint8Array): Descriptor {
     version: reader.text(MAX_TEXT_BYTES),
     capacityKbits: reader.uint(),
     place: reader.list(1, readPlace)[0],
+    status: reader.record(readStatus) ?? NO_STATUS,
   }
   if (!reader.ended) throw new Fault('encoding-invalid')
   const { published, expires, linkAddresses } = descriptor

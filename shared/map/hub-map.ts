@@ -7,6 +7,7 @@ import { type HubRoles, MAX_LINK_ADDRESSES, MAX_ROLES, MAX_TEXT_BYTES, readRoles
 import { type ExitPolicy, exitPolicyValue, MAX_EXIT_RULES, readExitRule } from './exit-policy.ts'
 import { MAX_FLAGS } from './hub-flags.ts'
 import { type LinkAddress, linkAddressValue, readLinkAddress } from './link-address.ts'
+import { type Measured, measuredValue, readMeasured } from './measured.ts'
 import { placeValue, readPlace } from './place-codec.ts'
 import type { ValueReader } from './value-reader.ts'
 
@@ -25,11 +26,20 @@ export interface MapHub {
   /** Name of the family that it belongs to, as both said (SPEC section 11.17); empty for none. */
   readonly family: string
   readonly version: string
+  /** What it weighs when paths are chosen: what it was seen to carry, and at most what it says. */
   readonly capacityKbits: number
+  readonly measured: Measured
   /** Place and AS of the address that was reached. */
   readonly location: Location
   /** What most directories think of it: bits of `HUB_FLAGS`. */
   readonly flags: number
+}
+
+/** Do two hubs belong together, so that they must not meet on a path? */
+export function areRelated(a: MapHub, b: MapHub): boolean {
+  return (
+    a.key === b.key || (a.operator !== '' && a.operator === b.operator) || (a.family !== '' && a.family === b.family)
+  )
 }
 
 /** Settings that hold for a whole network. */
@@ -132,6 +142,7 @@ export function hubValue(hub: MapHub): Value {
     utf8(hub.family),
     utf8(hub.version),
     hub.capacityKbits,
+    measuredValue(hub.measured),
     [placeValue(hub.location.place), hub.location.asn],
     hub.flags,
     ...(hub.noiseAddresses.length > 0 ? [hub.noiseAddresses.map(linkAddressValue)] : []),
@@ -148,6 +159,7 @@ export function readHub(reader: ValueReader): MapHub | undefined {
     family: reader.text(MAX_TEXT_BYTES),
     version: reader.text(MAX_TEXT_BYTES),
     capacityKbits: reader.uint(),
+    measured: reader.record(readMeasured),
     location: reader.record(readLocation),
     flags: reader.uint(MAX_FLAGS),
   }
@@ -155,10 +167,11 @@ export function readHub(reader: ValueReader): MapHub | undefined {
   const hasNoise = reader.hasMore
   const noiseAddresses = hasNoise ? reader.list(MAX_LINK_ADDRESSES, readLinkAddress) : []
   if (hasNoise && noiseAddresses.length === 0) return undefined
-  if (!reader.ended || hub.location === undefined || linkAddresses.length === 0) return undefined
+  const { location, measured } = hub
+  if (!reader.ended || location === undefined || measured === undefined || linkAddresses.length === 0) return undefined
   const key = toHex(id)
   const addresses = { linkAddresses, noiseAddresses }
-  return { id, key, ...addresses, ...hub, location: hub.location }
+  return { id, key, ...addresses, ...hub, location, measured }
 }
 
 function readLocation(reader: ValueReader): Location | undefined {

@@ -82,7 +82,7 @@ describe('20,000 hubs of one sender', () => {
         return 'one'
       }
       Object.defineProperty(hub, 'family', { enumerable: true, get })
-      return { sequence: 1, provenSince: 20_000 - i, hub }
+      return { sequence: 1, provenSince: 20_000 - i, weightKbits: undefined, hub }
     })
     const kept = keepWithinLimits(hubs, { ...NO_LIMITS, hubsPerIpv4Slash24: 4 })
     expect(kept).toHaveLength(4)

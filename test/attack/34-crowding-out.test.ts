@@ -12,7 +12,7 @@ import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
 import { signDescriptor } from '../../shared/map/descriptor.ts'
 import { familyName, familyProof } from '../../shared/map/family.ts'
-import { NO_LIMITS, votedHub, voteOf } from '../support/directory-votes.ts'
+import { NO_ASSESSOR, NO_LIMITS, votedHub, voteOf } from '../support/directory-votes.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { descriptorOf, EPOCH, NETWORK_ID, NOW_MS, NOW_S } from '../support/map-fixtures.ts'
 
@@ -73,7 +73,7 @@ describe('a family', () => {
   const familyOf = (key: HubKey, said: string): string | undefined => {
     const descriptor = descriptorOf(key, { family: said })
     const reached = { descriptor, linkAddresses: descriptor.linkAddresses, noiseAddresses: [], provenSince: NOW_S }
-    const view = { networkId: NETWORK_ID, locator: NOWHERE, judge: new HubJudge(EMPTY_LISTS) }
+    const view = { networkId: NETWORK_ID, locator: NOWHERE, judge: new HubJudge(EMPTY_LISTS), assessor: NO_ASSESSOR }
     return votedHubs([reached], view)[0]?.hub.family
   }
 

@@ -7,7 +7,7 @@ import { SqliteStore } from '../../directory/sqlite-store.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { NOWHERE } from '../../shared/geo/locator.ts'
 import { type Descriptor, signDescriptor } from '../../shared/map/descriptor.ts'
-import { votedHub, voteOf } from '../support/directory-votes.ts'
+import { NO_ASSESSOR, votedHub, voteOf } from '../support/directory-votes.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { descriptorOf, EPOCH, NETWORK_ID, NOW_MS, NOW_S } from '../support/map-fixtures.ts'
 
@@ -20,7 +20,8 @@ function seen(changes: Partial<Descriptor>, entries: readonly ListEntry[] = [], 
   const descriptor = descriptorOf(LIAR, changes)
   const reached = { descriptor, linkAddresses: descriptor.linkAddresses, noiseAddresses: [], provenSince: NOW_S }
   const judge = new HubJudge({ ...EMPTY_LISTS, entries: [...entries] })
-  return votedHubs([reached], { networkId: NETWORK_ID, locator: NOWHERE, judge, minimumVersion })[0]?.hub
+  const parts = { networkId: NETWORK_ID, locator: NOWHERE, judge, assessor: NO_ASSESSOR, minimumVersion }
+  return votedHubs([reached], parts)[0]?.hub
 }
 
 describe('a hub that praises itself', () => {
@@ -44,8 +45,8 @@ describe('a hub that praises itself', () => {
   })
 
   test('together with two of seven directories gets no more capacity than the others found', () => {
-    const found = voteOf({ hubs: [votedHub(1, { capacityKbits: 1_000 })] })
-    const lie = voteOf({ hubs: [votedHub(1, { capacityKbits: 0xffffffff })] })
+    const found = voteOf({ hubs: [votedHub(1, { capacityKbits: 0xffffffff }, 1, 1_000)] })
+    const lie = voteOf({ hubs: [votedHub(1, { capacityKbits: 0xffffffff }, 1, 0xffffffff)] })
     expect(makeMap([found, found, found, found, found, lie, lie], EPOCH, 2)?.hubs[0]?.capacityKbits).toBe(1_000)
     // A bare majority of those that have the hub would be the two: they count for nothing then.
     expect(makeMap([found, lie, lie], EPOCH, 2)?.hubs[0]?.capacityKbits).toBe(1_000)

@@ -1,4 +1,6 @@
 import { finishMap, type MadeMap } from '../../directory/map-draft.ts'
+import { assess, FIRST_KBITS } from '../../directory/measure/assess.ts'
+import { type HubRecord, KEPT_RESULTS, NO_RECORD, withProbe, withResult } from '../../directory/measure/hub-record.ts'
 import { ROTATE_AFTER_MS, rotationTurnMs } from '../../hub/circuit-keys.ts'
 import { parseRange } from '../../shared/base/ip-address.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
@@ -11,6 +13,7 @@ import { seededRandom } from '../support/seeded-random.ts'
 import { BENCH_KEYS, BENCH_NETWORK } from './bench-network.ts'
 
 const HOUR_MS = 3_600_000
+const EPOCH_START_S = EPOCH * 3600
 const CITIES = ['Vienna', 'Frankfurt am Main', 'São Paulo', 'Tokyo', 'Ashburn', 'Singapore', 'Johannesburg', 'Sydney']
 const random = seededRandom('generated map')
 /** A hub with real keys, and texts and policies as hubs have them. Half are exits, of which a tenth have rules of their own. */
@@ -50,14 +53,71 @@ function newCircuitKey(): CircuitPublicKey {
   return new CircuitPublicKey(CircuitKeyPair.generate().publicBytes)
 }
 
-/** An hour later: this share of the hubs left and as many came, and hubs whose turn it was (SPEC section 6.1) have new keys. */
+/** A hub as it is, and what was measured of it until now. */
+interface KnownHub {
+  readonly claimedKbits: number
+  readonly trueKbits: number
+  record: HubRecord
+}
+
+const known = new Map<string, KnownHub>()
+const PROBES_PER_HOUR = 6
+const HOURS_BETWEEN_TRANSFERS = 6
+
+function knownHub({ key, capacityKbits }: KeyedHub): KnownHub {
+  const found = known.get(key) ?? {
+    claimedKbits: capacityKbits,
+    trueKbits: (capacityKbits * (20 + random.below(100))) / 100,
+    record: NO_RECORD,
+  }
+  known.set(key, found)
+  return found
+}
+
+/** One in 200 probes is lost, and a transfer is up to 30 % off. */
+function measureHub(hub: KnownHub, atS: number, probes: number, transfers: number): void {
+  for (let i = 0; i < probes; i++) {
+    hub.record = withProbe(hub.record, { atS: atS + i * 600, answered: random.below(200) > 0, rttMs: 30 })
+  }
+  for (let i = 0; i < transfers; i++) {
+    const kbits = Math.round((hub.trueKbits * (70 + random.below(61))) / 100)
+    hub.record = withResult(hub.record, { atS, kbits })
+  }
+}
+
+/** What a directory says of it now, by its rules. */
+function assessedHub(hub: KeyedHub, atS: number, published: KeyedHub | undefined): KeyedHub {
+  const { record, claimedKbits } = knownHub(hub)
+  const facts = { record, claimedKbits, places: [], loadClass: 0, links: undefined, published }
+  const { weightKbits = FIRST_KBITS, measured } = assess(facts, atS)
+  return { ...hub, capacityKbits: Math.min(claimedKbits, weightKbits), measured }
+}
+
+/** A hub that is in the map for days, so that it grows no more. */
+export function longKnown(hub: KeyedHub): KeyedHub {
+  const one = knownHub(hub)
+  measureHub(one, EPOCH_START_S - 900 * 600, 900, 0)
+  measureHub(one, EPOCH_START_S, 0, KEPT_RESULTS)
+  const grown = { ...hub, capacityKbits: 0xffff_ffff }
+  return assessedHub(hub, EPOCH_START_S, grown)
+}
+
+/**
+ * An hour later: this share of the hubs left and as many came, hubs whose turn it was (SPEC section 6.1) have new keys, and all were
+ * measured.
+ */
 export function anHourLater(hubs: readonly KeyedHub[], hour: number, churn: number): KeyedHub[] {
   const leaving = Math.round(hubs.length * churn)
   const first = random.below(hubs.length - leaving)
   const staying = hubs.filter((_, place) => place < first || place >= first + leaving)
   const isTurn = (id: Uint8Array): boolean => Math.floor((rotationTurnMs(id) % ROTATE_AFTER_MS) / HOUR_MS) === hour % 24
   const rekeyed = staying.map((hub) => (isTurn(hub.id) ? { ...hub, circuitKey: newCircuitKey() } : hub))
-  return sortHubs([...rekeyed, ...Array.from({ length: leaving }, generateHub)])
+  return sortHubs([...rekeyed, ...Array.from({ length: leaving }, generateHub)]).map((hub) => {
+    const atS = EPOCH_START_S + hour * 3600
+    const isNew = !known.has(hub.key)
+    measureHub(knownHub(hub), atS, PROBES_PER_HOUR, random.below(HOURS_BETWEEN_TRANSFERS) === 0 ? 1 : 0)
+    return assessedHub(hub, atS, isNew ? undefined : hub)
+  })
 }
 
 /** The map of this hour with the signatures of five of seven directories. */

@@ -8,12 +8,13 @@ import { MapArchive } from '../../directory/map-archive.ts'
 import { SqliteStore } from '../../directory/sqlite-store.ts'
 import { concatBytes } from '../../shared/base/bytes.ts'
 import { sortHubs } from '../../shared/map/hub-map.ts'
+import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import { applyKeyDiff } from '../../shared/map/key-diff.ts'
 import { applyMapDiff } from '../../shared/map/map-diff.ts'
 import { UnverifiedMap } from '../../shared/map/signed-map.ts'
 import { EPOCH, EPOCH_S } from '../support/map-fixtures.ts'
 import { BENCH_NETWORK } from './bench-network.ts'
-import { anHourLater, generateHub, publishedMap } from './generated-map.ts'
+import { anHourLater, generateHub, longKnown, publishedMap } from './generated-map.ts'
 import { median, report } from './report.ts'
 
 export interface MapBenchOptions {
@@ -26,16 +27,30 @@ export interface MapBenchOptions {
 
 const HOURS = 24
 
+/** Hubs that stayed, of which something else was measured. */
+function countRemeasured(old: readonly KeyedHub[], now: readonly KeyedHub[]): number {
+  const found = new Map(old.map(({ key, capacityKbits, measured }) => [key, JSON.stringify([capacityKbits, measured])]))
+  const texts = now.map(({ key, capacityKbits, measured }) => [
+    found.get(key),
+    JSON.stringify([capacityKbits, measured]),
+  ])
+  return texts.filter(([past, text]) => past !== undefined && past !== text).length
+}
+
 export async function benchMaps({ hubs: count, churn, loads }: MapBenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'spn-maps-'))
   const store = new SqliteStore(join(folder, 'directory.sqlite'))
   try {
     const archive = new MapArchive(store, BENCH_NETWORK.id)
-    let hubs = sortHubs(Array.from({ length: count }, generateHub))
+    let hubs = sortHubs(Array.from({ length: count }, generateHub)).map(longKnown)
+    const remeasured: number[] = []
+    let before: typeof hubs = []
     const maps: (PublishedMap & { putMs: number })[] = []
     for (let hour = 0; hour <= HOURS; hour++) {
       if (hour > 0) hubs = anHourLater(hubs, hour, churn)
       const map = publishedMap(hubs, hour)
+      remeasured.push(countRemeasured(before, hubs))
+      before = hubs
       const started = performance.now()
       await archive.put(map)
       maps.push({ ...map, putMs: performance.now() - started })
@@ -50,6 +65,7 @@ export async function benchMaps({ hubs: count, churn, loads }: MapBenchOptions):
     report('map.full_bytes', newest.signed.length, 'bytes')
     report('map.diff1pct_bytes', diff.length, 'bytes')
     report('map.diff1pct_share_pct', (100 * diff.length) / newest.signed.length, '%')
+    report('map.remeasured_share_pct', (100 * median(remeasured.slice(1))) / count, '%')
     report('map.diff_day_bytes', (await archive.diff(dayOld.hash, newest.hash))!.length, 'bytes')
     report('map.keys_bytes', allKeys.length, 'bytes')
     report('map.keys_diff_bytes', keyDiff.length, 'bytes')

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { EMPTY_LISTS, HubJudge } from '../../directory/admission/hub-lists.ts'
-import type { Terms } from '../../directory/consensus/vote.ts'
-import { buildMap, type ReachedHub, votedHubs } from '../../directory/map-builder.ts'
+import type { Terms, VotedHub } from '../../directory/consensus/vote.ts'
+import { type Assessor, buildMap, type ReachedHub, votedHubs } from '../../directory/map-builder.ts'
 import { finishMap, type MapDraft } from '../../directory/map-draft.ts'
+import type { Assessment } from '../../directory/measure/assess.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { formatIp, parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { FamilyKey } from '../../shared/crypto/family-key.ts'
@@ -10,6 +11,7 @@ import { HubKey } from '../../shared/crypto/hub-key.ts'
 import { type Locator, NOWHERE } from '../../shared/geo/locator.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
 import { familyName, familyProof } from '../../shared/map/family.ts'
+import { NO_DOUBTS, UNMEASURED } from '../../shared/map/measured.ts'
 import { NO_LIMITS } from '../support/directory-votes.ts'
 import { descriptorOf, NETWORK_ID } from '../support/map-fixtures.ts'
 
@@ -33,10 +35,43 @@ function hub(
   return { descriptor, linkAddresses, noiseAddresses, provenSince: 1_000 }
 }
 
-function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapDraft {
-  const voted = votedHubs(hubs, { networkId: NETWORK_ID, locator, judge: new HubJudge(EMPTY_LISTS) })
-  return buildMap(voted, 42, TERMS, new Uint8Array(32).fill(6))
+const MEASURED: Assessment = {
+  weightKbits: 4096,
+  measured: { ...UNMEASURED, uptimeClass: 7, doubts: { ...NO_DOUBTS, place: true } },
 }
+const ALIKE: Assessor = { compare: () => undefined, assess: () => MEASURED }
+
+function vote(hubs: readonly ReachedHub[], locator: Locator = NOWHERE, assessor = ALIKE): VotedHub[] {
+  return votedHubs(hubs, { networkId: NETWORK_ID, locator, judge: new HubJudge(EMPTY_LISTS), assessor })
+}
+
+function build(hubs: readonly ReachedHub[], locator: Locator = NOWHERE): MapDraft {
+  return buildMap(vote(hubs, locator), 42, TERMS, new Uint8Array(32).fill(6))
+}
+
+describe('what a directory says of hubs', () => {
+  test('is by which descriptor it knows them, and what it measured', () => {
+    const seen: unknown[] = []
+    const links = [{ hubId: new Uint8Array(32).fill(1), rttStep: 9 }]
+    const one = hub({ sequence: 77, capacityKbits: 9, status: { loadClass: 0, links } })
+    const silent = hub({}, [])
+    const [voted, ...more] = vote(
+      [one, silent],
+      { locate: () => TOKYO },
+      {
+        compare: (reporters) => void seen.push(reporters),
+        assess: (descriptor, location) => {
+          if (descriptor === one.descriptor) seen.push([descriptor, location])
+          return MEASURED
+        },
+      },
+    )
+    expect([voted?.sequence, voted?.weightKbits, voted?.hub.capacityKbits, more]).toEqual([77, 4096, 9, []])
+    expect(voted?.hub.measured).toEqual(MEASURED.measured)
+    const key = toHex(one.descriptor.hubId)
+    expect(seen).toEqual([[{ key, place: TOKYO.place, links }], [one.descriptor, TOKYO]])
+  })
+})
 
 describe('the map of an epoch', () => {
   test('is valid from the beginning of its epoch, fresh to its end, and usable for some more', () => {

@@ -51,7 +51,11 @@ function scene(...trueAddresses: number[]) {
   const node = new FakeNode()
   for (const last of trueAddresses) node.trueAddresses.add(last)
   const results: ProbeResult[] = []
-  const prober = new Prober(node as unknown as LinkNode, (result) => results.push(result))
+  const prober = new Prober(
+    node as unknown as LinkNode,
+    { onResult: (result) => void results.push(result) },
+    async () => undefined,
+  )
   const found = (): string[] => results.map(({ address: { ip }, reached }) => `${ip[3]} ${reached}`)
   return { node, results, prober, found }
 }

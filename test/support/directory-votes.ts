@@ -3,9 +3,11 @@ import { signNote } from '../../directory/consensus/note.ts'
 import type { RoundParts } from '../../directory/consensus/round.ts'
 import { SignedEpochs } from '../../directory/consensus/signed-epochs.ts'
 import { encodeVote, type Vote, type VotedHub } from '../../directory/consensus/vote.ts'
+import type { Assessor } from '../../directory/map-builder.ts'
 import type { DirectoryKey } from '../../shared/crypto/directory-key.ts'
 import { MAX_HUBS } from '../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../shared/map/key-bundles.ts'
+import { UNMEASURED } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { signMapBody } from '../../shared/map/signed-map.ts'
 import { EPOCH, EPOCH_S, mapHubOf, NETWORK_ID } from './map-fixtures.ts'
@@ -16,8 +18,20 @@ export const NO_LIMITS = Object.fromEntries(HUB_LIMITS.map((name) => [name, MAX_
   number
 >
 
-export function votedHub(fill: number, changes: Partial<KeyedHub> = {}, sequence = 1): VotedHub {
-  return { sequence, provenSince: EPOCH * EPOCH_S - 86_400, hub: mapHubOf(new Uint8Array(32).fill(fill), changes) }
+/** Of a directory that measured nothing. */
+export const NO_ASSESSOR: Assessor = {
+  compare: () => undefined,
+  assess: () => ({ weightKbits: undefined, measured: UNMEASURED }),
+}
+
+export function votedHub(
+  fill: number,
+  changes: Partial<KeyedHub> = {},
+  sequence = 1,
+  weightKbits: number | undefined = undefined,
+): VotedHub {
+  const provenSince = EPOCH * EPOCH_S - 86_400
+  return { sequence, provenSince, weightKbits, hub: mapHubOf(new Uint8Array(32).fill(fill), changes) }
 }
 
 export function voteOf(changes: Partial<Vote> = {}): Vote {

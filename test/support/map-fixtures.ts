@@ -5,7 +5,9 @@ import type { HubKey } from '../../shared/crypto/hub-key.ts'
 import type { Descriptor } from '../../shared/map/descriptor.ts'
 import { DEFAULT_EXIT_POLICY } from '../../shared/map/exit-policy.ts'
 import { type MapContent, sortHubs } from '../../shared/map/hub-map.ts'
+import { NO_STATUS } from '../../shared/map/hub-status.ts'
 import { hashKeyBundles, type KeyedHub, makeKeyBundles } from '../../shared/map/key-bundles.ts'
+import { UNMEASURED } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { encodeMapBody, encodeSignedMap, type HubMap, signMapBody, UnverifiedMap } from '../../shared/map/signed-map.ts'
 
@@ -38,6 +40,7 @@ export function descriptorOf(key: HubKey, changes: Partial<Descriptor> = {}): De
     version: '1.2.3',
     capacityKbits: 100_000,
     place: VIENNA,
+    status: NO_STATUS,
     ...changes,
   }
 }
@@ -55,6 +58,7 @@ export function mapHubOf(id: Uint8Array, changes: Partial<KeyedHub> = {}): Keyed
     family: '',
     version: '1.2.3',
     capacityKbits: 100_000,
+    measured: UNMEASURED,
     location: { place: VIENNA, asn: 64_500 },
     flags: 0,
     ...changes,

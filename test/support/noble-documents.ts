@@ -42,6 +42,17 @@ export interface PlainDescriptor {
   readonly programVersion: string
   readonly capacityKbits: number
   readonly place: PlainPlace | null
+  readonly loadClass: number
+  readonly links: readonly { readonly hubId: Uint8Array; readonly rttStep: number }[]
+}
+
+/** Doubts as bits. */
+export interface PlainMeasured {
+  readonly uptimeClass: number
+  readonly mtbfClass: number
+  readonly loadClass: number
+  readonly delayClass: number
+  readonly doubts: number
 }
 
 export interface PlainMapHub {
@@ -54,6 +65,7 @@ export interface PlainMapHub {
   readonly family: string
   readonly programVersion: string
   readonly capacityKbits: number
+  readonly measured: PlainMeasured
   readonly place: PlainPlace
   readonly asNumber: number
   readonly flags: number
@@ -81,6 +93,14 @@ const place = ({ latitude, longitude, country, city }: PlainPlace): PlainValue =
   text(city),
 ]
 
+const measured = ({ uptimeClass, mtbfClass, loadClass, delayClass, doubts }: PlainMeasured): PlainValue => [
+  uptimeClass,
+  mtbfClass,
+  loadClass,
+  delayClass,
+  doubts,
+]
+
 /** SPEC section 11.2: the body of a descriptor. */
 export function nobleDescriptorBody(d: PlainDescriptor): Uint8Array {
   return plainCanonical([
@@ -99,6 +119,7 @@ export function nobleDescriptorBody(d: PlainDescriptor): Uint8Array {
     text(d.programVersion),
     d.capacityKbits,
     d.place === null ? [] : [place(d.place)],
+    [d.loadClass, d.links.map(({ hubId, rttStep }) => [hubId, rttStep])],
   ])
 }
 
@@ -140,6 +161,7 @@ export function nobleMapHub(hub: PlainMapHub): PlainValue {
     text(hub.family),
     text(hub.programVersion),
     hub.capacityKbits,
+    measured(hub.measured),
     [place(hub.place), hub.asNumber],
     hub.flags,
     ...(hub.noiseAddresses.length === 0 ? [] : [addresses(hub.noiseAddresses)]),

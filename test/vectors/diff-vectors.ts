@@ -13,6 +13,7 @@ function hubOf({ name, hubId }: VectorHub, operator = `operator ${name}`, keys =
     linkAddresses: [{ ip: Uint8Array.of(9, 9, 9, 9), port: 443 }],
     circuitKey: join(keys.pair.B, keys.pair.K),
     ...{ roles: 7, exitPolicy: [], operator, family: '', programVersion: '1.2.3', capacityKbits: 100_000 },
+    measured: { uptimeClass: 9, mtbfClass: 5, loadClass: 0, delayClass: 0, doubts: 0 },
     place: { latitude: 48.208, longitude: 16.372, country: 'AT', city: 'Wien' },
     ...{ asNumber: 64_500, flags: 0, noiseAddresses: [] },
   }

@@ -23,6 +23,7 @@ import { applyKeyDiff, encodeKeyDiff } from '../../shared/map/key-diff.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
 import { applyMapDiff, encodeMapDiff } from '../../shared/map/map-diff.ts'
 import { compareOutlines, outlineOf } from '../../shared/map/map-outline.ts'
+import type { Doubts } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { unpack } from '../../shared/map/packing.ts'
 import { readSignedFrame } from '../../shared/map/signed-frame.ts'
@@ -179,7 +180,7 @@ describe('our descriptors', () => {
   const { networkId, identitySeed, hubId, descriptors } = readVectors('descriptor')
 
   test.each(descriptors)('with $name', ({ descriptor, body, signedMessage, signature, signed }) => {
-    const { programVersion, place, ...rest } = descriptor
+    const { programVersion, place, loadClass, links, ...rest } = descriptor
     const ours: Descriptor = {
       ...rest,
       hubId: hex(hubId),
@@ -190,6 +191,7 @@ describe('our descriptors', () => {
       exitPolicy: policyOf(rest.exitPolicy),
       version: programVersion,
       place: place ?? undefined,
+      status: { loadClass, links: links.map(({ hubId: id, rttStep }) => ({ hubId: hex(id), rttStep })) },
     }
     expect(toHex(signDescriptor(ours, HubKey.fromSeed(hex(identitySeed)), hex(networkId)))).toBe(signed)
     expect(verifyDescriptor(hex(signed), hex(networkId))).toEqual(ours)
@@ -261,10 +263,15 @@ function draftOf(map: WrittenMap): MapDraft {
       family: hub.family,
       version: hub.programVersion,
       capacityKbits: hub.capacityKbits,
+      measured: { ...hub.measured, doubts: doubtsOf(hub.measured.doubts) },
       location: { place: hub.place, asn: hub.asNumber },
       flags: hub.flags,
     })),
   }
+}
+
+function doubtsOf(bits: number): Doubts {
+  return { place: (bits & 1) > 0, capacity: (bits & 2) > 0, status: (bits & 4) > 0 }
 }
 
 describe('our diffs', () => {

@@ -83,6 +83,11 @@ export function descriptorVectors() {
     programVersion: '1.2.3',
     capacityKbits: 1_000_000,
     place: VIENNA,
+    loadClass: 3,
+    links: [
+      { hubId: new Uint8Array(32).fill(1), rttStep: 0 },
+      { hubId: new Uint8Array(32).fill(2), rttStep: 31 },
+    ],
   }
   const least: PlainDescriptor = {
     ...full,
@@ -95,6 +100,7 @@ export function descriptorVectors() {
     ...{ operator: '', family: '', contact: '', programVersion: '' },
     capacityKbits: 0,
     place: null,
+    ...{ loadClass: 0, links: [] },
   }
   return {
     about:
@@ -127,6 +133,10 @@ export function mapVectors() {
       family: '',
       programVersion: '1.2.3',
       capacityKbits: 100_000,
+      measured:
+        i === 0
+          ? { uptimeClass: 9, mtbfClass: 5, loadClass: 1, delayClass: 3, doubts: 5 }
+          : { uptimeClass: 0, mtbfClass: 0, loadClass: 0, delayClass: 0, doubts: 0 },
       place: i === 0 ? VIENNA : { latitude: -33.868, longitude: -151.209, country: '', city: '' },
       asNumber: i === 0 ? 64_500 : 0,
       flags: i === 0 ? 3 : 0,

@@ -6,6 +6,7 @@ import { verifyDescriptor } from '../../shared/map/descriptor.ts'
 import { provedFamily } from '../../shared/map/family.ts'
 import { sortHubs } from '../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../shared/map/key-bundles.ts'
+import { UNMEASURED } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import type { City } from './cities.ts'
 
@@ -15,6 +16,12 @@ export interface StoredProof {
   readonly kind: string
   readonly first: Uint8Array
   readonly second: Uint8Array
+}
+
+/** The newest signed map that a directory has. */
+export function newestMap(stateDir: string): Uint8Array | undefined {
+  const [row] = rows(stateDir, 'select signed from maps order by epoch desc limit 1')
+  return row && new Uint8Array(row.signed as Uint8Array)
 }
 
 /** What a directory keeps of others that said two things. */
@@ -30,6 +37,7 @@ export function declaredHubs(stateDir: string, network: Network, cityOf: (operat
     return {
       ...{ id: hubId, key: toHex(hubId), circuitKey: new CircuitPublicKey(circuitKey), linkAddresses, noiseAddresses },
       ...{ roles, exitPolicy, operator, version, capacityKbits, location: cityOf(operator), flags: 0 },
+      measured: UNMEASURED,
       family: provedFamily(family, hubId, network.id) ?? '',
     }
   })

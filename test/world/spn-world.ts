@@ -4,9 +4,12 @@ import type { ConnectionView } from '../../client/connection-list.ts'
 import type { ClientConfig } from '../../client/options.ts'
 import type { DirectoryConfig } from '../../directory/options.ts'
 import type { HubConfig } from '../../hub/options.ts'
+import { readNetworkFile } from '../../shared/map/network-file.ts'
+import { type HubMap, UnverifiedMap } from '../../shared/map/signed-map.ts'
 import { QUICK_DIRECTORY, UNLIMITED_HUB, writeJson } from '../net/network-config.ts'
 import { ROOT } from '../support/program.ts'
 import { CITIES, type City } from './cities.ts'
+import { newestMap } from './directory-files.ts'
 import type { Host } from './host.ts'
 import type { LineSpec } from './host-plan.ts'
 import type { HostProcess } from './host-process.ts'
@@ -37,8 +40,12 @@ export interface SpnWorldOptions {
   /** Text of the client's rules file. */
   readonly rules?: (spn: SpnWorld) => string
   readonly hub?: Partial<HubConfig> | ((city: CityName) => Partial<HubConfig>)
+  /** What the lines of single hubs do to packets. */
+  readonly hubLine?: Readonly<Partial<Record<CityName, LineSpec>>>
   /** How many there are, and how many have to sign. Default: one. */
   readonly directories?: { readonly count: number; readonly threshold: number }
+  /** The first directory measures what hubs carry, each about once in so many seconds; it says where it is. */
+  readonly measureSeconds?: number
   /** What is to be done when the directories are up, before the hubs start. */
   readonly beforeHubs?: (world: World) => Promise<void>
   readonly directory?: Partial<DirectoryConfig>
@@ -59,6 +66,7 @@ const CLIENT_GID = 7117
 export const SOCKS_PORT = 1080
 const LINK_PORT = 443
 const NOISE_PORT = 4001
+const MEASURE_PORT = 443
 const MAP_TRIES = 900
 
 /** A whole network in a world of namespaces: directories, hubs, destinations, and a user machine that runs the client. */
@@ -87,7 +95,7 @@ export class SpnWorld {
 
   /** The network is up and its map holds all hubs when this resolves; the client is not started. */
   static async create(options: SpnWorldOptions): Promise<SpnWorld> {
-    const userLine = options.userLine === undefined ? {} : { line: options.userLine }
+    const userLine = lineOf(options.userLine)
     const userWithout = options.userWithout === undefined ? {} : { [options.userWithout]: 'none' }
     const world = await World.create({
       hosts: [
@@ -99,7 +107,7 @@ export class SpnWorld {
           ...userLine,
           ...userWithout,
         },
-        ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city] })),
+        ...options.hubs.map((city) => ({ name: hubName(city), ...CITIES[city], ...lineOf(options.hubLine?.[city]) })),
         ...options.destinations.map((city) => ({ name: hostName(city), ...CITIES[city] })),
       ],
       ...(options.delays === undefined ? {} : { delays: options.delays }),
@@ -169,6 +177,13 @@ export class SpnWorld {
     return this.#file('client')
   }
 
+  /** What the directory published last. */
+  publishedMap(): HubMap {
+    const signed = newestMap(this.#file('directory'))
+    if (signed === undefined) throw new Error('the directory has no map')
+    return new UnverifiedMap(signed).verify(readNetworkFile(this.networkFile), Date.now())
+  }
+
   get networkFile(): string {
     return this.#file('network.json')
   }
@@ -204,6 +219,7 @@ export class SpnWorld {
       networkFile: this.networkFile,
       addressScope: ['198.18.0.0/15', '2001:db8::/32'],
       geo: { overridesFile, overridesOnly: true },
+      ...this.#measureConfig(),
       ...directory,
     }
     const hosts = directoryNames(this.#options).map((name) => world.host(name))
@@ -216,6 +232,16 @@ export class SpnWorld {
     })
     this.directories.push(...found)
     await Promise.all(this.directories.map((one) => this.startDirectory(one)))
+  }
+
+  #measureConfig(): Partial<DirectoryConfig> {
+    const { measureSeconds } = this.#options
+    if (measureSeconds === undefined) return {}
+    const { latitude, longitude } = CITIES.zurich.place
+    return {
+      place: { latitude, longitude },
+      measure: { listen: [`${this.directory.ipv4}:${MEASURE_PORT}`], periodSeconds: measureSeconds, transferMib: 8 },
+    }
   }
 
   async #startHubs(): Promise<void> {
@@ -273,6 +299,10 @@ export class SpnWorld {
 
 function directoryNames({ directories: { count } = { count: 1, threshold: 1 } }: SpnWorldOptions): string[] {
   return Array.from({ length: count }, (_, i) => (i === 0 ? 'directory' : `directory${i}`))
+}
+
+function lineOf(line: LineSpec | undefined): { line?: LineSpec } {
+  return line === undefined ? {} : { line }
 }
 
 /** Names of hosts have at most twelve characters. */

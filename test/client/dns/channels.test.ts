@@ -1,7 +1,6 @@
 import net from 'node:net'
 import { Duplex } from 'node:stream'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { CircuitStream } from '../../../client/circuit-stream.ts'
 import { StreamChannel } from '../../../client/dns/dns-channel.ts'
 import type { UpstreamSettings } from '../../../client/dns/dns-options.ts'
 import { tunnelUpstream } from '../../../client/dns/tunnel-upstreams.ts'
@@ -10,6 +9,7 @@ import { systemClock } from '../../../shared/base/clock.ts'
 import { Fault } from '../../../shared/base/fault.ts'
 import { systemRandom } from '../../../shared/base/random.ts'
 import type { Target } from '../../../shared/cell/target.ts'
+import { CircuitStream } from '../../../shared/circuit/circuit-stream.ts'
 import { SocketPump } from '../../../shared/circuit/socket-pump.ts'
 import { DnsStreamReader, frameMessage } from '../../../shared/dns/dns-stream.ts'
 import { askFor, readAnswer } from '../../support/dns-questions.ts'
@@ -183,7 +183,7 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
   const upstream = (settings: UpstreamSettings, ca: string | undefined = identity.cert) =>
     tunnelUpstream(settings, {
       ...{ clock: systemClock, random: systemRandom, ca },
-      connect: (opening) => new CircuitStream(connector.connector, opening),
+      connect: (opening) => new CircuitStream((sink) => connector.connector.open(opening, 'client', sink)),
     })
 
   const settingsOf = (kind: 'tls' | 'https', name = 'dns.test'): UpstreamSettings =>

@@ -3,6 +3,8 @@ import fc from 'fast-check'
 import { makeMap } from '../../../directory/consensus/make-map.ts'
 import { decodeVote, encodeVote, type Vote, type VotedHub } from '../../../directory/consensus/vote.ts'
 import { finishMap, type MapDraft } from '../../../directory/map-draft.ts'
+import { FIRST_KBITS } from '../../../directory/measure/assess.ts'
+import { NO_DOUBTS, UNMEASURED } from '../../../shared/map/measured.ts'
 import { NO_LIMITS, votedHub, voteOf } from '../../support/directory-votes.ts'
 import { faultOf } from '../../support/fault-of.ts'
 import { EPOCH, EPOCH_S, NETWORK_ID } from '../../support/map-fixtures.ts'
@@ -18,12 +20,16 @@ const hub: fc.Arbitrary<VotedHub> = fc
     sequence: fc.integer({ min: 1, max: 3 }),
     addresses: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),
     capacityKbits: fc.integer({ min: 0, max: 5 }),
+    weightKbits: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined }),
+    uptimeClass: fc.integer({ min: 0, max: 3 }),
+    isDoubted: fc.boolean(),
     asn: fc.integer({ min: 0, max: 2 }),
   })
-  .map(({ fill, sequence, addresses, capacityKbits, asn }) => {
+  .map(({ fill, sequence, addresses, capacityKbits, weightKbits, uptimeClass, isDoubted, asn }) => {
     const place = { latitude: asn, longitude: 0, country: '', city: '' }
-    const changes = { linkAddresses: addresses.map(address), capacityKbits, location: { place, asn } }
-    return votedHub(fill, changes, sequence)
+    const measured = { ...UNMEASURED, uptimeClass, doubts: { ...NO_DOUBTS, status: isDoubted } }
+    const changes = { linkAddresses: addresses.map(address), capacityKbits, measured, location: { place, asn } }
+    return votedHub(fill, changes, sequence, weightKbits)
   })
 const anyVote: fc.Arbitrary<Vote> = fc
   .record({
@@ -55,7 +61,7 @@ describe('the map that votes make', () => {
     expect(made).toBeGreaterThan(20)
   })
 
-  test('has no hub, address or predecessor that only liars name, and no capacity beyond what others say', () => {
+  test('has nothing that only liars name: hub, address, predecessor, doubt, or more than others say of what a hub is worth', () => {
     const check = (honest: Vote[], lies: Vote[]): void => {
       const map = make([...honest, ...lies])
       if (map === undefined) return
@@ -64,7 +70,15 @@ describe('the map that votes make', () => {
       for (const one of map.hubs) {
         const seen = honest.flatMap((vote) => vote.hubs.filter((voted) => voted.hub.key === one.key))
         expect(seen.length).toBeGreaterThan(0)
-        expect(one.capacityKbits).toBeLessThanOrEqual(Math.max(...seen.map((voted) => voted.hub.capacityKbits)))
+        const most = (values: number[]): number => Math.max(...values)
+        expect(one.capacityKbits).toBeLessThanOrEqual(most(seen.map(({ hub: { capacityKbits } }) => capacityKbits)))
+        expect(one.capacityKbits).toBeLessThanOrEqual(
+          most([FIRST_KBITS, ...seen.map((voted) => voted.weightKbits ?? 0)]),
+        )
+        const uptimes = seen.map((voted) => voted.hub.measured.uptimeClass)
+        expect(one.measured.uptimeClass).toBeLessThanOrEqual(most(uptimes))
+        const doubts = seen.map((voted) => voted.hub.measured.doubts.status)
+        if (one.measured.doubts.status) expect(doubts).toContain(true)
         const reached = seen.flatMap((voted) => voted.hub.linkAddresses.map(({ ip }) => ip[3]))
         for (const { ip } of one.linkAddresses) expect(reached).toContain(ip[3])
       }
@@ -99,15 +113,42 @@ describe('the map that votes make', () => {
     expect(make([...times(5, old), ...times(2, newer)])?.hubs[0]?.operator).toBe('old')
   })
 
-  test('takes addresses that most reached, the capacity in the middle, and the place that most name', () => {
-    const said = (addresses: number[], capacityKbits: number, asn: number): Vote => {
+  test('takes addresses that most reached, the weight in the middle, and the place that most name', () => {
+    const said = (addresses: number[], weightKbits: number, asn: number): Vote => {
       const location = { place: { latitude: 1, longitude: 1, country: '', city: '' }, asn }
-      return voteOf({ hubs: [votedHub(1, { linkAddresses: addresses.map(address), capacityKbits, location })] })
+      return voteOf({ hubs: [votedHub(1, { linkAddresses: addresses.map(address), location }, 1, weightKbits)] })
     }
     const votes = [said([1, 2], 5, 1), said([1, 2], 6, 1), said([1], 7, 1), said([1, 2], 8, 2), said([1, 3, 3], 900, 2)]
     const [merged] = make(votes)?.hubs ?? []
     expect(merged?.linkAddresses.map(({ ip }) => ip[3])).toEqual([1, 2])
     expect([merged?.capacityKbits, merged?.location.asn]).toEqual([7, 1])
+  })
+
+  test('gives a hub what most saw it carry, never more than it claims, and little where too few looked', () => {
+    const claimed = 9_000
+    const worth = (...weights: (number | undefined)[]): number | undefined =>
+      make(weights.map((weight) => voteOf({ hubs: [votedHub(1, { capacityKbits: claimed }, 1, weight)] })))?.hubs[0]
+        ?.capacityKbits
+    const none = undefined
+    expect(worth(5_000, 6_000, 7_000, 8_000, 99_000)).toBe(7_000)
+    expect(worth(5_000, 6_000, 7_000, 8_000, none, none, none)).toBe(6_000)
+    expect(worth(20_000, 20_000, 20_000, 20_000, 20_000)).toBe(claimed)
+    expect(worth(2_000, 5_000, 6_000, none, none)).toBe(2_000) // two of the three may be liars
+    expect(worth(5_000, 6_000, none, none, none)).toBe(FIRST_KBITS)
+    expect(worth(none, none, none, none, none)).toBe(FIRST_KBITS)
+  })
+
+  test('takes classes in the middle, and doubts that more than the liars have', () => {
+    const seen = (uptimeClass: number, place: boolean): Vote => {
+      const measured = { ...UNMEASURED, uptimeClass, mtbfClass: 15 - uptimeClass, doubts: { ...NO_DOUBTS, place } }
+      return voteOf({ hubs: [votedHub(1, { measured })] })
+    }
+    const merged = (...votes: Vote[]) => make(votes)?.hubs[0]?.measured
+    expect(merged(seen(1, true), seen(2, true), seen(7, true), seen(8, false), seen(9, false))).toEqual({
+      ...UNMEASURED,
+      ...{ uptimeClass: 7, mtbfClass: 8, doubts: { ...NO_DOUBTS, place: true } },
+    })
+    expect(merged(seen(1, true), seen(2, true), ...times(5, seen(3, false)))?.doubts).toEqual(NO_DOUBTS)
   })
 
   test('leaves a hub out of whose addresses none was reached by most', () => {

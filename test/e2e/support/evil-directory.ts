@@ -21,6 +21,7 @@ import type { HttpSend } from '../../../shared/map/http-send.ts'
 import { HUB_FLAGS } from '../../../shared/map/hub-flags.ts'
 import { sortHubs } from '../../../shared/map/hub-map.ts'
 import type { KeyedHub } from '../../../shared/map/key-bundles.ts'
+import { MAX_CLASS, MAX_LOAD_CLASS, type Measured } from '../../../shared/map/measured.ts'
 
 export interface Face {
   /** Configuration file of a directory. */
@@ -40,6 +41,11 @@ const LARGEST = new Uint8Array(32).fill(255)
 const OWN_ADDRESS = { ip: Uint8Array.of(198, 18, 250, 2), port: 443 }
 const NOWHERE = { place: { latitude: 0, longitude: 0, country: 'XX', city: 'Nowhere' }, asn: 1 }
 
+const LIES: Measured = {
+  ...{ uptimeClass: MAX_CLASS, mtbfClass: MAX_CLASS, loadClass: MAX_LOAD_CLASS, delayClass: MAX_CLASS },
+  doubts: { place: true, capacity: true, status: true },
+}
+
 const VOTES = {
   'the truth': (vote: Vote): Vote => vote,
   lies: (vote: Vote): Vote => {
@@ -49,7 +55,7 @@ const VOTES = {
     const hubs = sortHubs([...lies.map(({ hub }) => hub), ...(invented === undefined ? [] : [invented])])
     const sequence = example?.sequence ?? 1
     const previous = { epoch: vote.previous.epoch, hash: LARGEST }
-    return { ...vote, previous, hubs: hubs.map((hub) => ({ sequence, provenSince: 1, hub })) }
+    return { ...vote, previous, hubs: hubs.map((hub) => ({ sequence, provenSince: 1, weightKbits: 0xffffffff, hub })) }
   },
   'no relays': (vote: Vote): Vote => ({ ...vote, hubs: vote.hubs.filter(({ hub }) => !hub.roles.relay) }),
 }
@@ -62,6 +68,7 @@ function lieAbout(hub: KeyedHub): KeyedHub {
     roles: { ...hub.roles, home: !home, relay: !relay, exit4: !exit4, exit6: !exit6 },
     ...{ exitPolicy: [], operator: 'nobody', family: 'nobody', version: '99', location: NOWHERE },
     capacityKbits: hub.capacityKbits * 1_000,
+    measured: LIES,
     flags: HUB_FLAGS.trusted + HUB_FLAGS.discouraged,
   }
 }

@@ -33,6 +33,7 @@ function smallVote(hubs: number): Vote {
     hubs: Array.from({ length: hubs }, (_, i) => ({
       ...{ sequence: i, provenSince: 1000 + i },
       hub: mapHubOf(new Uint8Array(32).fill(i + 1), { circuitKey: CIRCUIT_KEY, exitPolicy: [] }),
+      weightKbits: i === 0 ? undefined : 2048 * i,
     })),
   }
 }

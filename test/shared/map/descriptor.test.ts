@@ -35,6 +35,7 @@ const FIELDS: readonly Value[] = [
   ...['operator', 'family', 'contact', '1.0'].map(utf8),
   1000,
   [],
+  [2, [[new Uint8Array(32).fill(1), 9]]],
 ]
 const signedBody = (body: Uint8Array): Uint8Array =>
   join(key.publicBytes, key.sign('spn/1 descriptor', NETWORK_ID, body), body)
@@ -65,6 +66,10 @@ describe('a descriptor', () => {
       capacityKbits: 0xffff_ffff,
       roles: { home: true, relay: true, exit4: true, exit6: true },
       place: { latitude: -90, longitude: 180, country: 'AQ', city: 'x'.repeat(64) },
+      status: {
+        loadClass: 3,
+        links: Array.from({ length: 64 }, (_, i) => ({ hubId: new Uint8Array(32).fill(i), rttStep: 31 })),
+      },
     })
     const signed = signDescriptor(descriptor, key, NETWORK_ID)
     expect(signed.length).toBeLessThanOrEqual(MAX_DESCRIPTOR_BYTES)
@@ -94,6 +99,7 @@ describe('a descriptor', () => {
         ...['example.org', '', 'hub@example.org', '1.2.3'].map(utf8),
         100_000,
         [],
+        [0, []],
       ]),
     )
   })
@@ -160,6 +166,41 @@ describe('a descriptor', () => {
     ['in a country of three letters', { 14: [[1, 1, utf8('AUT'), utf8('x')]] }, 'encoding-invalid'],
     ['in a country in small letters', { 14: [[1, 1, utf8('at'), utf8('x')]] }, 'encoding-invalid'],
     ['in a city with too long a name', { 14: [[1, 1, utf8('AT'), new Uint8Array(65).fill(0x61)]] }, 'encoding-invalid'],
+    ['with a load of five quarters', { 15: [4, []] }, 'encoding-invalid'],
+    ['with a status without links', { 15: [0] }, 'encoding-invalid'],
+    [
+      'with 65 links',
+      { 15: [0, Array.from({ length: 65 }, (_, i) => [new Uint8Array(32).fill(i), 0])] },
+      'encoding-invalid',
+    ],
+    ['with a link to half a hub', { 15: [0, [[new Uint8Array(16), 0]]] }, 'encoding-invalid'],
+    ['with a link of a day', { 15: [0, [[new Uint8Array(32), 32]]] }, 'encoding-invalid'],
+    [
+      'with a link twice',
+      {
+        15: [
+          0,
+          [
+            [new Uint8Array(32), 1],
+            [new Uint8Array(32), 1],
+          ],
+        ],
+      },
+      'encoding-invalid',
+    ],
+    [
+      'with links out of order',
+      {
+        15: [
+          0,
+          [
+            [new Uint8Array(32).fill(2), 1],
+            [new Uint8Array(32), 1],
+          ],
+        ],
+      },
+      'encoding-invalid',
+    ],
   ])('%s is refused, although it is signed', (_, changes, code) => {
     expect(() => verify(signedFields({}))).not.toThrow()
     expect(faultOf(() => verify(signedFields(changes))).code).toBe(code)
@@ -169,7 +210,7 @@ describe('a descriptor', () => {
     expect(faultOf(() => verify(signedBody(encodeCanonical(FIELDS.slice(0, -1))))).code).toBe('encoding-invalid')
     expect(faultOf(() => verify(signedBody(encodeCanonical([...FIELDS, 1])))).code).toBe('encoding-invalid')
     expect(faultOf(() => verify(signedBody(encodeCanonical(7)))).code).toBe('descriptor-invalid')
-    const long = join([0xdc, 0, 15], encodeCanonical(FIELDS).subarray(1))
+    const long = join([0xdd, 0, 0, 0, 16], encodeCanonical(FIELDS).subarray(3))
     expect(faultOf(() => verify(signedBody(long))).code).toBe('encoding-invalid')
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { areRelated, choosePath } from '../../../client/navigator/choose-path.ts'
+import { choosePath } from '../../../client/navigator/choose-path.ts'
+import { areRelated } from '../../../shared/map/hub-map.ts'
 import { SimRandom } from '../sim-random.ts'
 import { smallWorld } from '../small-world.ts'
 import { measuredMap } from '../walk.ts'

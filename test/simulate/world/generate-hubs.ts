@@ -3,6 +3,7 @@ import { shuffle } from '../../../shared/base/random.ts'
 import { sha256 } from '../../../shared/crypto/kdf.ts'
 import type { Location } from '../../../shared/geo/place.ts'
 import { DEFAULT_EXIT_POLICY } from '../../../shared/map/exit-policy.ts'
+import { UNMEASURED } from '../../../shared/map/measured.ts'
 import { SimRandom } from '../sim-random.ts'
 import { Weighted, zipfWeights } from '../weighted.ts'
 import { spotOf } from './earth.ts'
@@ -81,6 +82,7 @@ function hubOf({ owner, ...declared }: Chosen, number: number, seed: string, ran
       },
       exitPolicy: DEFAULT_EXIT_POLICY,
       version: '1.0.0',
+      measured: UNMEASURED,
       ...declared,
     },
     spot: spotOf(declared.location.place),

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { CircuitStream } from '../../client/circuit-stream.ts'
-import { utf8 } from '../../shared/base/bytes.ts'
-import { Fault } from '../../shared/base/fault.ts'
-import { WEB } from '../support/raw-circuit.ts'
-import { type TestTunnel, TunnelConnector } from '../support/tunnel-connector.ts'
+import { utf8 } from '../../../shared/base/bytes.ts'
+import { Fault } from '../../../shared/base/fault.ts'
+import { CircuitStream } from '../../../shared/circuit/circuit-stream.ts'
+import { WEB } from '../../support/raw-circuit.ts'
+import { type TestTunnel, TunnelConnector } from '../../support/tunnel-connector.ts'
 
 let connector: TunnelConnector
 let stream: CircuitStream
@@ -12,7 +12,7 @@ let events: string[]
 
 beforeEach(() => {
   connector = new TunnelConnector()
-  stream = new CircuitStream(connector.connector, WEB)
+  stream = new CircuitStream((sink) => connector.connector.open(WEB, 'client', sink))
   tunnel = connector.tunnels[0] as TestTunnel
   events = []
   for (const name of ['connect', 'end', 'finish', 'close'] as const) stream.on(name, () => void events.push(name))

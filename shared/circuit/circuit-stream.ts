@@ -1,7 +1,6 @@
 import { Duplex } from 'node:stream'
-import { capacityOf } from '../shared/cell/cell.ts'
-import type { StreamPurpose } from '../shared/cell/purpose.ts'
-import type { Connector, Tunnel } from './connector.ts'
+import { capacityOf } from '../cell/cell.ts'
+import type { ClientCircuit, ClientCircuitSink } from './client-circuit.ts'
 
 /**
  * So many cells' bytes wait for a reader before no credit is given back. Counted in cells, which is what they cost, and by
@@ -9,18 +8,21 @@ import type { Connector, Tunnel } from './connector.ts'
  */
 const MAX_UNREAD_CELLS = 4
 
-/** A connection through the network as a stream of Node, for the client's own requests. */
+/** What carries the bytes: a circuit, or what stands for one that is still to be built. */
+export type StreamCarrier = Pick<ClientCircuit, 'write' | 'finish' | 'reset' | 'release'>
+
+/** A connection through the network as a stream of Node, for the program's own requests. */
 export class CircuitStream extends Duplex {
-  readonly #tunnel: Tunnel
+  readonly #carrier: StreamCarrier
   #opened = false
   #held: (() => void)[] = []
   #owed = 0
   /** Cells whose bytes came since the reader had all. */
   #unread = 0
 
-  constructor(connector: Connector, target: StreamPurpose) {
+  constructor(open: (sink: ClientCircuitSink) => StreamCarrier) {
     super({ allowHalfOpen: true, readableHighWaterMark: MAX_UNREAD_CELLS * capacityOf(4) })
-    this.#tunnel = connector.open(target, 'client', {
+    this.#carrier = open({
       opened: () => {
         this.#opened = true
         this.emit('connect')
@@ -51,7 +53,7 @@ export class CircuitStream extends Duplex {
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     if (!this.#opened) this.#held.push(() => this._write(chunk, _encoding, done))
-    else if (this.#tunnel.write(chunk)) done()
+    else if (this.#carrier.write(chunk)) done()
     else this.#held.push(done)
   }
 
@@ -60,12 +62,12 @@ export class CircuitStream extends Duplex {
       this.#held.push(() => this._final(done))
       return
     }
-    this.#tunnel.finish()
+    this.#carrier.finish()
     done()
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#tunnel.reset()
+    this.#carrier.reset()
     done(error)
   }
 
@@ -78,7 +80,7 @@ export class CircuitStream extends Duplex {
   #giveBack(): void {
     if (this.readableLength === 0) this.#unread = 0
     if (this.#unread >= MAX_UNREAD_CELLS) return
-    if (this.#owed > 0) this.#tunnel.release(this.#owed)
+    if (this.#owed > 0) this.#carrier.release(this.#owed)
     this.#owed = 0
   }
 }

@@ -1,0 +1,68 @@
+import { toHex } from '../../shared/base/bytes.ts'
+import type { ProbedHub } from '../prober.ts'
+import type { Store } from '../store.ts'
+import { decodeRecord, encodeRecord, type HubRecord, NO_RECORD, withProbe, withResult } from './hub-record.ts'
+
+/** Records of all hubs: in memory, and on disk when `save` is called. */
+export class RecordBook {
+  readonly #store: Store
+  readonly #records = new Map<string, HubRecord>()
+  /** Hubs whose record on disk is older than the one here. */
+  readonly #unsaved = new Map<string, Uint8Array>()
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Reads what was saved, here or by another replica. @throws Fault state-corrupt, encoding-invalid */
+  async load(): Promise<void> {
+    for (const { hubId, record } of await this.#store.records()) {
+      const key = toHex(hubId)
+      if (!this.#unsaved.has(key)) this.#records.set(key, decodeRecord(record) ?? NO_RECORD)
+    }
+  }
+
+  of(hubId: Uint8Array): HubRecord {
+    return this.#records.get(toHex(hubId)) ?? NO_RECORD
+  }
+
+  probed({ hubId, answered, rttMs }: ProbedHub, atS: number): void {
+    this.#put(hubId, withProbe(this.of(hubId), { atS, answered, rttMs }))
+  }
+
+  carried(hubId: Uint8Array, kbits: number, atS: number): void {
+    this.#put(hubId, withResult(this.of(hubId), { atS, kbits }))
+  }
+
+  weighed(hubId: Uint8Array, weightKbits: number): void {
+    const record = this.of(hubId)
+    if (record.weightKbits !== weightKbits) this.#put(hubId, { ...record, weightKbits })
+  }
+
+  /** Forgets all but these hubs. */
+  keep(isKnown: (key: string) => boolean): void {
+    for (const key of this.#records.keys()) {
+      if (isKnown(key)) continue
+      this.#records.delete(key)
+      this.#unsaved.delete(key)
+    }
+  }
+
+  /** What could not be saved is still to be saved. */
+  async save(): Promise<void> {
+    const hubIds = [...this.#unsaved.values()]
+    if (hubIds.length === 0) return
+    this.#unsaved.clear()
+    try {
+      await this.#store.putRecords(hubIds.map((hubId) => ({ hubId, record: encodeRecord(this.of(hubId)) })))
+    } catch (error) {
+      for (const hubId of hubIds) this.#unsaved.set(toHex(hubId), hubId)
+      throw error
+    }
+  }
+
+  #put(hubId: Uint8Array, record: HubRecord): void {
+    this.#records.set(toHex(hubId), record)
+    this.#unsaved.set(toHex(hubId), hubId)
+  }
+}
