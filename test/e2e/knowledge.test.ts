@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { ConnectionView } from '../../client/connection-list.ts'
 import { utf8 } from '../../shared/base/bytes.ts'
 import { parseIp } from '../../shared/base/ip-address.ts'
 import { tlsMistakes } from '../demo/checks.ts'
+import { until } from '../support/until.ts'
 import { capture } from '../world/capture.ts'
 import { serveHttp } from '../world/destinations.ts'
 import { SOCKS_PORT, SpnWorld, type WorldHub } from '../world/spn-world.ts'
@@ -37,12 +39,13 @@ describeWorld(describe, 'what each hub knows of a connection', () => {
 
   test('home knows no destination, exit knows no user, relays know neither', async () => {
     await spn.startClient()
-    const url = `http://${NAME}/echo`
-    // A large answer, so that the connection is still open while memory is read.
-    const curl = ['-sS', '--socks5-hostname', `127.0.0.1:${SOCKS_PORT}`, '--data-binary', PAYLOAD, url]
-    expect(await spn.user.mustRun('curl', curl)).toBe(PAYLOAD)
-    const connection = (await spn.connections()).find(({ target }) => target.startsWith(NAME))
-    path = (connection?.path ?? []).map(({ city }) => spn.hubs.find((hub) => hub.city.place.city === city)!)
+    // Takes half a minute, so that it is still going on while memory is read.
+    const body = ['--data-binary', PAYLOAD.repeat(3_000), '--limit-rate', '4k']
+    const curl = ['-sS', '--socks5-hostname', `127.0.0.1:${SOCKS_PORT}`, ...body, `http://${NAME}/echo`]
+    const sending = spn.user.spawn('curl', curl)
+    const isOurs = ({ target, state }: ConnectionView): boolean => target.startsWith(NAME) && state === 'open'
+    const connection = await until<ConnectionView>(async () => (await spn.connections()).find(isOurs))
+    path = connection.path.map(({ city }) => spn.hubs.find((hub) => hub.city.place.city === city)!)
     expect(path).toHaveLength(3)
 
     const seoul = spn.destination('seoul')
@@ -60,12 +63,17 @@ describeWorld(describe, 'what each hub knows of a connection', () => {
       return findInMemory(hub.process.pid, wanted)
     }
     const [home, relay, exit] = path as [WorldHub, WorldHub, WorldHub]
+    // The last one that something comes to.
+    await until(() => knows(exit).includes('payload'))
     expect(knows(home).every((what) => what.startsWith('user'))).toBe(true)
     expect(knows(home)).toContain(homeLinkFamily())
     expect(knows(relay)).toEqual([])
     expect(knows(exit)).toEqual(expect.arrayContaining(['name', 'payload']))
     expect(knows(exit).some((what) => what.startsWith('user'))).toBe(false)
     for (const other of spn.hubs.filter((hub) => !path.includes(hub))) expect(knows(other)).toEqual([])
+    expect(sending.running).toBe(true)
+    sending.kill('SIGKILL')
+    await sending.exited
   })
 
   test('between hubs there is only TLS 1.3 with X25519MLKEM768, in writes of whole units', async () => {
