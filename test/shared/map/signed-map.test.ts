@@ -96,7 +96,7 @@ describe('a hub map', () => {
     )
     const [[plain]] = [without![9] as Value[][]]
     expect(having![9]).toEqual([[...plain!, [[Uint8Array.of(9, 9, 9, 9), 4001]]]])
-    expect(plain).toHaveLength(10)
+    expect(plain).toHaveLength(11)
     const verified = verify(signMap(mapOf({ hubs: [mapHubOf(id, { noiseAddresses })] }), FIVE))
     expect(verified.content.hubs[0]?.noiseAddresses).toEqual(noiseAddresses)
     expect(verify(signMap(mapOf(), FIVE)).content.hubs[0]?.noiseAddresses).toEqual([])
