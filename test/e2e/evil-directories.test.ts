@@ -35,7 +35,6 @@ describeWorld(describe, 'of seven directories', () => {
   beforeAll(async () => {
     many = await ManyDirectories.create(MAP_LIFE_EPOCHS)
     since = many.clientEpoch
-    expect(many.hubs.map(({ capacityKbits }) => capacityKbits / 1000).sort()).toEqual([100, 200, 300, 400])
   }, 240_000)
 
   afterAll(() => many?.close(), 60_000)

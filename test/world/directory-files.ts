@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { FIRST_KBITS } from '../../directory/measure/assess.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
 import { verifyDescriptor } from '../../shared/map/descriptor.ts'
@@ -29,15 +30,18 @@ export function storedProofs(stateDir: string): StoredProof[] {
   return rows(stateDir, 'select epoch, kind, first, second from proofs') as unknown as StoredProof[]
 }
 
-/** Hubs as they say of themselves, each signed by the hub, and where they really are by name of their operator. */
+/**
+ * Hubs as they say of themselves, each signed by the hub, and where they really are by name of their operator; with the
+ * weight of hubs that nobody measured.
+ */
 export function declaredHubs(stateDir: string, network: Network, cityOf: (operator: string) => City): KeyedHub[] {
   const hubs = rows(stateDir, 'select signed from descriptors').map(({ signed }): KeyedHub => {
     const { hubId, circuitKey, ...said } = verifyDescriptor(new Uint8Array(signed as Uint8Array), network.id)
     const { linkAddresses, noiseAddresses, roles, exitPolicy, operator, family, version, capacityKbits } = said
     return {
       ...{ id: hubId, key: toHex(hubId), circuitKey: new CircuitPublicKey(circuitKey), linkAddresses, noiseAddresses },
-      ...{ roles, exitPolicy, operator, version, capacityKbits, location: cityOf(operator), flags: 0 },
-      measured: UNMEASURED,
+      ...{ roles, exitPolicy, operator, version, location: cityOf(operator), flags: 0 },
+      ...{ capacityKbits: Math.min(capacityKbits, FIRST_KBITS), measured: UNMEASURED },
       family: provedFamily(family, hubId, network.id) ?? '',
     }
   })

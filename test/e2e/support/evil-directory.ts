@@ -7,6 +7,7 @@
  * the same key, a folder and a port of its own, that knows and tells its part alone. Who calls from which part comes to
  * which port is for the firewall.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Consensus, type ConsensusParts } from '../../../directory/consensus/consensus.ts'
 import type { Vote } from '../../../directory/consensus/vote.ts'
 import type { Directory } from '../../../directory/directory.ts'
@@ -96,6 +97,8 @@ async function open({ config, vote, lateMs, peers }: Face): Promise<Directory> {
 }
 
 const { faces } = JSON.parse(process.argv[2] as string) as { readonly faces: readonly Face[] }
+// By a clock that is behind, the last map would be of an epoch to come.
+await sleep(Math.max(...faces.map(({ lateMs }) => lateMs)))
 const directories = await Promise.all(faces.map(open))
 process.once('SIGTERM', () => void Promise.all(directories.map((one) => one.close())).then(() => process.exit(0)))
 await Promise.all(directories.map((one) => one.start()))
