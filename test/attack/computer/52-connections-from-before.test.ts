@@ -26,7 +26,7 @@ describeHosts('what began before the client (row 52)', () => {
   afterAll(() => lab.close())
 
   const hold = (host: string) => lab.command(lab.app, { op: 'hold', host, port: PORT })
-  const endOf = ({ id }: { readonly id?: unknown }) => lab.command(lab.app, { op: 'end', of: id, timeoutMs: 8_000 })
+  const endOf = ({ id }: { readonly id?: unknown }) => lab.command(lab.app, { op: 'end', of: id })
 
   /** Everything that leaves but what goes to the direct network. */
   async function sentElsewhere(during: () => Promise<unknown>): Promise<string[]> {
