@@ -20,7 +20,7 @@ const STRANGER = 12_345
 const ANSWER_MS = 30_000
 const SILENCE_MS = 400
 const IN_VAIN = { timeoutMs: SILENCE_MS }
-const PAUSE_SECONDS = 8
+const PAUSE_SECONDS = 12
 /** With it the kernel tracks connections before and after the client, too. */
 const ITS_RULE = '-m conntrack --ctstate ESTABLISHED -m mark --mark 7 -j ACCEPT'
 const HOOKS = {

@@ -107,5 +107,5 @@ describe('the hosts file', () => {
       watch.close()
       rmSync(folder, { recursive: true })
     }
-  }, 40_000)
+  })
 })
