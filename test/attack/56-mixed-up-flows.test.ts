@@ -123,7 +123,7 @@ import socket, struct, sys
 def use(text):
     s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.settimeout(3)
+    s.settimeout(60)
     s.bind(('', int(sys.argv[3])))
     s.connect((sys.argv[1], int(sys.argv[2])))
     s.sendall(text)
