@@ -219,7 +219,7 @@ describe('the disk of a hub', () => {
       })
     }
     clock.advance(5 * 3_600_000)
-    await until(() => !holds(old), 'the end of the old key', 10_000)
+    await until(() => !holds(old), 'the end of the old key')
     expect([state.loadKeys(0)!.previous, failed]).toEqual([undefined, isFull ? 2 : 0])
   })
 })

@@ -41,8 +41,8 @@ describeHosts('row 43: a program that chooses its interface or its source addres
   })
   afterAll(() => lab.close())
 
-  const use = (family: 4 | 6, way: string, kind: string, port: number) =>
-    lab.python(CHOOSE, [SERVER[family], `${port}`, way, kind, SECOND[family], FOREIGN[family]])
+  const use = (family: 4 | 6, way: string, kind: string, port: number, seconds = 0.3) =>
+    lab.python(CHOOSE, [SERVER[family], `${port}`, way, kind, SECOND[family], FOREIGN[family], `${seconds}`])
 
   test.each(FAMILIES.flatMap((family) => WAYS.map((way) => [family, way] as const)))(
     'sends nothing outside over IPv%i (%s), by TCP, UDP, ping or raw',
@@ -58,7 +58,7 @@ describeHosts('row 43: a program that chooses its interface or its source addres
 
   test.each(FAMILIES)('is carried over IPv%i with the source that it chose', async (family) => {
     for (const kind of ['tcp', 'udp']) {
-      expect(await use(family, 'second', kind, DRIVER_PORTS.answer)).toContain('answered')
+      expect(await use(family, 'second', kind, DRIVER_PORTS.answer, 60)).toContain('answered')
     }
     const sources = client.messages.flatMap(({ datagrams, arrived }) => datagrams ?? arrived ?? [])
     expect(JSON.stringify(sources)).toContain(SECOND[family])
@@ -67,7 +67,7 @@ describeHosts('row 43: a program that chooses its interface or its source addres
 
 const CHOOSE = `
 import socket, struct, sys
-host, port, way, kind, second, foreign = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+host, port, way, kind, second, foreign = sys.argv[1], int(sys.argv[2]), *sys.argv[3:7]
 v6 = ':' in host
 AF = socket.AF_INET6 if v6 else socket.AF_INET
 ICMP = 58 if v6 else 1
@@ -77,7 +77,7 @@ s = {
     'ping': lambda: socket.socket(AF, socket.SOCK_RAW, ICMP),
     'raw': lambda: socket.socket(AF, socket.SOCK_RAW, 17),
 }[kind]()
-s.settimeout(0.3)
+s.settimeout(float(sys.argv[7]))
 if 'device' in way: s.setsockopt(socket.SOL_SOCKET, 25, b'${CLIENT_DEVICE}\\0')
 if 'index' in way:
     index = struct.pack('!I', socket.if_nametoindex('${CLIENT_DEVICE}'))

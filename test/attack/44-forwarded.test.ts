@@ -58,7 +58,7 @@ describeHosts('row 44: a guest behind this computer', whyNoHosts(), () => {
     const left = await lab.leaving(async () => {
       const { result } = await lab.command(guest, { op: 'write', of: stream.id, timeoutMs: 500 })
       expect(['timeout', 'ECONNRESET']).toContain(result)
-      for (let i = 0; i < 3; i++) await lab.command(guest, { ...datagram, text: 'after' })
+      for (let i = 0; i < 3; i++) await lab.command(guest, { ...datagram, text: 'after', timeoutMs: 500 })
     })
     expect(left).toEqual([])
   })

@@ -111,7 +111,7 @@ describeWorld(describe, 'a browser that tells others its addresses (row 55)', ()
     }
     await Promise.all([...(Object.keys(SHOWN) as Shown[]).map(start)])
     peer = await PeerPage.start(spn.destination('paris'), folder, OPEN)
-  }, 120_000)
+  })
 
   afterAll(() => spn?.close())
 

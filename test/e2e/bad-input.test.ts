@@ -27,7 +27,7 @@ function start(name: string, command: readonly string[]): Program {
 /** Runs a program that is expected to end by itself. */
 function run(...words: string[]): { status: number | null; text: string } {
   const [program = '', ...args] = [...NODE, ...words]
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8', timeout: 30_000 })
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8', timeout: 120_000 })
   return { status, text: stdout + stderr }
 }
 
@@ -168,7 +168,7 @@ describe('bad input', () => {
     const stateDir = join(folder, 'full')
     const hub = writeJson(folder, 'full.json', { ...config('hub0.json'), stateDir })
     const full = ['-c', 'ulimit -f 0; exec "$0" "$@"', ...NODE, 'hub/main.ts', '--config', hub]
-    const { status, stderr } = spawnSync('bash', full, { cwd: ROOT, encoding: 'utf8', timeout: 30_000 })
+    const { status, stderr } = spawnSync('bash', full, { cwd: ROOT, encoding: 'utf8', timeout: 120_000 })
     expect([status, stderr]).toEqual([
       1,
       `spn-hub: a state file can not be written (file: ${join(stateDir, 'identity.key')}, errno: EFBIG, repair: raise the limit of file sizes)\n`,
@@ -283,7 +283,7 @@ describe('bad input', () => {
         cwd: ROOT,
         encoding: 'utf8',
         env: { ...process.env, DUMP_SESSION_KEYS: '1' },
-        timeout: 20_000,
+        timeout: 120_000,
       },
     )
     expect(status).toBe(2)

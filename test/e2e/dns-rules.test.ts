@@ -40,10 +40,10 @@ const RULES = `global:
 
 let spn: SpnWorld
 
-const curl = (url: string) => spn.user.run('curl', ['-4', '-sS', '--max-time', '10', url])
+const curl = (url: string) => spn.user.run('curl', ['-4', '-sS', '--max-time', '60', url])
 
 async function dig(...words: string[]): Promise<string[]> {
-  const { stdout } = await spn.user.run('dig', ['+short', '+tries=1', '+time=8', ...words])
+  const { stdout } = await spn.user.run('dig', ['+short', '+tries=1', '+time=60', ...words])
   return stdout.split('\n').filter((line) => line !== '')
 }
 
@@ -62,7 +62,7 @@ describeWorld(describe, 'names, where a client intercepts and has rules', () => 
     expect(spn.destination('stockholm').ipv4).toBe('198.18.7.2')
     const office = spn.destination('stockholm').node(DNS_SERVER, [table])
     await Promise.all([office.line(/^ready$/), serveHttp(spn.destination('paris')), spn.startClient()])
-  }, 90_000)
+  })
 
   afterAll(() => spn?.close())
 
@@ -77,19 +77,23 @@ describeWorld(describe, 'names, where a client intercepts and has rules', () => 
   test.each(['+notcp', '+tcp'])(
     'a question for a name that is blocked is refused, and reaches nobody: %s',
     async (way) => {
-      expect(await spn.user.mustRun('dig', [way, '+tries=1', '+time=8', 'lima.test'])).toContain('status: REFUSED')
-      expect((await curl('http://lima.test/address')).code).toBe(CURL_NO_NAME)
+      const refused = async () =>
+        (await spn.connections())
+          .filter(({ fault }) => fault === 'rule-blocked')
+          .map(({ target, app }) => `${target} ${app?.path}`)
+      const wanted = [/^lima\.test\/dns .*dig$/, /^lima\.test\/dns .*curl$/]
+      // On a busy computer a search for the app may take too long, and gives none then.
+      let isKnown = false
+      for (let tries = 0; tries < 5 && !isKnown; tries++) {
+        expect(await spn.user.mustRun('dig', [way, '+tries=1', '+time=60', 'lima.test'])).toContain('status: REFUSED')
+        expect((await curl('http://lima.test/address')).code).toBe(CURL_NO_NAME)
+        const told = await refused()
+        isKnown = wanted.every((pattern) => told.some((line) => pattern.test(line)))
+      }
       expect((await spn.user.run('dig', [way, '+tries=1', '+time=2', 'quito.test'])).code).not.toBe(0)
       expect(spn.world.queries.filter(({ name }) => /^(lima|quito)\.test$/.test(name))).toEqual([])
       const connections = await spn.connections()
-      const refused = connections
-        .filter(({ fault }) => fault === 'rule-blocked')
-        .map(({ target, app }) => `${target} ${app?.path}`)
-      expect(refused).toEqual(
-        expect.arrayContaining(
-          [/dig$/, /curl$/].map((app) => expect.stringMatching(`^lima\\.test/dns .*${app.source}`)),
-        ),
-      )
+      expect(await refused()).toEqual(expect.arrayContaining(wanted.map((pattern) => expect.stringMatching(pattern))))
       expect(connections.some(({ target, fault }) => target === 'quito.test/dns' && fault === 'rule-dropped')).toBe(
         true,
       )
@@ -112,7 +116,7 @@ describeWorld(describe, 'names, where a client intercepts and has rules', () => 
   })
 
   test('getaddrinfo finds them by search domains, and bare names of hosts go nowhere', async () => {
-    const env = { LOCALDOMAIN: 'nothing.test search.test', RES_OPTIONS: 'ndots:1 timeout:5' }
+    const env = { LOCALDOMAIN: 'nothing.test search.test', RES_OPTIONS: 'ndots:1 timeout:30' }
     const { stdout } = await spn.user.run('getent', ['ahostsv4', 'host'], { env })
     expect(stdout).toContain(spn.destination('paris').ipv4)
     expect((await spn.user.run('getent', ['ahosts', 'nobody'], { env })).code).not.toBe(0)
@@ -141,8 +145,8 @@ def question(number):
     labels = b''.join(bytes([len(label)]) + label.encode() for label in name.split('.')) + b'\\0'
     message = struct.pack('!6H', number, 0x100, 1, 0, 0, 0) + labels + struct.pack('!2H', 1, 1)
     return struct.pack('!H', len(message)) + message
-s = socket.create_connection((sys.argv[1], 53), 5)
-s.settimeout(10)
+s = socket.create_connection((sys.argv[1], 53), 60)
+s.settimeout(60)
 data = b''.join(map(question, range(60)))
 for at in range(0, len(data), 37): s.sendall(data[at:at + 37])
 s.shutdown(socket.SHUT_WR)

@@ -57,7 +57,7 @@ const secure = new ZoneServer(ZONE)
 
 /** What dig printed, without its comments. */
 async function dig(...words: string[]): Promise<string[]> {
-  const { stdout } = await run('dig', ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=15', ...words])
+  const { stdout } = await run('dig', ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=60', ...words])
   return stdout.split('\n').filter((line) => line !== '')
 }
 
@@ -104,7 +104,7 @@ describe('the resolver of a client', () => {
       },
     })
     await network.start()
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await network?.stop()
@@ -213,7 +213,7 @@ describe('the resolver of a client', () => {
     secure.alter = (answer, query) => (query[0] === 0 && query[1] === 0 ? answer : undefined)
     expect(await short('n4.many.test')).toEqual(['127.3.0.5'])
     expect(secure.asked.at(-1)).toMatchObject({ transport: 'https', name: 'n4.many.test' })
-  }, 40_000)
+  })
 
   test('is shown by status, in numbers; no log has a name that was asked for', async () => {
     const numbers = await status()
@@ -227,9 +227,8 @@ describe('the resolver of a client', () => {
   test('says that it failed when the network is gone, and asks nobody else', async () => {
     for (const server of [resolverOfExits, secure, local]) server.asked.length = 0
     await Promise.all(network.programs.filter(({ name }) => name.startsWith('hub')).map((hub) => hub.kill()))
-    // The resolver gives up after 15 s, which is as long as the other questions here wait.
-    expect((await header('+time=25', 'n28.many.test')).status).toBe('SERVFAIL')
+    expect((await header('n28.many.test')).status).toBe('SERVFAIL')
     expect(await short('n1.many.test')).toEqual(['127.3.0.2'])
     expect(secure.asked).toEqual([])
-  }, 60_000)
+  })
 })

@@ -20,7 +20,7 @@ describeHosts('ping through circuits of three hops', () => {
     const line = stdout.split('\n').find((one) => one.startsWith('{'))
     if (line === undefined) throw new Error(stderr)
     result = JSON.parse(line)
-  }, 90_000)
+  })
 
   afterAll(() => hosts.close())
 

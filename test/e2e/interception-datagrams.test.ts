@@ -45,7 +45,7 @@ describeHosts('intercepted datagrams', () => {
     const from = client.messages.length
     const host = SERVER[family]
     const sent = await lab.sentByClient(async () => {
-      const { heard } = await lab.talk([{ host, port: ANSWER, text: 'hello' }], { localPort: 40_100 })
+      const { heard } = await lab.talk([{ host, port: ANSWER, text: 'hello' }], { localPort: 40_100, answers: 1 })
       expect(heard).toMatchObject([{ from: host, port: ANSWER }])
       expect(parsed(heard[0]?.text ?? '')).toMatchObject({ to: at(host, ANSWER), text: 'hello' })
     })
@@ -56,7 +56,7 @@ describeHosts('intercepted datagrams', () => {
   test.each(FAMILIES)('of one IPv%i socket to many places have one taker, and are not mixed up', async (family) => {
     const hosts = [SERVER[family], OTHER[family]]
     const peers = hosts.flatMap((host) => [ANSWER, RELAY].map((port) => ({ host, port, text: at(host, port) })))
-    const { heard } = await lab.talk([...peers, ...peers], { localPort: 40_200 })
+    const { heard } = await lab.talk([...peers, ...peers], { localPort: 40_200, answers: 8 })
     expect(heard).toHaveLength(8)
     const understood = heard.map(({ from, port, text }) => ({ asked: at(from, port), ...parsed(text) }))
     for (const { asked, to, text } of understood) expect([to, text]).toEqual([asked, asked])
@@ -65,7 +65,7 @@ describeHosts('intercepted datagrams', () => {
   })
 
   test('of two sockets have two takers', async () => {
-    const answers = await Promise.all([1, 2].map(() => lab.talk([{ host: SERVER[4], port: ANSWER }])))
+    const answers = await Promise.all([1, 2].map(() => lab.talk([{ host: SERVER[4], port: ANSWER }], { answers: 1 })))
     const sockets = answers.map(({ heard }) => parsed(heard[0]?.text ?? '{}').socket)
     expect(new Set(sockets).size).toBe(2)
   })
@@ -73,7 +73,7 @@ describeHosts('intercepted datagrams', () => {
   test.each(FAMILIES)('over IPv%i that are sent before the verdict all share it', async (family) => {
     const from = client.messages.length
     const peers = Array.from({ length: 10 }, (_, i) => ({ host: SERVER[family], port: SLOW, text: `${i}` }))
-    const { heard } = await lab.talk(peers, { timeoutMs: 1_500 })
+    const { heard } = await lab.talk(peers, { answers: 10 })
     expect(heard.map(({ text }) => Number(parsed(text).text)).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect(asked(from)).toHaveLength(1)
   })
@@ -88,7 +88,8 @@ describeHosts('intercepted datagrams', () => {
     'over IPv%i that are refused by %s: the program gets %s, and nothing leaves',
     async (family, how, result) => {
       const sent = await lab.sentByClient(async () => {
-        const outcome = await lab.talk([{ host: SERVER[family], port: DRIVER_PORTS[how] }], { connected: true })
+        const options = { connected: true, answers: result === 'ok' ? 0 : 1 }
+        const outcome = await lab.talk([{ host: SERVER[family], port: DRIVER_PORTS[how] }], options)
         expect(outcome).toEqual({ result, heard: [] })
       })
       expect(sent).toEqual([])
@@ -111,10 +112,10 @@ describeHosts('intercepted datagrams', () => {
       const host = SERVER[family]
       const peers = [
         { host, port: STRANGER, text: 'first' },
-        { host, port: STRANGER + 1, text: 'answer', afterMs: 300 },
+        { host, port: STRANGER + 1, text: 'answer', afterAnswers: 2 },
       ]
       const sent = await lab.sentByClient(async () => {
-        const { heard } = await lab.talk(peers, { localPort: 40_300 })
+        const { heard } = await lab.talk(peers, { localPort: 40_300, answers: 3 })
         const understood = heard.map(({ from, port, text }) => ({ from, port, text: parsed(text).text }))
         expect(understood.slice(0, 2).sort((a, b) => a.port - b.port)).toEqual([
           { from: host, port: STRANGER, text: 'first' },
@@ -130,7 +131,10 @@ describeHosts('intercepted datagrams', () => {
   test('of a socket that was closed are judged again, and have another taker', async () => {
     const from = client.messages.length
     const peer = { host: SERVER[4], port: ONCE }
-    const { heard } = await lab.talk([peer, { ...peer, afterMs: 200 }, { ...peer, afterMs: 200 }])
+    const { heard } = await lab.talk(
+      [0, 1, 2].map((afterAnswers) => ({ ...peer, afterAnswers, afterMs: 200 })),
+      { answers: 3 },
+    )
     expect(new Set(heard.map(({ text }) => parsed(text).socket)).size).toBe(heard.length)
     expect(asked(from)).toHaveLength(3)
   })
@@ -141,8 +145,8 @@ describeHosts('intercepted datagrams', () => {
       const host = SERVER[family]
       const before = await lab.queued()
       const port = way === 'direct' ? DIRECT_PORT : ANSWER
-      const peers = Array.from({ length: 200 }, (_, i) => ({ host, port, afterMs: i === 1 ? 200 : 0 }))
-      const { heard } = await lab.talk(peers, { timeoutMs: 1_000 })
+      const peers = Array.from({ length: 200 }, (_, i) => ({ host, port, afterAnswers: i === 0 ? 0 : 1 }))
+      const { heard } = await lab.talk(peers, { answers: 101 })
       expect(heard.length).toBeGreaterThan(100)
       // The first one, and none of those behind it.
       expect(await lab.queued()).toBe(before + 1)
@@ -182,7 +186,7 @@ describeHosts('intercepted datagrams', () => {
     async (family) => {
       const from = client.messages.length
       const peer = { host: SERVER[family], port: DIRECT_PORT, text: 'out' }
-      const { heard } = await lab.talk([peer, { ...peer, afterMs: 200 }])
+      const { heard } = await lab.talk([peer, { ...peer, afterAnswers: 1 }], { answers: 2 })
       expect(heard).toEqual([1, 2].map(() => ({ from: SERVER[family], port: DIRECT_PORT, text: 'out' })))
       expect(asked(from)).toHaveLength(1)
     },
@@ -206,7 +210,10 @@ describeHosts('intercepted datagrams', () => {
       expect(heard).toEqual([])
       expect(asked(from)).toHaveLength(1)
       const again = { host: SERVER[family], port: ANSWER }
-      const { heard: answers } = await lab.talk([again, { ...again, afterMs: 2_500 }], { localPort: 40_401 })
+      const { heard: answers } = await lab.talk([again, { ...again, afterAnswers: 1, afterMs: 2_500 }], {
+        localPort: 40_401,
+        answers: 2,
+      })
       expect(answers).toHaveLength(2)
       expect(asked(from)).toHaveLength(3)
     },
@@ -232,7 +239,7 @@ describeHosts('datagrams of a flow that began before interception', () => {
     const { client } = await lab.intercept()
     const peer = { host: SERVER[family], port: RELAY }
     const sent = await lab.sentByClient(async () => {
-      const { heard } = await lab.talk([peer, { ...peer, text: 'after', afterMs: 200 }], { localPort })
+      const { heard } = await lab.talk([peer, { ...peer, text: 'after', afterAnswers: 1 }], { localPort, answers: 2 })
       expect(heard.map(({ text }) => (JSON.parse(text) as { text: string }).text)).toEqual(['x', 'after'])
     })
     expect(sent).toEqual([])
@@ -261,7 +268,7 @@ s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(41 if v6 else 0, 25 if v6 else 11, 1)
 s.connect((host, port))
 s.send(b'x')
-s.settimeout(1)
+s.settimeout(30)
 try: print(s.recv(1000))
 except OSError as error: print(errno.errorcode[error.errno])
 `

@@ -45,7 +45,7 @@ describeHosts('questions for names', () => {
         { ...peer, text: 'a' },
         { ...peer, text: 'aaaa' },
       ]
-      const { heard } = await lab.talk(to, { connected: true })
+      const { heard } = await lab.talk(to, { connected: true, answers: 2 })
       expect(heard.map(({ text }) => JSON.parse(text))).toMatchObject([
         { destination: at(host[family]), transport: 'udp', query: 'a', uid: 0 },
         { destination: at(host[family]), transport: 'udp', query: 'aaaa', uid: 0 },
@@ -57,7 +57,7 @@ describeHosts('questions for names', () => {
 
   test('of one socket to two resolvers are answered by the one that was asked', async () => {
     const to = [SERVER[4], DIRECT[4]].map((host) => ({ host, port: DNS, text: host }))
-    const { heard } = await lab.talk([...to, ...to])
+    const { heard } = await lab.talk([...to, ...to], { answers: 4 })
     expect(heard).toHaveLength(4)
     for (const { from, text } of heard) {
       expect(JSON.parse(text)).toMatchObject({ query: from, destination: at(from) })
@@ -120,7 +120,7 @@ describeHosts('questions for names', () => {
 /** Two questions in one piece and an end; then the answers, each in a line. */
 const BY_TCP = `
 import socket, struct, sys
-s = socket.create_connection((sys.argv[1], 53), 3)
+s = socket.create_connection((sys.argv[1], 53), 30)
 s.sendall(b''.join(struct.pack('!H', len(q)) + q for q in (b'one', b'two')))
 s.shutdown(socket.SHUT_WR)
 f = s.makefile('rb')
@@ -134,7 +134,7 @@ print('end')
 const UPSTREAM = `
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(2)
+s.settimeout(30)
 s.sendto(b'upstream', (sys.argv[1], 53))
 print(s.recv(1000).decode())
 `

@@ -89,9 +89,9 @@ describeWorld(describe, 'what each hub knows of a connection', () => {
       return others.some((address) => stdout.includes(`${address}:`) || stdout.includes(`[${address}]:`))
     }
     // Paths are chosen by chance, and only once a map says that this relay is back: until one leads over it.
-    const patience = Date.now() + 60_000
+    const patience = Date.now() + 120_000
     for (let i = 0; Date.now() < patience && (i < 12 || !(await linked())); i++)
-      await spn.user.run('curl', ['-sS', '--max-time', '10', `http://${spn.destination('seoul').ipv4}/address`])
+      await spn.user.run('curl', ['-sS', '--max-time', '30', `http://${spn.destination('seoul').ipv4}/address`])
     expect(await linked()).toBe(true)
     const packets = await wire.stop()
     const between = packets.filter(

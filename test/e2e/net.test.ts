@@ -68,7 +68,7 @@ describe('a network on loopback', () => {
     'leaves nothing when ctrl-C comes while it starts, as soon as there is %s',
     async (file) => {
       const network = start(NET)
-      await until(() => isThere(file), file, 20_000)
+      await until(() => isThere(file), file)
       network.child.kill('SIGINT')
       expect(await network.exit()).toBe(0)
       expect(network.output).toBe('')

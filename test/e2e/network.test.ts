@@ -17,7 +17,7 @@ const CURL_TIMEOUT = 28
 
 let spn: SpnWorld
 
-const curl = (...args: string[]) => spn.user.run('curl', ['-sS', '--max-time', '20', ...args], { timeoutMs: 40_000 })
+const curl = (...args: string[]) => spn.user.run('curl', ['-sS', '--max-time', '60', ...args])
 const get = (url: string) => curl(url).then(({ stdout, code }) => ({ body: stdout.trim(), code }))
 
 async function firewall(): Promise<string> {
@@ -72,13 +72,19 @@ describeWorld(describe, 'a user machine that runs the client', () => {
 
   test('knows the app of each connection, intercepted or by a proxy', async () => {
     const url = `http://${spn.destination('paris').ipv4}/address`
-    await get(url)
-    await curl('--socks5', `127.0.0.1:${SOCKS_PORT}`, url)
-    await curl('--proxytunnel', '-x', `http://127.0.0.1:${HTTP_PROXY_PORT}`, url)
     const path = (await spn.user.mustRun('sh', ['-c', 'readlink -f "$(command -v curl)"'])).trim()
-    const apps = (await spn.connections()).filter(({ by }) => by !== 'client').slice(-3)
     const key = `0 path:${path}`
-    expect(apps.map(({ by, app }) => [by, app?.path, app?.key])).toEqual([
+    const apps = async () => {
+      await get(url)
+      await curl('--socks5', `127.0.0.1:${SOCKS_PORT}`, url)
+      await curl('--proxytunnel', '-x', `http://127.0.0.1:${HTTP_PROXY_PORT}`, url)
+      const connections = (await spn.connections()).filter(({ by }) => by !== 'client').slice(-3)
+      return connections.map(({ by, app }) => [by, app?.path, app?.key])
+    }
+    // On a busy computer a search may take too long, and gives none then.
+    let found = await apps()
+    for (let tries = 1; tries < 5 && found.some(([, known]) => known === undefined); tries++) found = await apps()
+    expect(found).toEqual([
       ['intercepted', path, key],
       ['socks', path, key],
       ['http', path, key],
@@ -94,9 +100,9 @@ describeWorld(describe, 'a user machine that runs the client', () => {
           'sh',
           [
             '-c',
-            `curl -sS --max-time 60 "http://${host.ipv4}/data?bytes=${bytes}&seed=${seed}" | tee /dev/stderr 2>/dev/null | sha256sum`,
+            `curl -sS --max-time 200 "http://${host.ipv4}/data?bytes=${bytes}&seed=${seed}" | tee /dev/stderr 2>/dev/null | sha256sum`,
           ],
-          { timeoutMs: 70_000 },
+          { timeoutMs: 220_000 },
         ),
       ),
     )
@@ -110,9 +116,9 @@ describeWorld(describe, 'a user machine that runs the client', () => {
       'sh',
       [
         '-c',
-        `head -c ${bytes} /dev/zero | tr '\\0' 'x' | curl -sS --max-time 60 -H 'Expect:' --data-binary @- http://${host.ipv4}/echo | sha256sum`,
+        `head -c ${bytes} /dev/zero | tr '\\0' 'x' | curl -sS --max-time 200 -H 'Expect:' --data-binary @- http://${host.ipv4}/echo | sha256sum`,
       ],
-      { timeoutMs: 70_000 },
+      { timeoutMs: 220_000 },
     )
     const wanted = await host.mustRun('sh', ['-c', `head -c ${bytes} /dev/zero | tr '\\0' 'x' | sha256sum`])
     expect(echoed).toBe(wanted)

@@ -22,7 +22,7 @@ const portal = (to: string) => spn.user.run(SPN, ['portal', '--minutes', '5', '-
 
 const seenBy = async (family: string, host: string): Promise<string> => {
   const url = `http://${host}/address`
-  return (await spn.user.mustRun('curl', [`-${family}`, '-sS', '--max-time', '20', url])).trim()
+  return (await spn.user.mustRun('curl', [`-${family}`, '-sS', '--max-time', '60', url])).trim()
 }
 
 const open = async () => {
@@ -42,7 +42,7 @@ describeWorld(describe, 'a portal that is named', () => {
     for (const city of ['paris', 'seoul'] as const) await serveHttp(spn.destination(city))
     await spn.startClient()
     wire = await capture(spn.world, spn.user)
-  }, 120_000)
+  })
 
   afterAll(() => spn?.close())
 
@@ -51,7 +51,7 @@ describeWorld(describe, 'a portal that is named', () => {
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain('the name does not exist')
     expect(await open()).toEqual(['portal'])
-  }, 60_000)
+  })
 
   test('of a computer whose resolver is one of its programs wants an address', async () => {
     const file = join(spn.world.folder, 'local-resolv.conf')
@@ -88,5 +88,5 @@ describeWorld(describe, 'a portal that is named', () => {
     const known = new Set([...toPortal, ...toResolvers, ...ofClient])
     expect(asked.filter((packet) => packet.ip !== undefined && !known.has(packet)).map(describePacket)).toEqual([])
     for (const packets of [toPortal, toResolvers, ofClient]) expect(packets).not.toEqual([])
-  }, 90_000)
+  })
 })

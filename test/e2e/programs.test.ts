@@ -66,7 +66,7 @@ describeWorld(describe, 'programs that know nothing of the network', () => {
   beforeAll(async () => {
     lab = await ProgramsLab.create()
     await startBrowsers()
-  }, 90_000)
+  })
 
   afterAll(async () => {
     await lab?.close()

@@ -28,7 +28,7 @@ async function listen(server: Server): Promise<number> {
 
 /** What curl printed, its exit status, and the status with which the proxy answered. */
 async function curl(...args: string[]): Promise<{ body: string; code: number; connect: string }> {
-  const words = ['-sS', '--max-time', '20', '-w', '\n%{http_connect}', ...args]
+  const words = ['-sS', '--max-time', '60', '-w', '\n%{http_connect}', ...args]
   const { stdout, code } = await run('curl', words, { maxBuffer: 10_000_000 }).then(
     ({ stdout }) => ({ stdout, code: 0 }),
     (error: { stdout: string; code: number }) => error,

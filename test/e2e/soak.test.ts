@@ -13,7 +13,7 @@ test.each([
     const flags = ['--bytes', `${BYTES}`, '--transport', transport, '--hops', hops.join()]
     const soak = new Program('soak', ['node', '--no-warnings', 'test/soak/soak.ts', ...flags])
     try {
-      expect([await soak.exit(150_000), soak.output]).toEqual([0, expect.any(String)])
+      expect([await soak.exit(280_000), soak.output]).toEqual([0, expect.any(String)])
       const lines = soak.output.split('\n').filter((line) => line !== '')
       const results = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
       expect(results).toEqual(

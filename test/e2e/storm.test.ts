@@ -13,5 +13,5 @@ describeWorld(describe, 'a client in a storm', () => {
     // The programs were heard whenever they might be, and the client used its network.
     expect(result.inTheOpen).toBeGreaterThan(100)
     expect(result.own).toBeGreaterThan(100)
-  }, 400_000)
+  }, 900_000)
 })

@@ -67,7 +67,7 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
 
   const node = (from: string, code: string, args: readonly string[], input = ''): Promise<string> =>
     world.host(from).mustRun(process.execPath, ['-e', code, ...args], { input })
-  const curl = (from: string, ...args: string[]) => world.host(from).run('curl', ['-sS', '-m', '20', ...args])
+  const curl = (from: string, ...args: string[]) => world.host(from).run('curl', ['-sS', '-m', '60', ...args])
 
   test('every host reaches every other by IPv4 and IPv6, and is seen with its own address', async () => {
     for (const from of world.hosts) {
@@ -84,7 +84,7 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
     const wantedMs = 2 * delayMs(berlin.place, sydney.place)
     for (const address of [sydney.ipv4, `[${sydney.ipv6}]`]) {
       const times: number[] = []
-      for (let i = 0; i < 5; i++) {
+      for (let i = 0; i < 5 || (i < 50 && Math.min(...times) >= 1.5 * wantedMs); i++) {
         const { stdout } = await curl('berlin', '-o', '/dev/null', '-w', '%{time_connect}', `http://${address}/address`)
         times.push(Number(stdout) * 1000)
       }
@@ -215,7 +215,7 @@ describeWorld(describe, 'a world of hosts in five cities, with delays', () => {
       expect(await world.internet.run('ip', ['route', 'get', address])).toMatchObject({ code: 2 })
       // Without an answer it would take three seconds each time.
       let fastestMs = Number.POSITIVE_INFINITY
-      for (let tries = 0; tries < 3 && fastestMs >= 2_000; tries++) {
+      for (let tries = 0; tries < 10 && fastestMs >= 2_000; tries++) {
         const startMs = performance.now()
         expect(await curl('berlin', `http://${address.includes(':') ? `[${address}]` : address}/`)).toMatchObject({
           code: 7,
@@ -282,7 +282,7 @@ describeWorld(describe, 'the line of a host', () => {
       let [sent, back, end] = [0, 0]
       const wait = () => {
         clearTimeout(end)
-        end = setTimeout(() => { console.log(back); socket.close() }, 2000)
+        end = setTimeout(() => { console.log(back); socket.close() }, 5000)
       }
       socket.on('message', () => { back++; if (sent > 400) wait() })
       const timer = setInterval(() => {

@@ -22,7 +22,8 @@ const STALL_MS = 700
 /** Longer than the client needs to notice that it slept. */
 const SUSPEND_MS = 6_000
 const AWAY_MS = 500
-const LAST_TRIES = 40
+const WORKS_MS = 120_000
+const BETWEEN_TRIES_MS = 200
 const LAST_LINES = 20
 
 type Phase = 'off' | 'running' | 'paused' | 'killed'
@@ -218,8 +219,10 @@ class Storm {
   }
 
   async #works(url: string): Promise<boolean> {
-    for (let i = 0; i < LAST_TRIES; i++) {
-      if ((await this.#spn.user.run('curl', ['-sS', '--max-time', '1', url])).code === 0) return true
+    const giveUpAt = performance.now() + WORKS_MS
+    while (performance.now() < giveUpAt) {
+      if ((await this.#spn.user.run('curl', ['-sS', '--max-time', '10', url])).code === 0) return true
+      await sleep(BETWEEN_TRIES_MS)
     }
     return false
   }

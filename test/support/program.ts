@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+/** So long the last output of a program that has ended may take to arrive. */
+const DRAIN_MS = 1_000
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A program ended although something was still expected of it. */
@@ -45,10 +47,13 @@ export class Program {
         for (const check of [...this.#watchers]) check()
       })
     }
-    this.child.on('exit', (code, signal) => {
-      this.#exited = { code, signal }
+    const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
+      this.#exited ??= { code, signal }
       for (const check of [...this.#watchers]) check()
-    })
+    }
+    // Its last words are read first, unless a child of it holds on to the output.
+    this.child.once('close', ended)
+    this.child.once('exit', (code, signal) => setTimeout(() => ended(code, signal), DRAIN_MS).unref())
     this.child.on('error', (error) => this.#lines.push(`can not be started: ${error.message}`))
   }
 

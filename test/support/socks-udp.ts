@@ -59,7 +59,7 @@ export class SocksUdp {
   }
 
   /** The datagram with this number (from 0). @throws if it does not come in time */
-  async datagram(index: number, ms = 10_000): Promise<Relayed> {
+  async datagram(index: number, ms = 60_000): Promise<Relayed> {
     const until = Date.now() + ms
     for (;;) {
       const found = this.received[index]

@@ -17,7 +17,7 @@ export interface Capture {
   stop(): Promise<Packet[]>
 }
 
-const MARK_MS = 30_000
+const MARK_MS = 120_000
 const POLL_MS = 20
 /** The port for packets that nobody reads (RFC 863). */
 const DISCARD = 9

@@ -15,11 +15,11 @@ export interface RunOptions {
   readonly cwd?: string
   /** Handed to the program as its standard input; without it the input is empty. */
   readonly input?: string | Uint8Array
-  /** Default 30,000. A program that takes longer is killed and the promise rejects. */
+  /** Default 120,000, for a busy computer. A program that takes longer is killed and the promise rejects. */
   readonly timeoutMs?: number
 }
 
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 120_000
 const MAX_OUTPUT_BYTES = 256 << 20
 
 /** The environment of every program of the world: an ordinary user's path may lack the folders that `ip` lives in. */

@@ -21,10 +21,10 @@ interface Waiting {
 
 const MAX_LINES = 10_000
 const MAX_LINE_LENGTH = 64 << 10
-const STOP_GRACE_MS = 10_000
+const STOP_GRACE_MS = 30_000
 /** So long the last output of a process that has ended may take to arrive. */
-const DRAIN_MS = 250
-const LINE_TIMEOUT_MS = 60_000
+const DRAIN_MS = 1_000
+const LINE_TIMEOUT_MS = 120_000
 
 /** A program that runs beside the test. It leads a process group, so that all it starts can be ended with it. */
 export class HostProcess {
@@ -128,7 +128,7 @@ export class HostProcess {
     if (this.running) this.#child.kill(signal)
   }
 
-  /** SIGTERM, then SIGKILL after `graceMs` (default 10,000), and to what is left of the group. Idempotent. */
+  /** SIGTERM, then SIGKILL after `graceMs` (default 30,000), and to what is left of the group. Idempotent. */
   async stop(graceMs: number = STOP_GRACE_MS): Promise<Exit> {
     this.kill('SIGTERM')
     const timer = setTimeout(() => this.#killGroup(), graceMs)

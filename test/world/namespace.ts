@@ -38,7 +38,7 @@ export class Namespace {
     return this.#start(process.execPath, ['--no-warnings', script, ...args], options, basename(script))
   }
 
-  /** Runs a program to its end, whatever its exit code. Rejects if it takes longer than `timeoutMs` (default 30,000). */
+  /** Runs a program to its end, whatever its exit code. Rejects if it takes longer than `timeoutMs` (default 120,000). */
   async run(program: string, args: readonly string[] = [], options: RunOptions & Identity = {}): Promise<RunResult> {
     const [first, ...rest] = this.#inside(program, args, options)
     return runCommand(first, rest, options)

@@ -137,7 +137,7 @@ export class SpnWorld {
   }
 
   /** Starts the client on the user machine; it has its home link when this resolves. */
-  async startClient(waitMs = 60_000): Promise<HostProcess> {
+  async startClient(waitMs = 120_000): Promise<HostProcess> {
     const args = ['run', '--config', this.clientConfig]
     const cgroup = this.#cgroup
     const identity =
@@ -149,7 +149,7 @@ export class SpnWorld {
   }
 
   async stopClient(): Promise<void> {
-    await this.client?.stop(10_000)
+    await this.client?.stop()
     this.client = undefined
   }
 

@@ -29,9 +29,13 @@ let spn: SpnWorld
 
 /** As which address programs of the user are seen in Paris. */
 async function seenAs(family: Family, ...flags: string[]): Promise<string> {
+  return seenWithin(60, family, ...flags)
+}
+
+async function seenWithin(seconds: number, family: Family, ...flags: string[]): Promise<string> {
   const paris = spn.destination('paris')
   const host = family === '4' ? paris.ipv4 : `[${paris.ipv6}]`
-  const { stdout } = await spn.user.run('curl', ['-sS', '--max-time', '2', ...flags, `http://${host}/address`])
+  const { stdout } = await spn.user.run('curl', ['-sS', '--max-time', `${seconds}`, ...flags, `http://${host}/address`])
   return stdout.trim()
 }
 
@@ -40,7 +44,8 @@ const isHub = (address: string): boolean => spn.hubs.some(({ host }) => [host.ip
 /** How long it takes until connections over this family go through the network. */
 async function backAfter(family: Family): Promise<number> {
   const start = performance.now()
-  while (performance.now() - start < GIVE_UP_MS) if (isHub(await seenAs(family))) return performance.now() - start
+  while (performance.now() - start < GIVE_UP_MS)
+    if (isHub(await seenWithin(2, family))) return performance.now() - start
   return Number.POSITIVE_INFINITY
 }
 
@@ -90,13 +95,13 @@ describeWorld(describe, 'IPv6 that comes in mid-session (row 40)', () => {
   beforeAll(async () => {
     await createWorld('ipv6')
     await spn.startClient()
-  }, 90_000)
+  })
 
   afterAll(() => spn?.close())
 
   test('is taken into the network, whichever address a program uses', async () => {
     expect(isHub(await seenAs('4'))).toBe(true)
-    expect(await seenAs('6')).toBe('')
+    expect(await seenWithin(2, '6')).toBe('')
     const packets = await crossed(async () => {
       await announce(FIRST)
       expect(await backAfter('6')).toBeLessThan(BACK_MS)
@@ -137,7 +142,7 @@ describeWorld(describe, 'a computer that has IPv6 alone (row 40)', () => {
   beforeAll(async () => {
     await createWorld('ipv4')
     await spn.startClient()
-  }, 90_000)
+  })
 
   afterAll(() => spn?.close())
 

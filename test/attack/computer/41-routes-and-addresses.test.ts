@@ -64,7 +64,7 @@ describeHosts('a network that hands out', () => {
           expect(await lab.tcp(OTHER[family], DRIVER_PORTS.drop, { timeoutMs: 300 })).toMatchObject({
             result: 'timeout',
           })
-          await lab.udp(OTHER[family], DRIVER_PORTS.relay)
+          await lab.udp(OTHER[family], DRIVER_PORTS.relay, { timeoutMs: 300 })
         }
       })
       expect(sent).toEqual([])

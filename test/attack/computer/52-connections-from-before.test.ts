@@ -26,7 +26,7 @@ describeHosts('what began before the client (row 52)', () => {
   afterAll(() => lab.close())
 
   const hold = (host: string) => lab.command(lab.app, { op: 'hold', host, port: PORT })
-  const endOf = ({ id }: { readonly id?: unknown }) => lab.command(lab.app, { op: 'end', of: id, timeoutMs: 8_000 })
+  const endOf = ({ id }: { readonly id?: unknown }) => lab.command(lab.app, { op: 'end', of: id })
 
   /** Everything that leaves but what goes to the direct network. */
   async function sentElsewhere(during: () => Promise<unknown>): Promise<string[]> {
@@ -68,7 +68,7 @@ describeHosts('what began before the client (row 52)', () => {
     const sent = await sentElsewhere(async () => {
       await lab.intercept()
       expect(await tracked('udp')).toEqual([])
-      for (const family of FAMILIES) await lab.udp(SERVER[family], PORT, { localPort: LOCAL_PORT })
+      for (const family of FAMILIES) await lab.udp(SERVER[family], PORT, { localPort: LOCAL_PORT, timeoutMs: 500 })
     })
     expect(sent.filter((line) => line.includes('UDP'))).toEqual([])
   })

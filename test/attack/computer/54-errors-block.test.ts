@@ -108,7 +108,7 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
     expect(mayHaveLeft(await wire.stop(), spn, []).outside).toBeGreaterThan(20)
     // As a computer starts: closed before any network is up.
     await spn.user.mustRun(SPN, ['block', '--config', spn.clientConfig], { gid: OWN_GID })
-  }, 120_000)
+  })
 
   afterAll(() => spn?.close())
 
@@ -119,10 +119,10 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
   afterEach(async () => {
     await sleep(LISTEN_MS)
     expect(senders.every(({ running }) => running)).toBe(true)
-    await client?.stop(10_000)
+    await client?.stop()
     client = undefined
     expect(mayHaveLeft(await wire.stop(), spn, [])).toMatchObject({ outside: 0, examples: [] })
-  }, 60_000)
+  })
 
   test('of the configuration, the rules or the state ends the start, and says what is wrong', async () => {
     await withContent(spn.clientConfig, '{ "networkFile": ', async () => {
@@ -134,12 +134,12 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
       expect([code, stderr]).toEqual([EXIT_USAGE, expect.stringMatching(/rules\.yaml:3/)])
     })
     await start()
-    await client?.stop(10_000)
+    await client?.stop()
     await withContent(join(spn.clientStateDir, 'homes'), 'no hub ids', async () => {
       const { code, stderr } = await failedStart()
       expect([code, stderr]).toEqual([EXIT_FAILED, expect.stringMatching(/a state file is damaged \(file: .*homes\)/)])
     })
-  }, 180_000)
+  })
 
   test('of rules that are changed while it runs leaves those from before in force, and the status tells it', async () => {
     await start()
@@ -151,7 +151,7 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
       await webWorks()
     })
     await statusOf(({ rules }) => rules.mistakes.length === 0)
-  }, 180_000)
+  })
 
   test('of a queue that somebody else serves ends the start; he can let nothing out', async () => {
     const other = spn.user.spawn(process.execPath, [ACCEPT_ALL, ADDON])
@@ -163,7 +163,7 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
     ])
     await sleep(LISTEN_MS)
     await other.stop()
-  }, 120_000)
+  })
 
   test('of the thread that serves the queue blocks until a new start, and says so', async () => {
     const broken = await start({ NODE_OPTIONS: `--import=${BREAK_WORKERS}` })
@@ -176,7 +176,7 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
       repair: 'restart the client',
     })
     expect(await web()).toBe(false)
-  }, 180_000)
+  })
 
   test('of all hubs, which are gone, blocks until they are back', async () => {
     await start()
@@ -189,7 +189,7 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
     expect(await web()).toBe(false)
     await Promise.all(spn.hubs.map((hub) => spn.startHub(hub)))
     await statusOf(({ protection }) => protection.state === 'protected')
-  }, 240_000)
+  })
 
   test('of a map that is over blocks until there is a new one', async () => {
     await start()
@@ -199,5 +199,5 @@ describeWorld(describe, 'an error (row 54) of a computer whose programs want out
     expect(await web()).toBe(false)
     spn.directoryProcess?.kill('SIGCONT')
     await statusOf(({ protection }) => protection.state === 'protected')
-  }, 240_000)
+  })
 })

@@ -24,7 +24,7 @@ export interface PageView {
   readonly resources: readonly LoadedResource[]
 }
 
-const OPEN_MS = 15_000
+const OPEN_MS = 60_000
 const FLAGS = [
   '--disable-gpu',
   '--no-first-run',

@@ -4,8 +4,8 @@ import type { HostProcess } from '../../world/host-process.ts'
 import type { PageView } from './browser-driver.ts'
 
 const DRIVER = fileURLToPath(new URL('browser-driver.ts', import.meta.url))
-const START_MS = 30_000
-const VIEW_MS = 25_000
+const START_MS = 120_000
+const VIEW_MS = 90_000
 
 /** Chromium on a host of the world. It ends with the world. */
 export class Browser {

@@ -3,6 +3,7 @@
  * right, then with it. Prints what came of it as one JSON line. Its argument is the namespace that it must not be in.
  */
 import { readlinkSync, writeFileSync } from 'node:fs'
+import { ECHO_BURST } from '../../../hub/exit-echo.ts'
 import type { IpAddress } from '../../../shared/base/ip-address.ts'
 import type { ClientCircuit } from '../../../shared/circuit/client-circuit.ts'
 import { RawClient } from '../../bench/raw-client.ts'
@@ -61,6 +62,7 @@ async function flood(client: RawClient): Promise<number> {
   const { circuit, replies } = await open(client, FOUR)
   for (let sequence = 0; sequence < FLOOD; sequence++)
     circuit.carry([{ type: 'echo', sequence, bytes: new Uint8Array(0) }])
+  await until(() => replies.length >= ECHO_BURST)
   await new Promise((resolve) => setTimeout(resolve, 500))
   return replies.length
 }

@@ -42,12 +42,16 @@ interface Peer {
   readonly host: string
   readonly port: number
   readonly text?: string
+  /** So many answers have to be there first. */
+  readonly afterAnswers?: number
   readonly afterMs?: number
 }
 
 interface TalkOptions {
   readonly localPort?: number
   readonly connected?: boolean
+  /** So many, or an error, have to come, and are waited for. */
+  readonly answers?: number
   readonly timeoutMs?: number
 }
 

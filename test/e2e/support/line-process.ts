@@ -12,6 +12,8 @@ export class LineProcess {
   errors = ''
   readonly #waiting = new Set<() => void>()
   #rest = ''
+  /** It has ended, and all that it said is here. */
+  #hasSaidAll = false
 
   constructor(child: ChildProcess) {
     this.child = child
@@ -20,7 +22,10 @@ export class LineProcess {
       this.errors += text
       this.#wake()
     })
-    child.once('close', () => this.#wake())
+    child.once('close', () => {
+      this.#hasSaidAll = true
+      this.#wake()
+    })
   }
 
   send(command: object): void {
@@ -35,7 +40,7 @@ export class LineProcess {
         const message = this.messages[seen]
         if (message !== undefined && passes(message)) return message
       }
-      if (this.#hasEnded) {
+      if (this.#hasSaidAll) {
         throw new Error(`the program ended without the message: ${JSON.stringify(this.messages)} ${this.errors}`)
       }
       await this.#anything()
@@ -45,7 +50,7 @@ export class LineProcess {
   /** Waits until it has complained of this. Fails when the program ends without it. */
   async complaint(text: string): Promise<void> {
     while (!this.errors.includes(text)) {
-      if (this.#hasEnded) throw new Error(`the program ended and did not say "${text}": ${this.errors}`)
+      if (this.#hasSaidAll) throw new Error(`the program ended and did not say "${text}": ${this.errors}`)
       await this.#anything()
     }
   }

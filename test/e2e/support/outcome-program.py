@@ -1,9 +1,9 @@
 """A program that knows nothing of the network, and asks one server once.
 
-    outcome-program.py tcp|udp ADDRESS PORT [errors]
+    outcome-program.py tcp|udp ADDRESS PORT [errors] [soon]
 
-Prints what its socket was told: the name of an errno, `silence`, or what the server said last. TCP gives up after two
-openings, UDP after six seconds. With `errors` the UDP socket asks for errors that are not of its own port (IP_RECVERR),
+Prints what its socket was told: the name of an errno, `silence`, or what the server said last. It is patient; with `soon`
+TCP gives up after two openings, UDP after six seconds. With `errors` the UDP socket asks for errors that are not of its own port (IP_RECVERR),
 without which systems keep from it what they tell of a way.
 """
 import errno
@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-SILENCE_S = 6
+SILENCE_S = 6 if 'soon' in sys.argv else 60
 IP_RECVERR, IPV6_RECVERR = 11, 25
 
 protocol, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -20,7 +20,8 @@ family = socket.AF_INET6 if ':' in address else socket.AF_INET
 
 def tcp():
     with socket.socket(family, socket.SOCK_STREAM) as own:
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
+        if 'soon' in sys.argv:
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
         own.connect((address, port))
         own.sendall(b'question')
         said = 'nothing'

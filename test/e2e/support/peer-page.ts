@@ -3,8 +3,8 @@ import type { Host } from '../../world/host.ts'
 import type { HostProcess } from '../../world/host-process.ts'
 
 const DRIVER = fileURLToPath(new URL('peer-driver.ts', import.meta.url))
-const START_MS = 30_000
-const CALL_MS = 25_000
+const START_MS = 120_000
+const CALL_MS = 90_000
 
 /** An address under which a browser tells its peer that it may be reached. */
 export interface Candidate {

@@ -1,6 +1,6 @@
 /**
  * A program that makes connections when it is told to, one line of JSON each, and says what came of them:
- * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "reset" | "sink" | "talk", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of", "to", "connected"}.
+ * {"id", "op": "tcp" | "hold" | "write" | "udp" | "listen" | "push" | "end" | "reset" | "sink" | "talk", "host", "port", "localPort", "localAddress", "text", "timeoutMs", "of", "to", "connected", "answers"}.
  */
 import { createSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
@@ -18,15 +18,18 @@ interface Command {
   readonly timeoutMs?: number
   /** For `write`, `end` and `reset`: the id of the connection that `hold` made. */
   readonly of?: number
-  /** For `talk`: a datagram of this text for each, in this order, with so much time before it. */
+  /** For `talk`: a datagram of this text for each, in this order, once so many came back and so much time passed then. */
   readonly to?: readonly {
     readonly host: string
     readonly port: number
     readonly text?: string
+    readonly afterAnswers?: number
     readonly afterMs?: number
   }[]
   /** For `talk`: to the first of them alone. */
   readonly connected?: boolean
+  /** For `talk`: so many, or an error, have to come back, before it listens for what should not. */
+  readonly answers?: number
 }
 
 const held = new Map<number, Socket>()
@@ -54,7 +57,10 @@ const OPERATIONS: Readonly<Record<Command['op'], (command: Command) => Promise<R
 }
 
 /** For what should come; who waits for nothing to come says for how long. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
+/** So long `talk` listens for what should not come. */
+const SILENCE_MS = 500
+const POLL_MS = 5
 
 /** Connects, sends the text, and reads to the end. */
 function exchange({ host, port, localPort, localAddress, text, timeoutMs = PATIENCE_MS }: Command): Promise<Result> {
@@ -149,8 +155,12 @@ function send({ host, port, localPort = 0, text, timeoutMs = PATIENCE_MS }: Comm
   })
 }
 
-/** Sends datagrams from one socket to many, and gives all that comes back until the time is over, by whom, as JSON. */
-async function talk({ localPort = 0, to = [], connected = false, timeoutMs = 500 }: Command): Promise<Result> {
+/**
+ * Sends datagrams from one socket to many, waits for the answers that have to come, and gives all that came back until
+ * the time is over, by whom, as JSON.
+ */
+async function talk(command: Command): Promise<Result> {
+  const { localPort = 0, to = [], connected = false, answers = 0, timeoutMs = SILENCE_MS } = command
   const [first] = to
   const socket = createSocket(first?.host.includes(':') === true ? 'udp6' : 'udp4')
   const heard: object[] = []
@@ -164,11 +174,17 @@ async function talk({ localPort = 0, to = [], connected = false, timeoutMs = 500
   if (connected && first !== undefined) {
     await new Promise<void>((resolve) => void socket.connect(first.port, first.host, resolve))
   }
-  for (const { host, port, text = 'x', afterMs = 0 } of to) {
+  const answered = async (count: number) => {
+    const giveUpAt = performance.now() + PATIENCE_MS
+    while (heard.length < count && result === 'ok' && performance.now() < giveUpAt) await sleep(POLL_MS)
+  }
+  for (const { host, port, text = 'x', afterAnswers = 0, afterMs = 0 } of to) {
+    await answered(afterAnswers)
     if (afterMs > 0) await sleep(afterMs)
     if (connected) socket.send(text, failed)
     else socket.send(text, port, host, failed)
   }
+  await answered(answers)
   await sleep(timeoutMs)
   socket.close()
   return { result, text: JSON.stringify(heard) }

@@ -1,8 +1,8 @@
 """A program that knows nothing of the network: one UDP socket that asks several servers over and over.
 
-    stream-program.py SECONDS ADDRESS PORT [ADDRESS PORT]...
+    stream-program.py ADDRESS PORT [ADDRESS PORT]...
 
-Prints a line when all have answered, and at its end one line of JSON: for each server what it answered and how often, what
+Prints a line when all have answered, and when its input ends one line of JSON: for each server what it answered and how often, what
 errors came for datagrams to it, the longest time without an answer before the last one, and whether one came behind an error.
 """
 import errno
@@ -15,8 +15,7 @@ import time
 EVERY_S = 0.02
 IP_RECVERR, IPV6_RECVERR = 11, 25
 
-until = time.monotonic() + float(sys.argv[1])
-servers = list(zip(sys.argv[2::2], [int(port) for port in sys.argv[3::2]]))
+servers = list(zip(sys.argv[1::2], [int(port) for port in sys.argv[2::2]]))
 family = socket.AF_INET6 if ':' in servers[0][0] else socket.AF_INET
 own = socket.socket(family, socket.SOCK_DGRAM)
 own.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -58,7 +57,7 @@ def read_answers():
 
 
 told = False
-while time.monotonic() < until:
+while not select.select([sys.stdin], [], [], 0)[0]:
     for server in servers:
         try:
             own.sendto(b'who am I', server)

@@ -38,10 +38,13 @@ export const GUEST_DEVICE = 'guests0'
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 let made = 0
 
+/** So long two hosts may take to find each other. */
+const MEET_MS = 60_000
+
 /** Why this machine cannot make hosts; undefined if it can. */
 export function whyNoHosts(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces need Linux'
-  for (const program of ['ip', 'iptables-restore', 'ip6tables-restore', 'tcpdump', 'setpriv']) {
+  for (const program of ['ip', 'iptables-restore', 'ip6tables-restore', 'tcpdump', 'setpriv', 'ping']) {
     if (spawnSync(program, ['--version']).error !== undefined) return `the program ${program} is missing`
   }
   const name = `spnt-try-${process.pid}`
@@ -79,6 +82,7 @@ export class TwoHosts {
     }
     ip(`-n ${client} route add default via ${ADDRESSES.server[4]}`)
     ip(`-n ${client} -6 route add default via ${ADDRESSES.server[6]}`)
+    meet(client, ADDRESSES.server)
   }
 
   /**
@@ -102,6 +106,7 @@ export class TwoHosts {
     ip(`-n ${server} -6 route add 2001:db8:8::/64 via ${ADDRESSES.client[6]}`)
     const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
     ip(`netns exec ${client} sh -c`, forward)
+    meet(guest, ADDRESSES.gateway)
   }
 
   /** Starts a program on a host; it is ended with the hosts at the latest. */
@@ -145,6 +150,16 @@ export class TwoHosts {
 function asUser({ gid, uid }: RunOptions): string[] {
   if (gid === undefined) return []
   return ['setpriv', ...(uid === undefined ? [] : ['--reuid', `${uid}`]), '--regid', `${gid}`, '--clear-groups']
+}
+
+/** Waits until a host reaches another: a new cable is not up at once, and what is sent before is late, or lost. */
+function meet(from: string, to: Readonly<Record<4 | 6, string>>): void {
+  const giveUpAt = performance.now() + MEET_MS
+  for (const address of Object.values(to)) {
+    while (spawnSync('ip', ['netns', 'exec', from, 'ping', '-c1', '-w5', address]).status !== 0) {
+      if (performance.now() > giveUpAt) throw new Error(`${address} is not there`)
+    }
+  }
 }
 
 function ip(command: string, ...more: readonly string[]): void {

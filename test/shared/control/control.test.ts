@@ -168,7 +168,7 @@ describe('the end of the control socket', () => {
     void server.close().then(() => {
       closed = true
     })
-    await until(() => closed, 'the end', 5_000)
+    await until(() => closed, 'the end')
     idle.destroy()
   })
 
