@@ -1,6 +1,7 @@
 /** `npm run bench`: all measurements, one JSON line `{"name","value","unit"}` each. */
 import { benchApps } from './apps.ts'
 import { benchBuilds } from './builds.ts'
+import { benchChoices } from './choices.ts'
 import { benchConnections } from './connections.ts'
 import { benchFair } from './fair.ts'
 import { benchMany } from './many.ts'
@@ -24,3 +25,4 @@ benchRules({ samples: 2_000 })
 await benchApps({ samples: 1000 })
 await benchQueue({ samples: 1000, seconds: 3 })
 benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })
+benchChoices({ hubs: 10_000, links: 100_000, choices: 5_000 })

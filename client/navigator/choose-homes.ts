@@ -1,0 +1,43 @@
+import type { Random } from '../../shared/base/random.ts'
+import type { Location } from '../../shared/geo/place.ts'
+import type { MapHub } from '../../shared/map/hub-map.ts'
+import { type HubTable, isExit, ROLE } from './hub-table.ts'
+import { drawOne, NearBest, newPool, sharesOf } from './near-best.ts'
+import { pointOf, roundTripMs } from './sphere.ts'
+
+/** Homes that are drawn from have at least this share of the capacity of all that will do. */
+const LEAST_HOME_SHARE = 0.01
+
+/**
+ * A hub to be a home: one of those near the user, where that is known, by capacity. None that another home is related to,
+ * so that one operator does not get all of them.
+ * @param own where the user is; undefined if not known
+ * @param taken homes that there are already
+ * @param may may this hub be one?
+ */
+export function sampleHome(
+  table: HubTable,
+  own: Location | undefined,
+  taken: readonly string[],
+  may: (hub: MapHub) => boolean,
+  random: Random,
+): MapHub | undefined {
+  const others = taken.flatMap((key) => table.slotOf(key) ?? [])
+  const point = own && pointOf(own.place)
+  const pool = newPool(table.slotCount)
+  const { x, y, z, toll, roles, weight, exitsLeft } = table
+  for (let slot = 0; slot < table.slotCount; slot++) {
+    const bits = roles[slot] as number
+    if ((bits & ROLE.home) === 0 || !may(table.hubAt(slot))) continue
+    if (others.some((other) => table.areRelated(other, slot))) continue
+    const far =
+      point === undefined
+        ? 0
+        : roundTripMs((x[slot] as number) - point.x, (y[slot] as number) - point.y, (z[slot] as number) - point.z)
+    pool.slots[pool.count] = slot
+    pool.costs[pool.count] = far + (toll[slot] as number)
+    pool.weights[pool.count++] = Math.max(1, (weight[slot] as number) * (isExit(bits) ? exitsLeft : 1))
+  }
+  const slot = drawOne(new NearBest(table).candidates(pool, sharesOf(table, pool), LEAST_HOME_SHARE), random)
+  return slot === undefined ? undefined : table.hubAt(slot)
+}
