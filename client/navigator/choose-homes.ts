@@ -1,12 +1,15 @@
 import type { Random } from '../../shared/base/random.ts'
 import type { Location } from '../../shared/geo/place.ts'
 import type { MapHub } from '../../shared/map/hub-map.ts'
+import { type Guards, next, SAMPLED_LIFE_S, wantsGuard } from './home-guards.ts'
 import { type HubTable, isExit, ROLE } from './hub-table.ts'
 import { drawOne, NearBest, newPool, sharesOf } from './near-best.ts'
 import { pointOf, roundTripMs } from './sphere.ts'
 
 /** Homes that are drawn from have at least this share of the capacity of all that will do. */
 const LEAST_HOME_SHARE = 0.01
+/** A new home is said to be older by up to this part of its life. */
+const AGE_SPREAD = 5
 
 /**
  * A hub to be a home: one of those near the user, where that is known, by capacity. None that another home is related to,
@@ -40,4 +43,27 @@ export function sampleHome(
   }
   const slot = drawOne(new NearBest(table).candidates(pool, sharesOf(table, pool), LEAST_HOME_SHARE), random)
   return slot === undefined ? undefined : table.hubAt(slot)
+}
+
+/**
+ * Draws homes until there are enough. Each is said to be older than it is, by chance, so that not all of them end at once.
+ * @param may may this hub be one?
+ */
+export function fillGuards(
+  guards: Guards,
+  table: HubTable,
+  own: Location | undefined,
+  may: (hub: MapHub) => boolean,
+  nowS: number,
+  random: Random,
+): Guards {
+  let filled = guards
+  while (wantsGuard(filled)) {
+    const taken = filled.map(({ hub }) => hub)
+    const isNew = (hub: MapHub): boolean => !taken.includes(hub.key) && may(hub)
+    const fresh = sampleHome(table, own, taken, isNew, random) ?? sampleHome(table, own, [], isNew, random)
+    if (fresh === undefined) break
+    filled = next(filled, { kind: 'sampled', hub: fresh.key, nowS: nowS - random.below(SAMPLED_LIFE_S / AGE_SPREAD) })
+  }
+  return filled
 }
