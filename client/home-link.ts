@@ -1,4 +1,3 @@
-import { toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
@@ -9,7 +8,10 @@ import type { MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import type { HomeStore } from './home-store.ts'
-import { chooseHome } from './navigator/choose-home.ts'
+import { fillGuards } from './navigator/choose-homes.ts'
+import { type Guards, next, toTry, wantsGuard } from './navigator/home-guards.ts'
+import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
+import { HubTable } from './navigator/hub-table.ts'
 
 /** Most bytes held for circuits: on their way to the hub, or to apps. */
 const MAX_HELD_BYTES = 128 * 1024 * 1024
@@ -66,6 +68,8 @@ export class HomeLink {
   #node: LinkNode | undefined
   #home: Home | undefined
   #running = false
+  /** Could the home hubs be written at the last attempt? Said once when not. */
+  #isKept = true
   #waiting = Promise.withResolvers<Home>()
 
   constructor(parts: HomeLinkParts) {
@@ -117,6 +121,7 @@ export class HomeLink {
       handle.link.ping(now)
       this.#probedAt.set(handle, now)
     }
+    this.#keepHomes(next(this.#parts.homes.guards, { kind: 'network' }))
     const hurry = this.#hurry
     this.#hurry = new AbortController()
     hurry.abort()
@@ -176,29 +181,41 @@ export class HomeLink {
     }
   }
 
-  /** Tries the known homes in order, then one new hub, then those that were left not long ago. */
+  /** Tries the homes that are kept, in their order, and those last that were left not long ago. */
   async #connectOnce(): Promise<void> {
-    const { homes, map: currentMap, random, ownLocation, log, transport } = this.#parts
+    const { homes, clock, log } = this.#parts
     const hurry = this.#hurry.signal
-    const map = currentMap()
-    this.#keepHomes(() => homes.keep((id) => map.hub(id) !== undefined))
-    const usable = map.content.hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
-    const left = usable.filter(({ key }) => this.#wasLeft(key))
-    const others = usable.filter(({ key }) => !this.#wasLeft(key))
-    const known = homes.ids.flatMap((id) => others.find(({ key }) => key === toHex(id)) ?? [])
-    const fresh = chooseHome(others, ownLocation(), new Set(known.map(({ key }) => key)), random)
+    const usable = this.#fillGuards()
+    const hubs = toTry(homes.guards, clock.now()).flatMap(({ hub }) => usable.get(hub) ?? [])
+    const left = hubs.filter(({ key }) => this.#wasLeft(key))
     let failure: unknown = new Fault('path-no-home')
-    for (const hub of [...known, ...(fresh === undefined ? [] : [fresh]), ...left]) {
+    for (const hub of [...hubs.filter((one) => !left.includes(one)), ...left]) {
       try {
         await this.#dial(hub)
         return
       } catch (error) {
         failure = error
-        if (hurry.aborted) throw error
+        if (hurry.aborted || this.#closing.signal.aborted) throw error
+        this.#keepHomes(next(homes.guards, { kind: 'failed', hub: hub.key, now: clock.now() }))
         log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
       }
     }
     throw failure
+  }
+
+  /** Brings the homes up to the map. @returns hubs that can be dialled, by their keys */
+  #fillGuards(): Map<string, MapHub> {
+    const { homes, map, random, ownLocation, transport } = this.#parts
+    const { hubs, validAfter: nowS } = map().content
+    const dialable = hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
+    const usable = new Map(dialable.map((hub) => [hub.key, hub]))
+    const known = next(homes.guards, { kind: 'map', isListed: (hub) => usable.has(hub), nowS })
+    const areEnough = !wantsGuard(known)
+    const may = ({ key }: MapHub): boolean => usable.has(key)
+    this.#keepHomes(
+      areEnough ? known : fillGuards(known, new HubTable(hubs, FACTS_OF_MAP), ownLocation(), may, nowS, random),
+    )
+    return usable
   }
 
   #wasLeft(key: string): boolean {
@@ -207,7 +224,7 @@ export class HomeLink {
   }
 
   async #dial(hub: MapHub): Promise<void> {
-    const { clock, random, networkId, homes, log, onUp, transport } = this.#parts
+    const { clock, random, networkId, homes, log, map, onUp, transport } = this.#parts
     const node = new LinkNode(
       {
         seed: random.bytes(32),
@@ -224,7 +241,7 @@ export class HomeLink {
       const handle = await node.dial(hub.id, addressesFor(transport, hub), signal, transport)
       // `#down` or `close` came before there was a home to forget.
       if (handle.link.closed || this.#closing.signal.aborted) throw new Fault('link-closed')
-      this.#keepHomes(() => homes.add(hub.id))
+      this.#keepHomes(next(homes.guards, { kind: 'worked', hub: hub.key, nowS: map().content.validAfter }))
       this.#node = node
       this.#home = { hub, handle }
       this.#waiting.resolve(this.#home)
@@ -237,11 +254,13 @@ export class HomeLink {
   }
 
   /** A full disk must not cost the link: until its next start the client does well without the file. */
-  #keepHomes(change: () => void): void {
+  #keepHomes(guards: Guards): void {
     try {
-      change()
+      this.#parts.homes.put(guards)
+      this.#isKept = true
     } catch (error) {
-      this.#parts.log.error('home hubs not kept on disk', faultFields(error))
+      if (this.#isKept) this.#parts.log.error('home hubs not kept on disk', faultFields(error))
+      this.#isKept = false
     }
   }
 

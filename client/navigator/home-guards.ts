@@ -13,12 +13,14 @@
 export const MAX_GUARDS = 8
 /** Of these that are in the map there are so many, if the map has them. */
 export const WANTED_GUARDS = 4
-const DAY_S = 86_400
 /** A hub that never worked goes after so long, one that did after so long from then. */
-export const SAMPLED_LIFE_S = 120 * DAY_S
-export const CONFIRMED_LIFE_S = 180 * DAY_S
+export const SAMPLED_LIFE_S = 120 * 86_400
+export const CONFIRMED_LIFE_S = 180 * 86_400
 /** A hub that is in no map is forgotten after so long. */
-export const UNLISTED_LIFE_S = 20 * DAY_S
+export const UNLISTED_LIFE_S = 20 * 86_400
+
+/** The time of what nobody wrote down: the next map gives it its own. */
+export const UNDATED = 1
 
 /** A failed hub is tried again after these times: after so many failures in a row, then so long. */
 const RETRY_MS = [1_000, 10_000, 60_000, 600_000] as const
@@ -55,7 +57,7 @@ export type GuardEvent =
 export function next(guards: Guards, event: GuardEvent): Guards {
   switch (event.kind) {
     case 'map':
-      return guards.flatMap((guard) => afterMap(guard, event.isListed(guard.hub), event.nowS))
+      return guards.flatMap((guard) => afterMap(dated(guard, event.nowS), event.isListed(guard.hub), event.nowS))
     case 'sampled':
       return wantsGuard(guards) && !guards.some(({ hub }) => hub === event.hub)
         ? [...withRoom(guards), { hub: event.hub, sampledAt: event.nowS, failures: 0, failedAt: 0 }]
@@ -96,6 +98,15 @@ export function triable(guards: Guards, now: number): Guards {
   return guards.filter((guard) => guard.unlistedSince === undefined && retryAt(guard) <= now)
 }
 
+/**
+ * Those to try now: if all of them wait, all the same, because then it is rather the network that fails. No other hub comes
+ * in for it.
+ */
+export function toTry(guards: Guards, now: number): Guards {
+  const due = triable(guards, now)
+  return due.length > 0 ? due : guards.filter(({ unlistedSince }) => unlistedSince === undefined)
+}
+
 /** When the next of those that wait may be tried (monotonic, ms); Infinity if none waits. */
 export function nextRetryAt(guards: Guards): number {
   const waiting = guards.filter(({ unlistedSince, failures }) => unlistedSince === undefined && failures > 0)
@@ -104,6 +115,10 @@ export function nextRetryAt(guards: Guards): number {
 
 function retryAt({ failures, failedAt }: Guard): number {
   return failures === 0 ? Number.NEGATIVE_INFINITY : failedAt + (RETRY_MS[failures - 1] ?? LAST_RETRY_MS)
+}
+
+function dated(guard: Guard, nowS: number): Guard {
+  return guard.sampledAt === UNDATED ? { ...guard, sampledAt: nowS, confirmedAt: nowS } : guard
 }
 
 function afterMap(guard: Guard, isListed: boolean, nowS: number): Guard[] {

@@ -20,7 +20,7 @@ import type { LinkAddress, LinkTransport } from '../../shared/map/link-address.t
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { LOOPBACK, NODE_NETWORK_ID, type TestNode, TestNodes } from '../support/link-nodes.ts'
-import { mapHubOf } from '../support/map-fixtures.ts'
+import { mapHubOf, NOW_S } from '../support/map-fixtures.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
 
@@ -77,7 +77,7 @@ function make(transport: LinkTransport = 'tls'): HomeLink {
       if (hubs.length === 0) throw new Fault('map-expired')
       const sorted = sortHubs(hubs)
       return {
-        content: { hubs: sorted },
+        content: { hubs: sorted, validAfter: NOW_S },
         hub: (id: Uint8Array) => sorted.find(({ key }) => key === toHex(id)),
       } as unknown as HubMap
     },
