@@ -57,6 +57,8 @@ export interface ClientParts {
 }
 
 const TICK_MS = 1_000
+/** How often it is looked whether a way is late. */
+const WAY_TICK_MS = 100
 const UNRESOLVABLE = 'directories with a host name may not be found while interception is on: give their addresses'
 
 /** The client: the map, the home link, and what leads connections into the network. */
@@ -79,6 +81,7 @@ export class Client {
   readonly #protection: Protection
   readonly #throughCircuits: HttpSend
   #timer: NodeJS.Timeout | undefined
+  #wayTimer: NodeJS.Timeout | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -186,6 +189,7 @@ export class Client {
       void this.#rulesFile?.tick()
       this.#tickProtection()
     }, TICK_MS)
+    this.#wayTimer = setInterval(() => this.#connector.tickWays(clock.now()), WAY_TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
 
@@ -213,6 +217,7 @@ export class Client {
       await this.#interception?.close({ keepRules: this.#parts.keepRules ?? false })
     } finally {
       clearInterval(this.#timer)
+      clearInterval(this.#wayTimer)
       this.#maps.close()
       await this.#dns.close()
       this.#connector.close()
@@ -241,6 +246,7 @@ export class Client {
   #networkChanged(): void {
     this.#parts.log.info('the network changed, or this computer was asleep')
     this.#dns.resolver.forgetAnswers()
+    this.#connector.networkChanged()
     this.#homeLink.renew()
     if (this.#homeLink.home === undefined) this.#maps.refresh()
   }

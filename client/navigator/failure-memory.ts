@@ -6,7 +6,7 @@ const LONGER = 4
 const SUSPECT_MS = 6 * 3_600_000
 /** Counters are halved at so many tries, so that the past fades. */
 const FADE_AT = 200
-const LEAST_TRIES = 20
+const ENOUGH = 20
 /** A hub is suspect that succeeds less often than chance explains: so many standard deviations, and one more. */
 const DEVIATIONS = 4
 /** Hubs that are remembered; the one that was used longest ago is forgotten. */
@@ -79,7 +79,7 @@ export class FailureMemory {
   /** Against all hubs together: when the network is bad for everybody, nobody is suspect. */
   #isSuspect({ tries, successes }: Record): boolean {
     const others = this.#tries - tries
-    if (tries < LEAST_TRIES || others < LEAST_TRIES) return false
+    if (tries < ENOUGH || others < ENOUGH) return false
     const rate = (this.#successes - successes + 1) / (others + 2)
     return successes + 1 < tries * rate - DEVIATIONS * Math.sqrt(tries * rate * (1 - rate))
   }

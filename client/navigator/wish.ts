@@ -29,7 +29,12 @@ export interface Wish {
 export type RuleWish = Partial<Wish>
 
 /** The parts of a wish that no choice of a path can honour yet: a connection that has any is blocked. */
-export function unhonourable({ exit = [], avoid = [], trusted = false }: RuleWish): string[] {
+export function unhonourable({ trusted = false }: RuleWish): string[] {
+  return trusted ? ['trusted exit'] : []
+}
+
+/** All that it asks for but the number of hops, as people read it. */
+export function wishText({ exit = [], avoid = [], trusted = false }: RuleWish): string[] {
   return [
     ...exit.map((match) => `exit ${hubMatchText(match)}`),
     ...avoid.map((match) => `avoid ${hubMatchText(match)}`),
@@ -55,5 +60,5 @@ export function hubMatchText(match: HubMatch): string {
 
 /** Do both wishes ask for the same? */
 export function sameWish(a: RuleWish, b: RuleWish): boolean {
-  return a.hops === b.hops && unhonourable(a).join('\n') === unhonourable(b).join('\n')
+  return a.hops === b.hops && wishText(a).join('\n') === wishText(b).join('\n')
 }

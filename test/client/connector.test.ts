@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { App } from '../../client/apps/app.ts'
 import { describeTarget, MAX_TRIES } from '../../client/connector.ts'
 import type { RuleWish } from '../../client/navigator/wish.ts'
 import { Fault } from '../../shared/base/fault.ts'
@@ -355,5 +356,81 @@ describe('the end of the connector', () => {
       [],
       Array(50).fill('failed'),
     ])
+  })
+})
+
+describe('a way that is late', () => {
+  test('gets a rival by other hubs and the same home: the first answer wins, and the other ends', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c', 'd'])
+    new RawExit(scene.network.hub('b')) // takes circuits, and never says that one is open
+    const openings = Array.from({ length: 12 }, (_, i) => scene.open(ip(`93.184.216.${i + 1}`)))
+    await scene.settle()
+    expect(openings.filter(({ events }) => events.length === 0).length).toBeGreaterThan(0)
+    scene.network.clock.advance(3_000)
+    scene.connector.tickWays(scene.network.clock.now())
+    await scene.settle()
+    for (const { events } of openings) expect(events).toEqual(['opened 4'])
+    for (const path of scene.paths) expect(path).toMatch(/^a>[cd]$/)
+    expect(scene.connector.circuitCount).toBe(12)
+  })
+
+  test('gets one rival and no more', async () => {
+    const scene = sceneWith({ onConnect: () => {} }, 2, ['a', 'b', 'c', 'd', 'e'])
+    const { homes } = countCreates(scene)
+    scene.open(WEB)
+    await scene.settle()
+    for (let i = 0; i < 4; i++) {
+      scene.network.clock.advance(1_000)
+      scene.connector.tickWays(scene.network.clock.now())
+      await scene.settle()
+    }
+    expect(homes).toEqual(['a', 'a'])
+  })
+})
+
+describe('an exit', () => {
+  const app = (key: string): Promise<App> => Promise.resolve({ key, path: '/x', uid: 1, pid: 1 })
+  const exitsOf = async (scene: ConnectorScene, key: string, target = WEB): Promise<Set<string>> => {
+    const exits = new Set<string>()
+    for (let i = 0; i < 6; i++) {
+      scene.open(target, scene.connector, app(key))
+      await scene.settle()
+      exits.add(scene.paths.at(-1)!.at(-1)!)
+    }
+    return exits
+  }
+
+  test('stays for an app at a site, and is another for others now and then', async () => {
+    const scene = sceneWith()
+    const exits: string[] = []
+    for (const key of ['one', 'two', 'three', 'four', 'five', 'six', 'seven']) {
+      const mine = await exitsOf(scene, key)
+      expect(mine.size).toBe(1)
+      exits.push([...mine][0]!)
+    }
+    expect(new Set(exits).size).toBeGreaterThan(1)
+    for (const [i, key] of ['one', 'two'].entries()) expect([...(await exitsOf(scene, key))]).toEqual([exits[i]])
+  })
+
+  test('is chosen anew for a new identity, and in another network', async () => {
+    for (const renew of ['newIdentity', 'networkChanged'] as const) {
+      const scene = sceneWith()
+      const exits = new Set<string>()
+      for (let i = 0; i < 12; i++) {
+        for (const exit of await exitsOf(scene, 'app')) exits.add(exit)
+        scene.connector[renew]()
+      }
+      expect(exits.size).toBeGreaterThan(3)
+    }
+  })
+
+  test('is in the country that a rule asks for, and no hub that it avoids is on the path', async () => {
+    const scene = sceneWith()
+    const place = { latitude: 52, longitude: 13, country: 'DE', city: '' }
+    for (const name of ['e', 'f']) scene.hubs.set(name, { ...scene.hubs.get(name)!, location: { place, asn: 1 } })
+    const wish: RuleWish = { exit: [{ kind: 'country', country: 'DE' }], avoid: [{ kind: 'operator', operator: 'b' }] }
+    for (let i = 0; i < 20; i++) scene.open(WEB, { open: (...args) => scene.connector.open(...args, wish) })
+    await scene.settle()
+    for (const path of scene.paths) expect(path).toMatch(/^a>[c-h]>[ef]$/)
   })
 })

@@ -1,7 +1,6 @@
 import type { PathStrategy } from './path-strategy.ts'
 import { originalStrategy } from './strategies/original.ts'
 import { ourStrategy } from './strategies/ours.ts'
-import { presentStrategy } from './strategies/present.ts'
 
 const BALANCED = { hops: 3, keepsHomes: true, isDiverse: true }
 
@@ -10,6 +9,5 @@ export const STRATEGIES: readonly PathStrategy[] = [
   ourStrategy('ours', 'Our rules', BALANCED),
   ourStrategy('no-guards', 'Ours without guards', { ...BALANCED, keepsHomes: false }),
   ourStrategy('no-diversity', 'Ours without diversity', { ...BALANCED, isDiverse: false }),
-  presentStrategy('before', 'Our first rules', { keepsHomes: true, isDiverse: true }),
   originalStrategy,
 ]

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { type RuleWish, sameWish, unhonourable } from '../../../client/navigator/wish.ts'
+import { type RuleWish, sameWish, unhonourable, wishText } from '../../../client/navigator/wish.ts'
 
 const ALL: RuleWish = {
   hops: 2,
@@ -16,11 +16,16 @@ const ALL: RuleWish = {
 }
 
 describe('what a rule asks of paths', () => {
-  test('can be done as far as it is a number of hops', () => {
-    expect(unhonourable({})).toEqual([])
-    expect(unhonourable({ hops: 1 })).toEqual([])
-    expect(unhonourable({ trusted: false })).toEqual([])
-    expect(unhonourable(ALL)).toEqual([
+  test('can be done, but for exits that are trusted, because no map says so of any', () => {
+    for (const wish of [{}, { hops: 1 }, { trusted: false }, { ...ALL, trusted: false }]) {
+      expect(unhonourable(wish)).toEqual([])
+    }
+    expect(unhonourable(ALL)).toEqual(['trusted exit'])
+  })
+
+  test('is a text for people', () => {
+    expect(wishText({ hops: 3 })).toEqual([])
+    expect(wishText(ALL)).toEqual([
       ...['exit DE', 'exit C:EU', 'exit AS5', 'avoid hub:ab', 'avoid operator:some body', 'trusted exit'],
     ])
   })

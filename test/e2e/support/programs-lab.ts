@@ -1,4 +1,4 @@
-import { nearestExits, viewWire } from '../../demo/checks.ts'
+import { nearBestExits, viewWire } from '../../demo/checks.ts'
 import { serveCaddy } from '../../world/caddy-destination.ts'
 import { type Capture, capture } from '../../world/capture.ts'
 import { CITIES } from '../../world/cities.ts'
@@ -105,7 +105,7 @@ export class ProgramsLab {
   /** Cities from which a tunnelled connection to this one may leave. */
   exitsFor(city: CityName): string[] {
     const hubs = this.spn.hubs.map((hub) => ({ city: hub.city.place.city, place: hub.city.place }))
-    return nearestExits(hubs, this.#home.city.place.city, CITIES[city].place)
+    return nearBestExits(hubs, this.#home.city.place.city, CITIES[city].place)
   }
 
   /** What crossed the user's wire besides the home link, the directory and the direct server, and what came to the blocked server. */
