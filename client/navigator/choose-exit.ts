@@ -7,6 +7,8 @@ import type { HubTable } from './hub-table.ts'
 import { type Candidates, drawOne, NearBest } from './near-best.ts'
 import type { PathRequest } from './path-request.ts'
 
+/** Nobody can stand beside a site and see its users: no hub, operator, family or system is its exit more often. */
+export const MOST_OF_EXITS = 1 / 8
 /** For a destination anywhere, the exits that are drawn from have at least this share of the capacity of all that will do. */
 const LEAST_EXIT_SHARE = 0.03
 
@@ -19,7 +21,7 @@ export class ExitChooser {
 
   constructor(table: HubTable) {
     this.#table = table
-    this.#nearBest = new NearBest(table)
+    this.#nearBest = new NearBest(table, MOST_OF_EXITS)
     this.#homeViews = new HomeViews(table)
     this.#finder = new ExitFinder(table, this.#homeViews)
   }

@@ -8,6 +8,8 @@ import { pointOf, roundTripMs } from './sphere.ts'
 
 /** Homes that are drawn from have at least this share of the capacity of all that will do. */
 const LEAST_HOME_SHARE = 0.01
+/** Not everybody in a place gets the same: no hub, operator, family or system is drawn with a greater chance. */
+const MOST_OF_HOMES = 1 / 4
 /** A new home is said to be older by up to this part of its life. */
 const AGE_SPREAD = 5
 
@@ -41,7 +43,10 @@ export function sampleHome(
     pool.costs[pool.count] = far + (toll[slot] as number)
     pool.weights[pool.count++] = Math.max(1, (weight[slot] as number) * (isExit(bits) ? exitsLeft : 1))
   }
-  const slot = drawOne(new NearBest(table).candidates(pool, sharesOf(table, pool), LEAST_HOME_SHARE), random)
+  const slot = drawOne(
+    new NearBest(table, MOST_OF_HOMES).candidates(pool, sharesOf(table, pool), LEAST_HOME_SHARE),
+    random,
+  )
   return slot === undefined ? undefined : table.hubAt(slot)
 }
 

@@ -1,8 +1,6 @@
 import type { Random } from '../../shared/base/random.ts'
 import { GROUPS_PER_HUB, type HubTable, NO_GROUP } from './hub-table.ts'
 
-/** No hub, operator, family or autonomous system is taken with a greater chance, unless its share of the capacity is greater. */
-export const MOST_OF_CHANCE = 1 / 8
 /** By so much a set of candidates grows that is too small. */
 const GROWTH = 1.5
 /** Costs are told apart by 1 ms, as far as this; what costs more is all one. */
@@ -64,14 +62,20 @@ export interface Candidates {
  */
 export class NearBest {
   readonly #table: HubTable
+  readonly #mostOfChance: number
   readonly #starts = new Int32Array(STEPS + 1)
   /** Places in the pool, the cheapest first. */
   #order = new Int32Array(0)
   #steps = new Int32Array(0)
   #groupSums = new Float64Array(0)
 
-  constructor(table: HubTable) {
+  /**
+   * @param mostOfChance no hub, operator, family or autonomous system is taken with a greater one, unless its share of the
+   *   capacity is greater
+   */
+  constructor(table: HubTable, mostOfChance: number) {
     this.#table = table
+    this.#mostOfChance = mostOfChance
   }
 
   /** @param leastShare from 0 to 1 */
@@ -136,7 +140,7 @@ export class NearBest {
    * @returns what is left of all; undefined if that does not come out, or is less than `least`
    */
   #limit(slots: readonly number[], weights: number[], shares: Shares, least: number): number | undefined {
-    const limits = weights.map((one) => Math.max(MOST_OF_CHANCE, one / shares.total))
+    const limits = weights.map((one) => Math.max(this.#mostOfChance, one / shares.total))
     let sum = 0
     for (const one of weights) sum += one
     for (let round = 0; round < ROUNDS && sum >= least; round++) {
@@ -179,7 +183,7 @@ export class NearBest {
       for (let g = first; g < first + GROUPS_PER_HUB; g++) {
         const group = groups[g] as number
         if (group === NO_GROUP) continue
-        const most = (Math.max(MOST_OF_CHANCE, shares[group] as number) * sum) / (sums[group] as number)
+        const most = (Math.max(this.#mostOfChance, shares[group] as number) * sum) / (sums[group] as number)
         if (most < part) part = most
       }
       if (part < CLOSE_ENOUGH) {

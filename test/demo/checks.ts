@@ -17,8 +17,8 @@ export interface ExitCandidate {
   readonly place: Place
 }
 
-/** Nobody may be the exit for a place more often than every eighth time: among so many at least it is drawn. */
-const LEAST_EXITS = 8
+/** Nobody may be the exit for a place more often than every eighth time; a set that is too small grows by half. */
+const MOST_EXITS = 12
 /** What nearness of networks and countries, and capacity, make up for at most. */
 const NEARLY_KM = 2_500
 
@@ -28,7 +28,7 @@ export function nearBestExits(hubs: readonly ExitCandidate[], home: string, plac
     .filter(({ city }) => city !== home)
     .map((hub) => ({ city: hub.city, km: distanceKm(hub.place, place) }))
     .sort((a, b) => a.km - b.km)
-  const farthest = (exits[LEAST_EXITS - 1]?.km ?? Number.POSITIVE_INFINITY) + NEARLY_KM
+  const farthest = (exits[MOST_EXITS - 1]?.km ?? Number.POSITIVE_INFINITY) + NEARLY_KM
   return exits.filter(({ km }) => km <= farthest).map(({ city }) => city)
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { MOST_OF_EXITS } from '../../../client/navigator/choose-exit.ts'
 import { FACTS_OF_MAP } from '../../../client/navigator/hub-facts.ts'
 import { blocksOf } from '../../../client/navigator/hub-signature.ts'
 import { HubTable } from '../../../client/navigator/hub-table.ts'
 import { Navigator } from '../../../client/navigator/navigator.ts'
-import { MOST_OF_CHANCE } from '../../../client/navigator/near-best.ts'
 import type { PathRequest } from '../../../client/navigator/path-request.ts'
 import type { HubMatch, Wish } from '../../../client/navigator/wish.ts'
 import { matchesHub } from '../../../client/navigator/wish-match.ts'
@@ -203,7 +203,7 @@ describe('an exit', () => {
           const chance = found
             .filter(({ hub }) => groupsOf(hub).includes(group))
             .reduce((sum, one) => sum + one.chance, 0)
-          expect(chance).toBeLessThanOrEqual(Math.max(MOST_OF_CHANCE, share) + 1e-6)
+          expect(chance).toBeLessThanOrEqual(Math.max(MOST_OF_EXITS, share) + 1e-6)
         }
       }),
       { numRuns: 500 },
