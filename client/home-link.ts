@@ -39,7 +39,20 @@ export interface Home {
   readonly handle: LinkHandle
 }
 
+interface Linked extends Home {
+  readonly node: LinkNode
+}
+
+/** What became of a dial. */
+interface Attempt {
+  readonly hub: MapHub
+  readonly linked?: Linked
+  readonly error?: unknown
+}
+
 const DIAL_TIMEOUT_MS = 8_000
+/** A home hub that has not answered in so long gets another one dialled beside it. */
+const DIAL_STAGGER_MS = 500
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 15_000
 /** A home hub that was left because it stops is the last to be dialled for so long: it may be back by then. */
@@ -183,24 +196,51 @@ export class HomeLink {
 
   /** Tries the homes that are kept, in their order, and those last that were left not long ago. */
   async #connectOnce(): Promise<void> {
-    const { homes, clock, log } = this.#parts
-    const hurry = this.#hurry.signal
+    const { homes, clock } = this.#parts
     const usable = this.#fillGuards()
     const hubs = toTry(homes.guards, clock.now()).flatMap(({ hub }) => usable.get(hub) ?? [])
     const left = hubs.filter(({ key }) => this.#wasLeft(key))
+    await this.#dialFirst([...hubs.filter((one) => !left.includes(one)), ...left])
+  }
+
+  /**
+   * Dials these in their order, the next one as soon as one fails, or beside it when it is slow: a home that went without
+   * a word must not cost its whole timeout. The first that is linked is the home.
+   */
+  async #dialFirst(hubs: readonly MapHub[]): Promise<void> {
+    const { homes, clock, log } = this.#parts
+    const hurry = this.#hurry.signal
+    const over = new AbortController()
+    const waiting = [...hubs]
+    const running = new Map<MapHub, Promise<Attempt>>()
     let failure: unknown = new Fault('path-no-home')
-    for (const hub of [...hubs.filter((one) => !left.includes(one)), ...left]) {
-      try {
-        await this.#dial(hub)
-        return
-      } catch (error) {
-        failure = error
-        if (hurry.aborted || this.#closing.signal.aborted) throw error
-        this.#keepHomes(next(homes.guards, { kind: 'failed', hub: hub.key, now: clock.now() }))
-        log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
+    try {
+      for (;;) {
+        const hub = waiting.shift()
+        if (hub !== undefined) running.set(hub, this.#attempt(hub, over.signal))
+        if (running.size === 0) throw failure
+        const slow = waiting.length > 0 ? [waitFor(DIAL_STAGGER_MS, over.signal)] : []
+        const ended = await Promise.race([...running.values(), ...slow])
+        if (ended === undefined) continue
+        running.delete(ended.hub)
+        if (ended.linked !== undefined) return this.#use(ended.linked)
+        failure = ended.error
+        if (hurry.aborted || this.#closing.signal.aborted) throw failure
+        this.#keepHomes(next(homes.guards, { kind: 'failed', hub: ended.hub.key, now: clock.now() }))
+        log.warn('home hub not reached', { hub: ended.hub.key, ...faultFields(failure) })
       }
+    } finally {
+      over.abort()
+      for (const attempt of running.values()) void attempt.then(({ linked }) => linked?.node.close())
     }
-    throw failure
+  }
+
+  async #attempt(hub: MapHub, over: AbortSignal): Promise<Attempt> {
+    try {
+      return { hub, linked: await this.#dial(hub, over) }
+    } catch (error) {
+      return { hub, error }
+    }
   }
 
   /** Brings the homes up to the map. @returns hubs that can be dialled, by their keys */
@@ -223,8 +263,8 @@ export class HomeLink {
     return leftAt !== undefined && this.#parts.clock.now() - leftAt < LEFT_FOR_MS
   }
 
-  async #dial(hub: MapHub): Promise<void> {
-    const { clock, random, networkId, homes, log, map, onUp, transport } = this.#parts
+  async #dial(hub: MapHub, over: AbortSignal): Promise<Linked> {
+    const { clock, random, networkId, transport } = this.#parts
     const node = new LinkNode(
       {
         seed: random.bytes(32),
@@ -237,20 +277,28 @@ export class HomeLink {
     )
     await node.start()
     try {
-      const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+      const ends = [over, this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]
+      const signal = AbortSignal.any(ends)
       const handle = await node.dial(hub.id, addressesFor(transport, hub), signal, transport)
       // `#down` or `close` came before there was a home to forget.
       if (handle.link.closed || this.#closing.signal.aborted) throw new Fault('link-closed')
-      this.#keepHomes(next(homes.guards, { kind: 'worked', hub: hub.key, nowS: map().content.validAfter }))
-      this.#node = node
-      this.#home = { hub, handle }
-      this.#waiting.resolve(this.#home)
-      log.info('home link up', { hub: hub.key })
-      onUp()
+      return { hub, handle, node }
     } catch (error) {
       await node.close()
       throw error
     }
+  }
+
+  #use({ hub, handle, node }: Linked): void {
+    const { homes, log, map, onUp } = this.#parts
+    this.#keepHomes(next(homes.guards, { kind: 'worked', hub: hub.key, nowS: map().content.validAfter }))
+    this.#node = node
+    this.#home = { hub, handle }
+    this.#waiting.resolve(this.#home)
+    log.info('home link up', { hub: hub.key })
+    onUp()
+    // It broke before there was a home to forget.
+    if (handle.link.closed) this.#down(handle, new Fault('link-closed'))
   }
 
   /** A full disk must not cost the link: until its next start the client does well without the file. */

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import type net from 'node:net'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
@@ -149,6 +149,23 @@ describe('the home link', () => {
     homeLink = make()
     homeLink.connect()
     expect((await homeLink.ready(soon())).hub.key).toBe(known.key)
+  })
+
+  test('is made to another home within a second where the one before is gone without a word', async () => {
+    const silent = net.createServer(() => {}) // takes connections and says nothing
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    cleanUp.push(() => silent.close())
+    const old = await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    await homeLink.close()
+    hubs = [inMap(old.id, { ip: LOOPBACK, port: (silent.address() as net.AddressInfo).port })]
+    const other = await hub()
+    homeLink = make()
+    const started = systemClock.now()
+    homeLink.connect()
+    expect((await homeLink.ready(soon())).hub.key).toBe(toHex(other.id))
+    expect(systemClock.now() - started).toBeLessThan(4_000) // half of what a dial may take: another was dialled beside it
   })
 
   test('forgets homes that are in the map no more, and that take no clients', async () => {
