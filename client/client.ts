@@ -13,6 +13,7 @@ import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
 import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
+import { explainPath } from './commands/route-command.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { ControlServer } from './control/control-server.ts'
@@ -34,7 +35,7 @@ import type { Opening } from './protection/exemptions.ts'
 import { Protection } from './protection/protection.ts'
 import { protectionCommand } from './protection/protection-command.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
-import { noRules } from './rules/rule-set.ts'
+import { noRules, type RuleSet } from './rules/rule-set.ts'
 import { RulesFile } from './rules/rules-file.ts'
 import { SOCKS_DIALECT } from './socks/socks-dialect.ts'
 
@@ -71,6 +72,8 @@ export class Client {
   readonly #networkWatch: NetworkWatch
   readonly #connector: Connector
   readonly #rulesFile: RulesFile | undefined
+  /** Those in force. */
+  readonly #rules: () => RuleSet
   readonly #judged: JudgedConnector
   readonly #dns: DnsService
   readonly #socks: ProxyServer | undefined
@@ -134,10 +137,11 @@ export class Client {
     })
     this.#rulesFile = this.#openRules(options.rulesFile)
     const standing = noRules(locator)
+    this.#rules = () => this.#rulesFile?.rules ?? standing
     this.#judged = new JudgedConnector({
       ...{ connector: this.#connector, connections: this.#connections, nameOf },
       aliasesOf: (...whose) => nameFor(...whose)?.aliases ?? [],
-      rules: () => this.#rulesFile?.rules ?? standing,
+      rules: () => this.#rules(),
       extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
     })
     const { socks, httpProxy } = options
@@ -266,6 +270,7 @@ export class Client {
   #command(command: string, request: Readonly<Record<string, unknown>>): unknown {
     if (command === 'status') return this.#status()
     if (command === 'connections') return this.#connections.all()
+    if (command === 'route') return explainPath(request, this.#rules(), this.#connector)
     return protectionCommand(this.#protection, command, request)
   }
 

@@ -1,6 +1,5 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import type { FaultCode } from '../shared/base/fault-codes.ts'
 import { formatEndpoint, formatIp, type IpAddress } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
@@ -19,12 +18,14 @@ import { type ConnectionList, type ConnectionView, hopView } from './connection-
 import type { NameOwner } from './dns/dns-resolver.ts'
 import { Echo, type EchoSink } from './echo.ts'
 import type { Home, HomeLink } from './home-link.ts'
+import type { RouteReport } from './navigator/explain-route.ts'
 import type { IdentityScope } from './navigator/sticky-exits.ts'
 import { MAX_RETRIES } from './navigator/way-plan.ts'
 import type { RuleWish, Wish } from './navigator/wish.ts'
 import type { OpenPackets } from './packet-flow.ts'
 import { type Asked, PathChooser } from './path-chooser.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
+import { HOME_IS_OVER, KILLS, OF_HUBS, WORTH_ANOTHER_WAY } from './way-faults.ts'
 import { type RunningWay, raceWays } from './way-race.ts'
 
 export interface ConnectorParts {
@@ -64,25 +65,6 @@ export interface TunnelOpener {
   open(target: Target, by: ConnectionView['by'], sink: TunnelSink, app?: Promise<App | undefined>): Tunnel
   openAssociation(by: ConnectionView['by'], sink: AssociationSink, app?: Promise<App | undefined>): Datagrams
 }
-
-/** Faults that say that the way was bad, not the destination: another way may work. */
-const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
-  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused', 'kind-refused'],
-  ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent'],
-  ...['circuit-closed', 'circuit-timeout', 'link-closed', 'link-silent', 'cell-rejected', 'circuit-protocol'],
-] as FaultCode[])
-
-/** What a home hub says of itself when it takes no new circuits, now or ever. */
-const HOME_IS_OVER: ReadonlySet<FaultCode> = new Set<FaultCode>(['hub-draining', 'role-refused'])
-
-/** Faults that say something of the hubs that they blame, for others too. */
-const OF_HUBS: ReadonlySet<FaultCode> = new Set<FaultCode>([
-  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'circuit-closed', 'circuit-timeout'],
-  ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent', 'cell-rejected'],
-] as FaultCode[])
-
-/** How an open circuit ends that a hub has killed, or lost. */
-const KILLS: ReadonlySet<FaultCode> = new Set<FaultCode>(['circuit-closed', 'cell-rejected', 'circuit-protocol'])
 
 /** A connection gets so many ways in all (SPEC section 9.5). */
 export const MAX_TRIES = 1 + MAX_RETRIES
@@ -199,6 +181,14 @@ export class Connector implements TunnelOpener {
   /** To be called some times a second: a way that is late gets a rival. */
   tickWays(now: number): void {
     for (const { at, onLate } of [...this.#deadlines.values()]) if (at <= now) onLate()
+  }
+
+  /** Which path a connection to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
+  explainRoute(target: StreamPurpose, wish: RuleWish): RouteReport {
+    const home = this.#parts.homeLink.home
+    if (home === undefined) throw new Fault('path-no-home')
+    const asked: Asked = { target, wish, name: undefined, app: '', bothFamilies: false, echo: false }
+    return this.#paths.explain(asked, home.hub)
   }
 
   /** The next connections of these apps to these sites leave by exits that are chosen anew. */

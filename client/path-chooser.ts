@@ -8,6 +8,7 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { delayMs } from '../shared/geo/place.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { explainRoute, type RouteReport } from './navigator/explain-route.ts'
 import { FailureMemory } from './navigator/failure-memory.ts'
 import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
 import { HubTable } from './navigator/hub-table.ts'
@@ -77,6 +78,12 @@ export class PathChooser {
     const exit = hubs.at(-1) as MapHub
     const targetMs = request.location === undefined ? 0 : 2 * delayMs(exit.location.place, request.location.place)
     return { hubs, expectedMs: expectedMs(homeMs ?? USUAL_HOME_MS, links, targetMs) }
+  }
+
+  /** @throws as `choose` */
+  explain(asked: Asked, home: MapHub): RouteReport {
+    const avoid = this.#failures.avoided(this.#parts.clock.now())
+    return explainRoute(this.navigator(), this.request(asked, home, avoid), this.#parts.random)
   }
 
   /** As the library wants it. @throws as `choose` */

@@ -47,6 +47,11 @@ export class RelayChooser {
     return nearlyBest(allApart.length > 0 ? allApart : all, random)
   }
 
+  /** What its load and capacity cost, ms. */
+  tollOf(slot: number): number {
+    return this.#table.toll[slot] as number
+  }
+
   /** What it costs to go from one hub to the other over this one, ms. */
   costOf(slot: number, from: number, to: number): number {
     return this.#table.linkMs(from, slot) + this.#table.linkMs(slot, to) + (this.#table.toll[slot] as number)
