@@ -13,6 +13,7 @@ import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
 import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
+import { newIdentity } from './commands/identity-command.ts'
 import { explainPath } from './commands/route-command.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
@@ -270,6 +271,7 @@ export class Client {
   #command(command: string, request: Readonly<Record<string, unknown>>): unknown {
     if (command === 'status') return this.#status()
     if (command === 'connections') return this.#connections.all()
+    if (command === 'identity') return newIdentity(request, this.#connector)
     if (command === 'route') return explainPath(request, this.#rules(), this.#connector)
     return protectionCommand(this.#protection, command, request)
   }

@@ -10,6 +10,7 @@ import { directHttp } from '../shared/map/direct-http.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Client, type ClientParts } from './client.ts'
 import { clientFiles } from './client-files.ts'
+import { IDENTITY_USAGE } from './commands/identity-command.ts'
 import { ROUTE_USAGE, type RouteAnswer, routeAnswerText } from './commands/route-command.ts'
 import { RULES_USAGE, rulesCommand } from './commands/rules-command.ts'
 import { askDaemon, CHANGE_MS, daemonAnswers } from './control/control-client.ts'
@@ -32,7 +33,8 @@ spn off                              takes the firewall rules away that a killed
 spn off --really                     ends the daemon first, also one that is stuck
 spn block                            loads the blocking rules without a daemon; also where the configuration is broken
 ${RULES_USAGE}
-${ROUTE_USAGE}`
+${ROUTE_USAGE}
+${IDENTITY_USAGE}`
 
 const [command = '', ...args] = process.argv.slice(2)
 
@@ -54,6 +56,7 @@ const COMMANDS: Readonly<Record<string, CommandFlags>> = {
   pause: { required: ['minutes'], changes: true },
   resume: { changes: true },
   portal: { required: ['minutes'], changes: true, takesWord: true },
+  identity: { optional: ['app', 'site'] },
   route: { optional: ['app'], switches: ['json'], takesWord: true },
   off: { switches: ['really'] },
   block: {},
@@ -86,7 +89,7 @@ await runProgram('spn', async () => {
     console.log(values.json === 'yes' ? JSON.stringify(route, undefined, 2) : routeAnswerText(route))
     return undefined
   }
-  const answer = command === 'portal' ? await portal(to, ask) : await ask({})
+  const answer = command === 'portal' ? await portal(to, ask) : await ask({ app: values.app, site: values.site })
   console.log(JSON.stringify(answer, undefined, 2))
   return undefined
 })
