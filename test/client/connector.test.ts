@@ -388,6 +388,27 @@ describe('a way that is late', () => {
   })
 })
 
+describe('a network of which 30 % of the hubs are dead', () => {
+  test('carries on: hubs that failed one connection are avoided by the next', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `hub ${i}`)
+    const scene = sceneWith({}, 3, names)
+    for (const name of names.slice(1, 7)) {
+      const failed = Promise.reject(new Fault('next-unreachable'))
+      failed.catch(() => {})
+      scene.network.dialling.set(name, failed)
+    }
+    const outcomes: boolean[] = []
+    for (let i = 0; i < 200; i++) {
+      const opened = scene.open(ip(`93.184.${i}.1`))
+      await scene.settle()
+      outcomes.push(opened.events[0] === 'opened 4')
+      opened.tunnel.reset()
+    }
+    expect(outcomes.slice(0, 10).filter((isOpen) => !isOpen).length).toBeLessThanOrEqual(2)
+    expect(outcomes.slice(10)).toEqual(Array(190).fill(true))
+  })
+})
+
 describe('an exit', () => {
   const app = (key: string): Promise<App> => Promise.resolve({ key, path: '/x', uid: 1, pid: 1 })
   const exitsOf = async (scene: ConnectorScene, key: string, target = WEB): Promise<Set<string>> => {
