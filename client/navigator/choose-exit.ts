@@ -29,7 +29,10 @@ export class ExitChooser {
   /** One of the near-best, or the one of before; undefined if no hub will do. */
   choose(request: PathRequest, home: number, random: Random): number | undefined {
     const sticky = request.sticky === undefined ? undefined : this.#table.slotOf(request.sticky)
-    if (sticky !== undefined && this.rulesFor(request, home).faultOf(sticky) === undefined) return sticky
+    const rules = this.rulesFor(request, home)
+    if (sticky !== undefined && rules.faultOf(sticky) === undefined) {
+      if (request.bothFamilies !== true || rules.servesBothFamilies(sticky)) return sticky
+    }
     return drawOne(this.candidates(request, home), random)
   }
 

@@ -236,6 +236,39 @@ describe('an exit', () => {
     expect(exits({ ...asked, sticky, avoid: new Set([sticky]) }).has(sticky)).toBe(false)
     expect(exits({ ...asked, sticky: 'gone' }).size).toBeGreaterThan(1)
   })
+
+  test('serves both families where that is wanted and to be had, also if the one of before does not', () => {
+    const hubs = Array.from({ length: 30 }, (_, i) =>
+      hubNumber(i, { roles: { ...ALL, exit6: i % 3 === 0 }, location: { ...BERLIN, asn: i + 1 } }),
+    )
+    const navigator = new Navigator(new HubTable(hubs, FACTS_OF_MAP))
+    const asked = requestOf({ hubs, wish: { hops: 2 }, target: V4, located: true, avoid: [] })
+    for (const seed of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const wanted = { ...asked, bothFamilies: true, sticky: hubs[1]!.key }
+      expect(navigator.choosePath(wanted, seededRandom(seed)).at(-1)!.roles.exit6).toBe(true)
+    }
+    const none = new Navigator(
+      new HubTable(
+        hubs.map((hub) => ({ ...hub, roles: { ...ALL, exit6: false } })),
+        FACTS_OF_MAP,
+      ),
+    )
+    expect(none.choosePath({ ...asked, bothFamilies: true }, seededRandom('a'))).toHaveLength(2)
+  })
+
+  test('for echoes is one that says that it can ping, and may be the home itself', () => {
+    const hubs = Array.from({ length: 9 }, (_, i) =>
+      hubNumber(i, { roles: { ...ALL, ...(i % 4 === 0 ? { echo: true } : {}) }, location: { ...BERLIN, asn: i + 1 } }),
+    )
+    const navigator = new Navigator(new HubTable(hubs, FACTS_OF_MAP))
+    const asked = { ...requestOf({ hubs, wish: { hops: 3 }, target: V4, located: true, avoid: [] }), echo: true }
+    for (const seed of ['a', 'b', 'c', 'd']) {
+      expect([hubs[4]!.key, hubs[8]!.key]).toContain(navigator.choosePath(asked, seededRandom(seed)).at(-1)!.key)
+    }
+    expect(navigator.choosePath({ ...asked, wish: { hops: 1 } }, seededRandom(''))).toEqual([hubs[0]])
+    const other = { ...asked, home: hubs[1]!, wish: { hops: 1 } }
+    expect(faultOf(() => navigator.choosePath(other, seededRandom(''))).code).toBe('path-no-exit')
+  })
 })
 
 function groupsOf({ key, operator, family, location }: MapHub): string[] {
