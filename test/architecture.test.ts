@@ -181,6 +181,8 @@ const EDGES: readonly Edge[] = [
       'deploy/setup/stamp.mjs': 'remembers what was set up',
       'deploy/setup/system-packages.mjs': 'looks for programs of the system',
       'directory/init.ts': 'looks whether a file is there that it must not overwrite',
+      'shared/base/append-file.ts': 'keeps state that grows',
+      'shared/base/boot-id.ts': 'tells a start of the computer from others',
       'shared/base/options.ts': 'reads configuration',
       'shared/base/state-file.ts': 'keeps state',
       'shared/geo/place-table-file.ts': 'reads the table of places',
