@@ -22,7 +22,8 @@ import { DaemonPid } from './control/daemon-pid.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
 import { DnsService } from './dns/dns-service.ts'
 import { askerOf } from './dns-asker.ts'
-import { type Home, HomeLink } from './home-link.ts'
+import type { Home } from './home-dialer.ts'
+import { HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { InterceptedTraffic } from './intercepted-traffic.ts'
@@ -277,10 +278,11 @@ export class Client {
   }
 
   #status(): unknown {
-    const home = this.#homeLink.home
+    const { home, second } = this.#homeLink
     const content = this.#maps.newest?.content
     return {
       home: home && homeView(home),
+      secondHome: second && homeView(second),
       map: content && { epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil },
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,

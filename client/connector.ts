@@ -17,7 +17,8 @@ import { Association, type AssociationSink, type Datagrams } from './association
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
 import type { NameOwner } from './dns/dns-resolver.ts'
 import { Echo, type EchoSink } from './echo.ts'
-import type { Home, HomeLink } from './home-link.ts'
+import type { Home } from './home-dialer.ts'
+import type { HomeLink } from './home-link.ts'
 import type { RouteReport } from './navigator/explain-route.ts'
 import type { IdentityScope } from './navigator/sticky-exits.ts'
 import { MAX_RETRIES } from './navigator/way-plan.ts'
@@ -100,6 +101,9 @@ interface Connection {
   readonly avoid: Set<string>
   readonly isOpen: () => boolean
 }
+
+/** The path of a way is chosen: it should answer within so long. */
+type OnPath = (home: Home, path: readonly MapHub[], expectedMs: number) => void
 
 /** Opens connections through the network: a path and a circuit of its own for each. */
 export class Connector implements TunnelOpener {
@@ -264,9 +268,14 @@ export class Connector implements TunnelOpener {
   #startWay(connection: Connection, isRival: boolean, underWay: Set<string>): RunningWay {
     const late = Promise.withResolvers<void>()
     const key = Symbol('way')
-    const onPath = (path: readonly MapHub[], expectedMs: number): void => {
+    const onPath: OnPath = (home, path, expectedMs) => {
       for (const hub of path.slice(1)) underWay.add(hub.key)
-      this.#deadlines.set(key, { at: this.#parts.clock.now() + expectedMs, onLate: late.resolve })
+      const startedAt = this.#parts.clock.now()
+      const onLate = (): void => {
+        if (this.#parts.homeLink.doubt(home, startedAt)) underWay.add(home.hub.key)
+        late.resolve()
+      }
+      this.#deadlines.set(key, { at: startedAt + expectedMs, onLate })
     }
     const avoid = isRival ? new Set([...connection.avoid, ...underWay]) : connection.avoid
     const ended = this.#try(connection, avoid, onPath).finally(() => this.#deadlines.delete(key))
@@ -274,18 +283,14 @@ export class Connector implements TunnelOpener {
   }
 
   /** One way. Resolves when it is over: with the fault if it failed before it was open, else with nothing. */
-  async #try(
-    connection: Connection,
-    avoid: ReadonlySet<string>,
-    onPath: (path: readonly MapHub[], expectedMs: number) => void,
-  ): Promise<Fault | undefined> {
+  async #try(connection: Connection, avoid: ReadonlySet<string>, onPath: OnPath): Promise<Fault | undefined> {
     let path: readonly MapHub[] = []
     let home: Home | undefined
     try {
       home = this.#parts.homeLink.home ?? (await this.#waitForHome())
       const chosen = this.#paths.choose(connection.asked, home.hub, home.handle.link.rttMs, avoid)
       path = chosen.hubs
-      onPath(path, chosen.expectedMs)
+      onPath(home, path, chosen.expectedMs)
       if (!connection.isOpen()) this.#parts.connections.update(connection.id, { path: path.map(hopView) })
       return await this.#build(connection, path, home)
     } catch (error) {

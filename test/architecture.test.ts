@@ -285,7 +285,7 @@ const EDGES: readonly Edge[] = [
       'client/apps/search-worker.ts': 'lets questions come between two parts of a search',
       'client/client.ts': 'gives its parts a tick a second',
       'client/dns/hosts-watch.ts': 'looks at the hosts file again and again',
-      'client/home-link.ts': 'dials again after a while',
+      'client/home-dialer.ts': 'dials others beside one that is slow, and again after a while',
       'client/interception/interception.ts': 'forgets old flows',
       'client/interception/packet-queue.ts': 'gives up on a thread that does not end',
       'client/interception/queue-worker.ts': 'tells how the queue is',

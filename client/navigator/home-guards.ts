@@ -107,10 +107,10 @@ export function toTry(guards: Guards, now: number): Guards {
   return due.length > 0 ? due : guards.filter(({ unlistedSince }) => unlistedSince === undefined)
 }
 
-/** When the next of those that wait may be tried (monotonic, ms); Infinity if none waits. */
-export function nextRetryAt(guards: Guards): number {
-  const waiting = guards.filter(({ unlistedSince, failures }) => unlistedSince === undefined && failures > 0)
-  return Math.min(Number.POSITIVE_INFINITY, ...waiting.map(retryAt))
+/** Is the first of these hubs preferred to the second? */
+export function isPreferred(guards: Guards, hub: string, to: string): boolean {
+  const rank = (key: string): number => guards.findIndex((guard) => guard.hub === key)
+  return rank(hub) < rank(to)
 }
 
 function retryAt({ failures, failedAt }: Guard): number {

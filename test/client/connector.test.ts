@@ -374,6 +374,26 @@ describe('a way that is late', () => {
     expect(scene.connector.circuitCount).toBe(12)
   })
 
+  test('by a home from which nothing came meanwhile gets a rival by the one that takes over', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c', 'd'])
+    const doubts: [string | undefined, number][] = []
+    scene.onDoubt = ({ operator }, since) => {
+      doubts.push([operator, since])
+      scene.homes = ['d']
+    }
+    scene.network.tamper = (header, frame, _from, to) =>
+      to === 'a' && header.type === CELL_TYPES.create ? [] : [frame]
+    const startedAt = scene.network.clock.now()
+    const opening = scene.open(WEB)
+    await scene.settle()
+    expect(opening.events).toEqual([])
+    scene.network.clock.advance(3_000)
+    scene.connector.tickWays(scene.network.clock.now())
+    await scene.settle()
+    expect([opening.events, doubts]).toEqual([['opened 4'], [['a', startedAt]]])
+    expect(scene.paths.at(-1)).toMatch(/^d>/)
+  })
+
   test('gets one rival and no more', async () => {
     const scene = sceneWith({ onConnect: () => {} }, 2, ['a', 'b', 'c', 'd', 'e'])
     const { homes } = countCreates(scene)

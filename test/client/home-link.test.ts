@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { type Home, HomeLink } from '../../client/home-link.ts'
+import type { Home } from '../../client/home-dialer.ts'
+import { HomeLink } from '../../client/home-link.ts'
 import { HomeStore } from '../../client/home-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
@@ -277,6 +278,91 @@ describe('the home link', () => {
     homeLink.renew()
     await homeLink.ready(soon())
     expect(downs.length).toBe(before)
+  })
+
+  describe('has a second one beside it,', () => {
+    const both = () =>
+      until(() => homeLink.second !== undefined && { home: homeLink.home as Home, second: homeLink.second })
+    const nodeOf = ({ hub: { key } }: Home): TestNode => started.find(({ id }) => toHex(id) === key) as TestNode
+    let started: TestNode[]
+
+    beforeEach(async () => {
+      started = [await hub(), await hub(), await hub(), await hub()]
+      homeLink.connect()
+      await homeLink.ready(soon())
+    })
+
+    test('to another hub, by another identity, and no third', async () => {
+      const { home, second } = await both()
+      expect(second.hub.key).not.toBe(home.hub.key)
+      expect(second.handle.ownKey).not.toEqual(home.handle.ownKey)
+      for (let i = 0; i < 5; i++) {
+        homeLink.tick()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect(started.reduce((sum, { links }) => sum + links.length, 0)).toBe(2)
+    })
+
+    test('which takes over in the moment in which it breaks, and another takes its place', async () => {
+      const { home, second } = await both()
+      nodeOf(home).links[0]?.close()
+      await until(() => home.handle.link.closed)
+      expect([homeLink.home, downs]).toEqual([second, []])
+      homeLink.tick()
+      await both()
+    })
+
+    test('which takes over from a home that is left, and keeps what it has', async () => {
+      const { home, second } = await both()
+      home.handle.link.openCircuit()
+      homeLink.leave(home)
+      expect([homeLink.home, home.handle.link.closed]).toEqual([second, false])
+      homeLink.tick()
+      const { second: third } = await both()
+      expect([home.hub.key, second.hub.key]).not.toContain(third.hub.key)
+    })
+
+    test('which takes over when it is silent though it should have answered, until it speaks', async () => {
+      const { home, second } = await both()
+      homeLink.doubt(home, home.handle.link.heardAt)
+      expect(homeLink.home).toBe(home)
+      clock.advance(1)
+      homeLink.doubt(home, clock.now())
+      expect([homeLink.home, homeLink.second]).toEqual([second, home])
+      await until(() => home.handle.link.rttMs !== undefined)
+      homeLink.tick()
+      expect([homeLink.home, homeLink.second]).toEqual([home, second])
+    })
+
+    test('which stays when it never speaks again', async () => {
+      const { home, second } = await both()
+      home.handle.link.receive = () => {} // as when the hub lost its power: nothing comes any more
+      homeLink.doubt(home, clock.now() + 1)
+      clock.advance(3_000)
+      homeLink.tick()
+      expect(homeLink.home).toBe(second)
+      await until(() => home.handle.link.closed)
+      expect(downs).toEqual([])
+      const { second: third } = await both()
+      expect(third.hub.key).not.toBe(home.hub.key) // it waits for its time
+    })
+
+    test('which gives way when the preferred hub is there again', async () => {
+      const { home, second } = await both()
+      nodeOf(home).links[0]?.close()
+      await until(() => homeLink.home === second)
+      await until(() => {
+        homeLink.tick()
+        return homeLink.home?.hub.key === home.hub.key && homeLink.second === second
+      })
+      expect(second.handle.link.closed).toBe(false)
+    })
+
+    test('which is closed with it', async () => {
+      await both()
+      await homeLink.close()
+      await until(() => started.every(({ links }) => links.every(({ link }) => link.closed)))
+    })
   })
 
   test('that was left is closed with the client', async () => {

@@ -26,10 +26,11 @@ async function firewall(): Promise<string> {
   return lines.filter((line) => !/^(#|:\w+ ACCEPT|\*|COMMIT|\s*$)/.test(line)).join('\n')
 }
 
+/** Where the home hub is, and the addresses of both that the client has a link to. */
 async function home(): Promise<{ city: string; addresses: string[] }> {
-  const status = (await spn.ask('status')) as { home: { city: string } }
-  const hub = spn.hubs.find(({ city }) => city.place.city === status.home.city)
-  return { city: status.home.city, addresses: hub === undefined ? [] : [hub.host.ipv4, hub.host.ipv6] }
+  const homes = await spn.homes()
+  const addresses = homes.flatMap(({ host }) => [host.ipv4, host.ipv6]).sort()
+  return { city: homes[0]?.city.place.city ?? '', addresses }
 }
 
 describeWorld(describe, 'a user machine that runs the client', () => {

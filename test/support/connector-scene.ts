@@ -1,7 +1,8 @@
 import type { App } from '../../client/apps/app.ts'
 import { ConnectionList } from '../../client/connection-list.ts'
 import { Connector, type Tunnel, type TunnelOpener, type TunnelSink } from '../../client/connector.ts'
-import type { Home, HomeLink } from '../../client/home-link.ts'
+import type { Home } from '../../client/home-dialer.ts'
+import type { HomeLink } from '../../client/home-link.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
 import { NetworkTime } from '../../shared/base/network-time.ts'
@@ -41,6 +42,8 @@ export class ConnectorScene {
   homes: string[]
   /** Asked for each way. */
   home: () => Promise<Home>
+  /** A way is late; since then nothing may have come from this home. */
+  onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
   checkTime: () => Promise<void> = () => Promise.resolve()
 
@@ -79,7 +82,11 @@ export class ConnectorScene {
     const leave = ({ hub }: Home): void => {
       this.homes = this.homes.filter((name) => this.hubs.get(name)?.key !== hub.key)
     }
-    return { home: undefined, ready: () => this.home(), leave } as unknown as HomeLink
+    const doubt = ({ hub }: Home, since: number): boolean => {
+      this.onDoubt(hub, since)
+      return hub !== this.hubs.get(this.homeName)
+    }
+    return { home: undefined, ready: () => this.home(), leave, doubt } as unknown as HomeLink
   }
 
   /** The client's time is off by so many ms. */

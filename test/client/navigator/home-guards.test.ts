@@ -4,16 +4,16 @@ import {
   CONFIRMED_LIFE_S,
   type GuardEvent,
   type Guards,
+  isPreferred,
   MAX_GUARDS,
   next,
-  nextRetryAt,
   SAMPLED_LIFE_S,
+  toTry,
   triable,
   UNLISTED_LIFE_S,
   WANTED_GUARDS,
   wantsGuard,
 } from '../../../client/navigator/home-guards.ts'
-import { type HomeLinkState, planHomes } from '../../../client/navigator/home-plan.ts'
 
 const sampled = (hubs: string, nowS = 0): Guards =>
   [...hubs].reduce<Guards>((guards, hub) => next(guards, { kind: 'sampled', hub, nowS }), [])
@@ -69,16 +69,13 @@ describe('home hubs', () => {
 
   test('that fail wait longer each time, at most half an hour, and not at all in another network', () => {
     let guards = sampled('a')
-    const waits: number[] = []
-    for (let i = 0; i < 6; i++) {
+    for (const seconds of [1, 10, 60, 600, 1_800, 1_800]) {
       guards = then(guards, failed('a', 1_000))
-      waits.push((nextRetryAt(guards) - 1_000) / 1_000)
-      expect(triable(guards, nextRetryAt(guards) - 1)).toEqual([])
-      expect(names(triable(guards, nextRetryAt(guards)))).toBe('a')
+      expect(triable(guards, 1_000 + seconds * 1_000 - 1)).toEqual([])
+      expect(names(triable(guards, 1_000 + seconds * 1_000))).toBe('a')
     }
-    expect(waits).toEqual([1, 10, 60, 600, 1_800, 1_800])
     expect(names(triable(then(guards, { kind: 'network' }), 0))).toBe('a')
-    expect(nextRetryAt(then(guards, worked('a')))).toBe(Number.POSITIVE_INFINITY)
+    expect(names(triable(then(guards, worked('a')), 0))).toBe('a')
   })
 
   test('are never more than the most, each once, in their order, whatever happens', () => {
@@ -105,40 +102,26 @@ describe('home hubs', () => {
   })
 })
 
-describe('links to home hubs', () => {
-  const plan = (guards: Guards, links: Record<string, HomeLinkState>) => {
-    const { use, dial, leave } = planHomes(guards, new Map(Object.entries(links)), 0)
-    return [use, dial.join(''), leave.join('')]
-  }
-
-  test.each<[string, Record<string, HomeLinkState>, unknown[]]>([
-    ['none', {}, [undefined, 'ab', '']],
-    ['both on their way', { a: 'dialling', b: 'dialling' }, [undefined, '', '']],
-    ['the second up', { a: 'dialling', b: 'up' }, ['b', '', '']],
-    ['both up', { a: 'up', b: 'up' }, ['a', '', '']],
-    ['the first lost', { b: 'up' }, ['b', 'a', '']],
-    ['one more than needed', { a: 'up', b: 'up', c: 'up' }, ['a', '', 'c']],
-    ['one more than needed while the first is not up', { a: 'dialling', b: 'up', c: 'up' }, ['b', '', '']],
-  ])('are two, the preferred in use: %s', (_what, links, expected) => {
-    expect(plan(sampled('abcd'), links)).toEqual(expected)
+describe('which home comes first', () => {
+  test('is the one that worked first, whatever failed since', () => {
+    const guards = then(sampled('abc'), worked('b', 5), failed('b'), worked('a', 9))
+    expect([isPreferred(guards, 'b', 'a'), isPreferred(guards, 'a', 'b'), isPreferred(guards, 'a', 'c')]).toEqual([
+      true,
+      false,
+      true,
+    ])
   })
+})
 
-  test('go round those that failed', () => {
-    const guards = then(sampled('abcd'), failed('a'), failed('a'), failed('c'))
-    expect(plan(guards, { b: 'up' })).toEqual(['b', 'd', ''])
-    expect(plan(then(guards, failed('d')), { b: 'up' })).toEqual(['b', '', ''])
-  })
-
-  test(`reach at most ${WANTED_GUARDS} hubs while all of them fail for a week`, () => {
-    let guards = sampled('abcd')
-    const touched = new Set<string>()
-    for (let now = 0; now < 7 * 86_400_000; now += 500_000) {
-      if (wantsGuard(guards)) guards = next(guards, { kind: 'sampled', hub: `new ${now}`, nowS: now / 1_000 })
-      for (const hub of planHomes(guards, new Map(), now).dial) {
-        touched.add(hub)
-        guards = next(guards, { kind: 'failed', hub, now })
-      }
+test(`at most ${WANTED_GUARDS} hubs are reached while all of them fail for a week`, () => {
+  let guards = sampled('abcd')
+  const touched = new Set<string>()
+  for (let now = 0; now < 7 * 86_400_000; now += 500_000) {
+    if (wantsGuard(guards)) guards = next(guards, { kind: 'sampled', hub: `new ${now}`, nowS: now / 1_000 })
+    for (const { hub } of toTry(guards, now)) {
+      touched.add(hub)
+      guards = next(guards, { kind: 'failed', hub, now })
     }
-    expect([...touched].join('')).toBe('abcd')
-  })
+  }
+  expect([...touched].join('')).toBe('abcd')
 })
