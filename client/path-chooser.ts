@@ -72,7 +72,7 @@ export class PathChooser {
   choose(asked: Asked, home: MapHub, homeMs: number | undefined, avoid: ReadonlySet<string>): ChosenPath {
     const request = this.request(asked, home, avoid)
     const navigator = this.navigator()
-    const hubs = this.#wished(navigator, request)
+    const hubs = this.#wished(navigator, request, this.#unwanted(asked))
     const slots = hubs.map(({ key }) => navigator.table.slotOf(key) as number)
     const links = slots.slice(1).map((slot, i) => navigator.table.linkMs(slots[i] as number, slot))
     const exit = hubs.at(-1) as MapHub
@@ -128,7 +128,7 @@ export class PathChooser {
 
   /** From now on other exits are chosen anew for these apps and sites. */
   newIdentity(scope: IdentityScope = {}): void {
-    this.#sticky.forget(scope)
+    this.#sticky.renew(scope)
   }
 
   /** This computer is on another network: what is known of paths holds no longer. */
@@ -138,22 +138,31 @@ export class PathChooser {
   }
 
   /** @throws Fault wish-unmet where it is the rule that leaves no way, and not that hubs failed */
-  #wished(navigator: Navigator, request: PathRequest): MapHub[] {
+  #wished(navigator: Navigator, request: PathRequest, unwanted: ReadonlySet<string>): MapHub[] {
     try {
-      return this.#choosePath(navigator, request)
+      return this.#choosePath(navigator, request, unwanted)
     } catch (error) {
       const isOfRule = request.avoid.size === 0 && wishText(request.wish).length > 0
       throw isOfRule && NO_WAY.has(asFault(error).code) ? unmet(request.wish) : error
     }
   }
 
-  /** Hubs that failed others are avoided too, unless there is no way without them. */
-  #choosePath(navigator: Navigator, request: PathRequest): MapHub[] {
-    const { random, clock } = this.#parts
-    const bad = this.#failures.avoided(clock.now())
-    if (bad.size === 0) return navigator.choosePath(request, random)
+  /** Hubs that failed others, and the exit that this app had at this site before its new identity. */
+  #unwanted({ target, name, app }: Asked): ReadonlySet<string> {
+    const now = this.#parts.clock.now()
+    const unwanted = this.#failures.avoided(now)
+    const site = siteFor(target, name)
+    const shed = site === undefined ? undefined : this.#sticky.shed(app, site, now)
+    if (shed !== undefined) unwanted.add(shed)
+    return unwanted
+  }
+
+  /** Without those that are not wanted, unless there is no way without them. */
+  #choosePath(navigator: Navigator, request: PathRequest, unwanted: ReadonlySet<string>): MapHub[] {
+    const { random } = this.#parts
+    if (unwanted.size === 0) return navigator.choosePath(request, random)
     try {
-      return navigator.choosePath({ ...request, avoid: new Set([...request.avoid, ...bad]) }, random)
+      return navigator.choosePath({ ...request, avoid: new Set([...request.avoid, ...unwanted]) }, random)
     } catch (error) {
       if (!NO_WAY.has(asFault(error).code)) throw error
       return navigator.choosePath(request, random)

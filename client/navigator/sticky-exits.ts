@@ -17,6 +17,8 @@ interface Sticky {
   readonly site: string
   readonly exit: string
   readonly until: number
+  /** A new identity was asked for: this exit is not taken again, if there is another. */
+  readonly isShed: boolean
 }
 
 /**
@@ -37,12 +39,14 @@ export class StickyExits {
 
   /** The exit's `key`; undefined where there is none, or not any more. */
   get(app: string, site: string, now: number): string | undefined {
-    const key = keyOf(app, site)
-    const sticky = this.#byKey.get(key)
-    if (sticky === undefined) return undefined
-    if (now < sticky.until) return sticky.exit
-    this.#byKey.delete(key)
-    return undefined
+    const sticky = this.#find(app, site, now)
+    return sticky?.isShed === false ? sticky.exit : undefined
+  }
+
+  /** The exit's `key` that the app had there before its new identity. */
+  shed(app: string, site: string, now: number): string | undefined {
+    const sticky = this.#find(app, site, now)
+    return sticky?.isShed === true ? sticky.exit : undefined
   }
 
   /** A connection over this exit worked. An entry that is there already lives no longer for it. */
@@ -51,21 +55,27 @@ export class StickyExits {
     const key = keyOf(app, site)
     this.#byKey.delete(key)
     if (this.#byKey.size >= MAX_STICKY) this.#byKey.delete(this.#byKey.keys().next().value as string)
-    this.#byKey.set(key, { app, site, exit, until: now + LEAST_MS + this.#random.below(SPREAD_MS) })
+    this.#byKey.set(key, { app, site, exit, until: now + LEAST_MS + this.#random.below(SPREAD_MS), isShed: false })
   }
 
-  /**
-   * A new identity: exits of this scope are forgotten.
-   * @returns them, so that the next choice can be another
-   */
-  forget({ app, site }: IdentityScope = {}): Set<string> {
-    const exits = new Set<string>()
-    for (const [key, sticky] of [...this.#byKey]) {
+  /** A new identity: the next exits of this scope are others. */
+  renew({ app, site }: IdentityScope = {}): void {
+    for (const [key, sticky] of this.#byKey) {
       if ((app !== undefined && sticky.app !== app) || (site !== undefined && sticky.site !== site)) continue
-      this.#byKey.delete(key)
-      exits.add(sticky.exit)
+      this.#byKey.set(key, { ...sticky, isShed: true })
     }
-    return exits
+  }
+
+  forget(): void {
+    this.#byKey.clear()
+  }
+
+  #find(app: string, site: string, now: number): Sticky | undefined {
+    const key = keyOf(app, site)
+    const sticky = this.#byKey.get(key)
+    if (sticky === undefined || now < sticky.until) return sticky
+    this.#byKey.delete(key)
+    return undefined
   }
 }
 

@@ -453,6 +453,25 @@ describe('an exit', () => {
     for (const [i, key] of ['one', 'two'].entries()) expect([...(await exitsOf(scene, key))]).toEqual([exits[i]])
   })
 
+  test('is another one after a new identity, as long as there is one', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c'])
+    const exitOf = async (): Promise<string> => {
+      scene.open(WEB)
+      await scene.settle()
+      return scene.paths.at(-1)?.slice(2) as string
+    }
+    let before = await exitOf()
+    for (let i = 0; i < 12; i++) {
+      scene.connector.newIdentity()
+      const after = await exitOf()
+      expect([after, before].sort()).toEqual(['b', 'c'])
+      before = after
+    }
+    scene.unlisted.add(before === 'b' ? 'c' : 'b')
+    scene.connector.newIdentity()
+    expect(await exitOf()).toBe(before)
+  })
+
   test('is chosen anew for a new identity, and in another network', async () => {
     for (const renew of ['newIdentity', 'networkChanged'] as const) {
       const scene = sceneWith()

@@ -53,12 +53,27 @@ describe('the exit of an app at a site', () => {
     [{ app: 'a' }, ['b s', 'b t']],
     [{ site: 's' }, ['a t', 'b t']],
     [{}, []],
-  ])('is forgotten for a new identity, and no more than that: %j', (scope, left) => {
+  ])('is shed for a new identity, and no more than that: %j', (scope, left) => {
     const sticky = exits()
     for (const app of ['a', 'b']) for (const site of ['s', 't']) sticky.put(app, site, `exit ${app} ${site}`, 0)
-    expect(sticky.forget(scope).size).toBe(4 - left.length)
+    sticky.renew(scope)
     const kept = ['a s', 'a t', 'b s', 'b t'].filter((pair) => sticky.get(pair[0]!, pair[2]!, 1) !== undefined)
     expect(kept).toEqual(left)
+    const shed = ['a s', 'a t', 'b s', 'b t'].filter((pair) => sticky.shed(pair[0]!, pair[2]!, 1) === `exit ${pair}`)
+    expect([...shed, ...left].sort()).toEqual(['a s', 'a t', 'b s', 'b t'])
+  })
+
+  test('that was shed is none to shed any more when there is another, or when its time is over', () => {
+    const sticky = exits()
+    sticky.put('app', 'site', 'one', 0)
+    sticky.renew()
+    expect(sticky.shed('app', 'site', 91 * MINUTE)).toBeUndefined()
+    sticky.put('app', 'site', 'one', 0)
+    sticky.renew()
+    sticky.put('app', 'site', 'two', 1)
+    expect([sticky.shed('app', 'site', 2), sticky.get('app', 'site', 2)]).toEqual([undefined, 'two'])
+    sticky.forget()
+    expect(sticky.size).toBe(0)
   })
 
   test('is remembered for 4096 pairs, and then the oldest is forgotten', () => {
