@@ -1,7 +1,8 @@
 import { Duplex } from 'node:stream'
 import { capacityOf } from '../shared/cell/cell.ts'
 import type { StreamPurpose } from '../shared/cell/purpose.ts'
-import type { Connector, Tunnel } from './connector.ts'
+import type { AppSite, Connector, Tunnel, TunnelSink } from './connector.ts'
+import type { RuleWish } from './navigator/wish.ts'
 
 /**
  * So many cells' bytes wait for a reader before no credit is given back. Counted in cells, which is what they cost, and by
@@ -18,9 +19,10 @@ export class CircuitStream extends Duplex {
   /** Cells whose bytes came since the reader had all. */
   #unread = 0
 
-  constructor(connector: Connector, target: StreamPurpose) {
+  /** @param wish what a rule asks of the path @param site whose exit it takes and keeps, if not that of the target */
+  constructor(connector: Connector, target: StreamPurpose, wish: RuleWish = {}, site?: AppSite) {
     super({ allowHalfOpen: true, readableHighWaterMark: MAX_UNREAD_CELLS * capacityOf(4) })
-    this.#tunnel = connector.open(target, 'client', {
+    const sink: TunnelSink = {
       opened: () => {
         this.#opened = true
         this.emit('connect')
@@ -37,7 +39,8 @@ export class CircuitStream extends Duplex {
       closed: (fault) => {
         if (fault !== undefined) this.destroy(fault)
       },
-    })
+    }
+    this.#tunnel = connector.open(target, 'client', sink, undefined, wish, site)
   }
 
   /** Everybody who reads comes by here, unless there was nothing to wait for. */

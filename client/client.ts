@@ -11,7 +11,6 @@ import { directoriesByHostName, type Network } from '../shared/map/network.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
-import { CircuitStream } from './circuit-stream.ts'
 import type { ClientFiles } from './client-files.ts'
 import { newIdentity } from './commands/identity-command.ts'
 import { explainPath } from './commands/route-command.ts'
@@ -132,7 +131,7 @@ export class Client {
     )
     this.#dns = new DnsService(options.dns, {
       ...{ clock, random },
-      connect: (purpose) => new CircuitStream(this.#connector, purpose),
+      routeOf: (...asked) => this.#judged.routeOfName(...asked),
       addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
       refuses: (name, asker, isLocal) => this.#judged.refusesName(name, asker, isLocal),
       askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),

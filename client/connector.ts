@@ -1,10 +1,10 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import { formatEndpoint, formatIp, type IpAddress } from '../shared/base/ip-address.ts'
+import type { IpAddress } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
-import { isOfPackets, type Purpose, type StreamPurpose } from '../shared/cell/purpose.ts'
+import type { Purpose, StreamPurpose } from '../shared/cell/purpose.ts'
 import type { Target } from '../shared/cell/target.ts'
 import { ClientCircuit, type ClientCircuitSink, type PathHop } from '../shared/circuit/client-circuit.ts'
 import type { CircuitPublicKey } from '../shared/crypto/circuit-key.ts'
@@ -26,6 +26,7 @@ import type { RuleWish, Wish } from './navigator/wish.ts'
 import type { OpenPackets } from './packet-flow.ts'
 import { type Asked, PathChooser } from './path-chooser.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
+import { purposeText } from './purpose-text.ts'
 import { HOME_IS_OVER, KILLS, OF_HUBS, WORTH_ANOTHER_WAY } from './way-faults.ts'
 import { type RunningWay, raceWays } from './way-race.ts'
 
@@ -75,6 +76,14 @@ const HOME_WAIT_MS = 20_000
 /** For exit policies an echo request is one to the port of the echo service. */
 const ECHO_PORT = 7
 
+/** An app's exit at a site. */
+export interface AppSite {
+  /** Key of the app; empty if it is not known. */
+  readonly app: string
+  /** A name of the site. */
+  readonly name: string
+}
+
 /** Who asks. */
 interface Asker {
   readonly by: ConnectionView['by']
@@ -88,6 +97,8 @@ interface Request extends Asker {
   /** The destination; of several the first. Queries of the DNS have none that the client knows. */
   readonly near: StreamPurpose
   readonly wish: RuleWish
+  /** Whose exit it takes and keeps, if not that of the destination. */
+  readonly site?: AppSite | undefined
 }
 
 /** One connection, as its ways have it. */
@@ -131,6 +142,7 @@ export class Connector implements TunnelOpener {
    *
    * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    * @param wish what a rule asks of the path
+   * @param site whose exit it takes and keeps, if not that of the destination
    */
   open(
     target: StreamPurpose,
@@ -138,8 +150,9 @@ export class Connector implements TunnelOpener {
     sink: TunnelSink,
     app?: Asker['app'],
     wish: RuleWish = {},
+    site?: AppSite,
   ): Tunnel {
-    return this.#start({ purpose: target, near: target, by, app, wish }, sink)
+    return this.#start({ purpose: target, near: target, by, app, wish, site }, sink)
   }
 
   /** A UDP socket of an app. Failures come by `sink.closed`, and each time the next datagram tries again. */
@@ -213,7 +226,7 @@ export class Connector implements TunnelOpener {
   #start(request: Request, sink: TunnelSink): PendingTunnel {
     const { connections, nameOf } = this.#parts
     const tunnel = new PendingTunnel()
-    const id = connections.add(request.by, describe(request))
+    const id = connections.add(request.by, purposeText(request.purpose, request.near))
     void request.app?.then((found) => {
       const name = request.near.kind === 'ip' ? nameOf({ app: found?.key }, request.near.address) : undefined
       connections.setApp(id, found, name)
@@ -257,10 +270,11 @@ export class Connector implements TunnelOpener {
   }
 
   /** Whose connection it is, as far as that is known by now: nothing waits for it. */
-  async #asked({ purpose, near, by: _, app, wish }: Request): Promise<Asked> {
+  async #asked({ purpose, near, app, wish, site }: Request): Promise<Asked> {
+    const needs = { bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
+    if (site !== undefined) return { target: near, wish, ...site, ...needs }
     const found = app === undefined ? undefined : await Promise.race([app, Promise.resolve().then(() => undefined)])
     const name = near.kind === 'ip' ? this.#parts.nameOf({ app: found?.key }, near.address) : undefined
-    const needs = { bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
     return { target: near, wish, name, app: found?.key ?? '', ...needs }
   }
 
@@ -380,15 +394,4 @@ export class Connector implements TunnelOpener {
 
 function keyOf({ key }: MapHub): string {
   return key
-}
-
-/** As the user reads it in the list of connections. */
-function describe({ purpose, near }: Request): string {
-  if (!isOfPackets(purpose)) return describeTarget(near)
-  return purpose.kind === 'echo' ? `${formatIp(purpose.address)}/echo` : `${describeTarget(near)}/udp`
-}
-
-export function describeTarget(target: StreamPurpose): string {
-  if (target.kind === 'dns') return 'dns'
-  return target.kind === 'ip' ? formatEndpoint(target.address, target.port) : `${target.name}:${target.port}`
 }

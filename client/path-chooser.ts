@@ -170,11 +170,11 @@ export class PathChooser {
   }
 }
 
-/** Undefined for what has no site: questions for names. */
+/** Undefined for what has no site: questions for names, unless they go where connections to these do. */
 function siteFor(target: StreamPurpose, name: string | undefined): string | undefined {
+  if (name !== undefined) return siteOf(name)
   if (target.kind === 'dns') return undefined
-  if (target.kind === 'name') return siteOf(target.name)
-  return name === undefined ? formatIp(target.address) : siteOf(name)
+  return target.kind === 'name' ? siteOf(target.name) : formatIp(target.address)
 }
 
 /** The network carries public addresses only; all others stay where they are, or nowhere. */

@@ -42,6 +42,11 @@ export function wishText({ exit = [], avoid = [], trusted = false }: RuleWish): 
   ]
 }
 
+/** All that it asks for, a line each; empty if that is nothing. */
+export function routeText(wish: RuleWish): string {
+  return [...(wish.hops === undefined ? [] : [`${wish.hops} hops`]), ...wishText(wish)].join('\n')
+}
+
 /** As rules write it. */
 export function hubMatchText(match: HubMatch): string {
   switch (match.kind) {
@@ -60,5 +65,5 @@ export function hubMatchText(match: HubMatch): string {
 
 /** Do both wishes ask for the same? */
 export function sameWish(a: RuleWish, b: RuleWish): boolean {
-  return a.hops === b.hops && wishText(a).join('\n') === wishText(b).join('\n')
+  return routeText(a) === routeText(b)
 }

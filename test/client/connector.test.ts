@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { App } from '../../client/apps/app.ts'
-import { describeTarget, MAX_TRIES } from '../../client/connector.ts'
+import { MAX_TRIES } from '../../client/connector.ts'
 import type { RuleWish } from '../../client/navigator/wish.ts'
+import { targetText } from '../../client/purpose-text.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
@@ -93,7 +94,7 @@ describe('a connection', () => {
     ['[2001:db8::1]:80', ip('2001:db8::1', 80)],
     ['example.com:443', { kind: 'name', name: 'example.com', port: 443 }],
   ] as const)('is shown to the user as %s', (text, target) => {
-    expect(describeTarget(target)).toBe(text)
+    expect(targetText(target)).toBe(text)
   })
 })
 
