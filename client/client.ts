@@ -110,7 +110,10 @@ export class Client {
       onChange: () => this.#networkChanged(),
     })
     this.#connector = new Connector(
-      { wish: { hops: options.hops }, targetAfterAnswer: options.privateTargets },
+      {
+        wish: { hops: options.hops, ...(options.profile === null ? {} : { profile: options.profile }) },
+        targetAfterAnswer: options.privateTargets,
+      },
       {
         ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
         checkTime: () => this.#maps.checkTime(),

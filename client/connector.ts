@@ -22,9 +22,9 @@ import type { HomeLink } from './home-link.ts'
 import type { RouteReport } from './navigator/explain-route.ts'
 import type { IdentityScope } from './navigator/sticky-exits.ts'
 import { MAX_RETRIES } from './navigator/way-plan.ts'
-import type { RuleWish, Wish } from './navigator/wish.ts'
+import type { OpenWish, RuleWish } from './navigator/wish.ts'
 import type { OpenPackets } from './packet-flow.ts'
-import { type Asked, PathChooser } from './path-chooser.ts'
+import { type Asked, type ChosenPath, PathChooser } from './path-chooser.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 import { purposeText } from './purpose-text.ts'
 import { HOME_IS_OVER, KILLS, OF_HUBS, WORTH_ANOTHER_WAY } from './way-faults.ts'
@@ -126,7 +126,7 @@ export class Connector implements TunnelOpener {
   readonly #deadlines = new Map<symbol, { readonly at: number; readonly onLate: () => void }>()
   readonly #closing = new AbortController()
 
-  constructor(options: { wish: Wish; targetAfterAnswer: boolean }, parts: ConnectorParts) {
+  constructor(options: { wish: OpenWish; targetAfterAnswer: boolean }, parts: ConnectorParts) {
     this.#paths = new PathChooser(options.wish, parts)
     this.#targetAfterAnswer = options.targetAfterAnswer
     this.#parts = parts
@@ -306,7 +306,7 @@ export class Connector implements TunnelOpener {
       path = chosen.hubs
       onPath(home, path, chosen.expectedMs)
       if (!connection.isOpen()) this.#parts.connections.update(connection.id, { path: path.map(hopView) })
-      return await this.#build(connection, path, home)
+      return await this.#build(connection, chosen, home)
     } catch (error) {
       const fault = asFault(error)
       if (connection.isOpen() || connection.tunnel.isReset) return fault
@@ -339,7 +339,7 @@ export class Connector implements TunnelOpener {
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
   async #build(
     { request, asked, id, sink, tunnel }: Connection,
-    path: readonly MapHub[],
+    { hubs: path, isPrivate }: ChosenPath,
     { handle }: Home,
   ): Promise<undefined> {
     const { clock, time, networkId, circuitKey } = this.#parts
@@ -360,7 +360,7 @@ export class Connector implements TunnelOpener {
           linkBinding: handle.binding ?? NO_BINDING,
           granule: time.granuleAt(now),
           target: request.purpose,
-          targetAfterAnswer: this.#targetAfterAnswer,
+          targetAfterAnswer: this.#targetAfterAnswer || isPrivate,
         },
         handle.link.openCircuit(),
         {

@@ -19,7 +19,7 @@ import type {
 } from './interception/interception-api.ts'
 import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
 import type { JudgedConnector } from './judged-connector.ts'
-import { type RuleWish, unhonourable } from './navigator/wish.ts'
+import { fullWishText, type RuleWish, unhonourable } from './navigator/wish.ts'
 import { targetText } from './purpose-text.ts'
 import { ruleFault } from './rule-fault.ts'
 
@@ -205,7 +205,7 @@ export class InterceptedTraffic {
 
 /** The same for wishes that ask for the same path. */
 function groupOf(wish: RuleWish): string {
-  return `hops ${wish.hops ?? 'as configured'}`
+  return fullWishText(wish)
 }
 
 /** As the user reads it in the list of connections. */

@@ -14,7 +14,7 @@ import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow, nameOw
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
 import { JudgedAssociation } from './judged-association.ts'
-import { routeText } from './navigator/wish.ts'
+import { fullWishText } from './navigator/wish.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 import { targetText } from './purpose-text.ts'
 import { type RuleFault, ruleFault } from './rule-fault.ts'
@@ -85,7 +85,7 @@ export class JudgedConnector implements TunnelOpener {
     const wish = verdict === 'tunnel' ? ruled : {}
     const site = wish.exit === undefined ? undefined : { app: app ?? '', name }
     return {
-      text: routeText(wish),
+      text: fullWishText(wish),
       connect: (purpose) => new CircuitStream(this.#parts.connector, purpose, wish, site),
     }
   }

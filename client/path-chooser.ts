@@ -14,10 +14,11 @@ import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
 import { HubTable } from './navigator/hub-table.ts'
 import { Navigator } from './navigator/navigator.ts'
 import type { PathRequest } from './navigator/path-request.ts'
+import { hopsOf, isUnencrypted, type PathNeeds } from './navigator/profiles.ts'
 import { siteOf } from './navigator/site.ts'
 import { type IdentityScope, StickyExits } from './navigator/sticky-exits.ts'
 import { expectedMs } from './navigator/way-plan.ts'
-import { type RuleWish, unhonourable, type Wish, wishText } from './navigator/wish.ts'
+import { type OpenWish, type RuleWish, ruledWish, unhonourable, wishText } from './navigator/wish.ts'
 import { NO_WAY } from './way-race.ts'
 
 export interface PathChooserParts {
@@ -44,6 +45,8 @@ export interface ChosenPath {
   readonly hubs: readonly MapHub[]
   /** When an answer should have come, ms. */
   readonly expectedMs: number
+  /** The exit learns the target only when the path is there. */
+  readonly isPrivate: boolean
 }
 
 /** Until a home was measured. */
@@ -51,7 +54,7 @@ const USUAL_HOME_MS = 50
 
 /** Chooses paths by the map of the moment, and remembers what became of them. */
 export class PathChooser {
-  readonly #wish: Wish
+  readonly #wish: OpenWish
   readonly #parts: PathChooserParts
   readonly #sticky: StickyExits
   readonly #failures = new FailureMemory()
@@ -59,7 +62,7 @@ export class PathChooser {
   /** What the navigator was made of. */
   #hubs: readonly MapHub[] = []
 
-  constructor(wish: Wish, parts: PathChooserParts) {
+  constructor(wish: OpenWish, parts: PathChooserParts) {
     this.#wish = wish
     this.#parts = parts
     this.#sticky = new StickyExits(parts.random)
@@ -72,12 +75,17 @@ export class PathChooser {
   choose(asked: Asked, home: MapHub, homeMs: number | undefined, avoid: ReadonlySet<string>): ChosenPath {
     const request = this.request(asked, home, avoid)
     const navigator = this.navigator()
-    const hubs = this.#wished(navigator, request, this.#unwanted(asked))
+    const { profile } = ruledWish(this.#wish, asked.wish)
+    const unwanted = this.#unwanted(asked)
+    let hubs = this.#wished(navigator, request, unwanted)
+    if (profile === 'fast' && areNear(home, hubs.at(-1) as MapHub))
+      hubs = this.#wished(navigator, withHops(request, hopsOf(profile, { ...FAR, endsAreNear: true })), unwanted)
     const slots = hubs.map(({ key }) => navigator.table.slotOf(key) as number)
     const links = slots.slice(1).map((slot, i) => navigator.table.linkMs(slots[i] as number, slot))
     const exit = hubs.at(-1) as MapHub
     const targetMs = request.location === undefined ? 0 : 2 * delayMs(exit.location.place, request.location.place)
-    return { hubs, expectedMs: expectedMs(homeMs ?? USUAL_HOME_MS, links, targetMs) }
+    const ms = expectedMs(homeMs ?? USUAL_HOME_MS, links, targetMs)
+    return { hubs, expectedMs: ms, isPrivate: profile === 'private' }
   }
 
   /** @throws as `choose` */
@@ -94,9 +102,12 @@ export class PathChooser {
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const site = siteFor(target, asked.name)
     const sticky = site === undefined ? undefined : this.#sticky.get(asked.app, site, clock.now())
-    const wish: Wish = { ...this.#wish, ...ruleWish }
+    const { profile, ...wish } = ruledWish(this.#wish, ruleWish)
     const { bothFamilies, echo } = asked
-    return { home, wish, target, location, avoid, sticky, bothFamilies, echo }
+    const request = { home, wish, target, location, avoid, sticky, bothFamilies, echo }
+    if (profile === undefined) return request
+    const homeMayExit = this.navigator().homeMayExit(request)
+    return withHops(request, hopsOf(profile, { ...FAR, homeMayExit, isUnencrypted: isUnencrypted(target) }))
   }
 
   /** Of the map of the moment. @throws Fault map-expired, directory-unreachable */
@@ -175,6 +186,18 @@ function siteFor(target: StreamPurpose, name: string | undefined): string | unde
   if (name !== undefined) return siteOf(name)
   if (target.kind === 'dns') return undefined
   return target.kind === 'name' ? siteOf(target.name) : formatIp(target.address)
+}
+
+/** Maps mark no hub as trusted yet. */
+const FAR: PathNeeds = { homeMayExit: true, isUnencrypted: false, homeIsTrusted: false, endsAreNear: false }
+
+function withHops(request: PathRequest, hops: number): PathRequest {
+  return { ...request, wish: { ...request.wish, hops } }
+}
+
+/** Could one observer watch both? */
+function areNear({ location: a }: MapHub, { location: b }: MapHub): boolean {
+  return a.asn === b.asn || a.place.country === b.place.country
 }
 
 /** The network carries public addresses only; all others stay where they are, or nowhere. */

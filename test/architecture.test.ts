@@ -72,7 +72,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     from: 'client/rules',
-    may: ['shared/base', 'shared/cell', 'shared/geo', 'client/navigator/wish.ts'],
+    may: ['shared/base', 'shared/cell', 'shared/geo', 'client/navigator/wish.ts', 'client/navigator/profiles.ts'],
     because: 'judging is pure: it knows what a flow is, and nobody who asks',
   },
   { from: 'client/native', may: ['shared/base'], because: 'it wraps what the system offers' },

@@ -32,13 +32,18 @@ export class Navigator {
     const home = this.table.slotOf(request.home.key)
     if (home === undefined) throw new Fault('role-refused', { place: 1 })
     if (hops === 1) {
-      if (this.exits.rulesFor({ ...request, avoid: NONE }, home).ownFaultOf(home) !== undefined)
-        throw new Fault('path-no-exit', { hops })
+      if (!this.homeMayExit(request)) throw new Fault('path-no-exit', { hops })
       return [this.table.hubAt(home)]
     }
     const exit = this.exits.choose(request, home, random)
     if (exit === undefined) throw new Fault('path-no-exit')
     return this.#between(home, exit, request, random).map((slot) => this.table.hubAt(slot))
+  }
+
+  /** Would the home hub do as the exit too? */
+  homeMayExit(request: PathRequest): boolean {
+    const home = this.table.slotOf(request.home.key)
+    return home !== undefined && this.exits.rulesFor({ ...request, avoid: NONE }, home).ownFaultOf(home) === undefined
   }
 
   #between(home: number, exit: number, { wish, avoid }: PathRequest, random: Random): number[] {

@@ -1,7 +1,20 @@
+import type { StreamPurpose } from '../../shared/cell/purpose.ts'
+
 /** What users choose among: the hubs on a path, from home to exit. */
 export const PROFILES = { plain: 1, fast: 2, balanced: 3, private: 4 } as const
 
 export type Profile = keyof typeof PROFILES
+export const PROFILE_NAMES = Object.keys(PROFILES) as [Profile, ...Profile[]]
+
+/** Ports of protocols that protect what they carry: SSH, TLS and QUIC. */
+const ENCRYPTED_PORTS: ReadonlySet<number> = new Set([
+  ...[22, 443, 465, 563, 636, 853, 989, 990, 992, 993, 995, 5061, 5223, 5349, 8443],
+])
+
+/** As far as it can be told from the port: does nothing but this network protect what is sent? Questions for names are read by the exit. */
+export function isUnencrypted(target: StreamPurpose): boolean {
+  return target.kind === 'dns' || !ENCRYPTED_PORTS.has(target.port)
+}
 
 /** What may ask for more hubs than the profile has. */
 export interface PathNeeds {

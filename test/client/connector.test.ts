@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { App } from '../../client/apps/app.ts'
 import { MAX_TRIES } from '../../client/connector.ts'
+import type { Profile } from '../../client/navigator/profiles.ts'
 import type { RuleWish } from '../../client/navigator/wish.ts'
 import { targetText } from '../../client/purpose-text.ts'
 import { Fault } from '../../shared/base/fault.ts'
@@ -357,6 +358,60 @@ describe('the end of the connector', () => {
       [],
       Array(50).fill('failed'),
     ])
+  })
+})
+
+describe('a profile', () => {
+  const FAR_AWAY = { place: { latitude: -33, longitude: 151, country: 'AU', city: '' }, asn: 7 }
+  const openBy = async (scene: ConnectorScene, profile: Profile, port: number): Promise<string> => {
+    scene.open({ ...WEB, port }, { open: (...args) => scene.connector.open(...args, { profile }) })
+    await scene.settle()
+    return scene.paths.at(-1) as string
+  }
+  /** The home is far from all others, and they from each other. */
+  const apart = (): ConnectorScene => {
+    const scene = sceneWith()
+    for (const [i, name] of [...scene.hubs.keys()].entries())
+      scene.hubs.set(name, {
+        ...scene.hubs.get(name)!,
+        location: { place: { ...FAR_AWAY.place, country: `${'ABCDEFGHIJ'[i]}X` }, asn: 100 + i },
+      })
+    return scene
+  }
+
+  test.each([
+    ['plain', 443, 1],
+    ['plain', 80, 2],
+    ['fast', 80, 2],
+    ['balanced', 80, 3],
+    ['private', 443, 4],
+  ] as const)('%s, to port %i, takes %i hubs', async (profile, port, hops) => {
+    expect((await openBy(apart(), profile, port)).split('>')).toHaveLength(hops)
+  })
+
+  test('takes one more where the home may not be the exit, or home and exit are near each other', async () => {
+    const scene = apart()
+    const home = scene.hubs.get('a')!
+    scene.hubs.set('a', { ...home, roles: { ...home.roles, exit4: false } })
+    expect((await openBy(scene, 'plain', 443)).split('>')).toHaveLength(2)
+    for (const [name, hub] of scene.hubs)
+      scene.hubs.set(name, { ...hub, location: { ...FAR_AWAY, asn: hub.location.asn } })
+    expect((await openBy(scene, 'fast', 443)).split('>')).toHaveLength(3)
+  })
+
+  test.each([
+    ['private', []],
+    ['balanced', ['ip']],
+  ] as const)('%s: before the path is answered the exit knows %j', async (profile, known) => {
+    const scene = apart()
+    let atAnswer: string[] | undefined
+    scene.network.tamper = (header, frame, _from, to) => {
+      const targets = [...scene.network.hubs.values()].flatMap(({ exits }) => exits.flatMap(({ target }) => target))
+      if (header.type === CELL_TYPES.answer && to === 'client') atAnswer = targets.map(({ kind }) => kind)
+      return [frame]
+    }
+    await openBy(scene, profile, 443)
+    expect(atAnswer).toEqual(known)
   })
 })
 
