@@ -3,7 +3,6 @@ import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
-import { CircuitStream } from '../shared/circuit/circuit-stream.ts'
 import { ControlServer } from '../shared/control/control-server.ts'
 import type { Locator } from '../shared/geo/locator.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
@@ -16,13 +15,16 @@ import type { HubMap } from '../shared/map/signed-map.ts'
 import { type FindApp, unknownApp } from './apps/app.ts'
 import { circuitHttp } from './circuit-http.ts'
 import type { ClientFiles } from './client-files.ts'
+import { newIdentity } from './commands/identity-command.ts'
+import { explainPath } from './commands/route-command.ts'
 import { ConnectionList } from './connection-list.ts'
 import { Connector } from './connector.ts'
 import { DaemonPid } from './control/daemon-pid.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
 import { DnsService } from './dns/dns-service.ts'
 import { askerOf } from './dns-asker.ts'
-import { type Home, HomeLink } from './home-link.ts'
+import type { Home } from './home-dialer.ts'
+import { HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { InterceptedTraffic } from './intercepted-traffic.ts'
@@ -37,7 +39,7 @@ import type { Opening } from './protection/exemptions.ts'
 import { Protection } from './protection/protection.ts'
 import { protectionCommand } from './protection/protection-command.ts'
 import { ProxyServer } from './proxy/proxy-server.ts'
-import { noRules } from './rules/rule-set.ts'
+import { noRules, type RuleSet } from './rules/rule-set.ts'
 import { RulesFile } from './rules/rules-file.ts'
 import { SOCKS_DIALECT } from './socks/socks-dialect.ts'
 
@@ -60,6 +62,8 @@ export interface ClientParts {
 }
 
 const TICK_MS = 1_000
+/** How often it is looked whether a way is late. */
+const WAY_TICK_MS = 100
 const UNRESOLVABLE = 'directories with a host name may not be found while interception is on: give their addresses'
 
 /** The client: the map, the home link, and what leads connections into the network. */
@@ -72,6 +76,8 @@ export class Client {
   readonly #networkWatch: NetworkWatch
   readonly #connector: Connector
   readonly #rulesFile: RulesFile | undefined
+  /** Those in force. */
+  readonly #rules: () => RuleSet
   readonly #judged: JudgedConnector
   readonly #dns: DnsService
   readonly #socks: ProxyServer | undefined
@@ -82,6 +88,7 @@ export class Client {
   readonly #protection: Protection
   readonly #heads: HeadWatch
   #timer: NodeJS.Timeout | undefined
+  #wayTimer: NodeJS.Timeout | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -107,7 +114,10 @@ export class Client {
       onChange: () => this.#networkChanged(),
     })
     this.#connector = new Connector(
-      { wish: { hops: options.hops }, targetAfterAnswer: options.privateTargets },
+      {
+        wish: { hops: options.hops, ...(options.profile === null ? {} : { profile: options.profile }) },
+        targetAfterAnswer: options.privateTargets,
+      },
       {
         ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
         checkTime: () => this.#maps.checkTime(),
@@ -134,17 +144,18 @@ export class Client {
     )
     this.#dns = new DnsService(options.dns, {
       ...{ clock, random },
-      connect: (purpose) => new CircuitStream((sink) => this.#connector.open(purpose, 'client', sink)),
+      routeOf: (...asked) => this.#judged.routeOfName(...asked),
       addressScope: () => this.#maps.newest?.content.parameters.addressScope ?? [],
       refuses: (name, asker, isLocal) => this.#judged.refusesName(name, asker, isLocal),
       askerOf: (sender) => askerOf(sender, options.dns.listen?.ip, this.#dns.port, findApp),
     })
     this.#rulesFile = this.#openRules(options.rulesFile)
     const standing = noRules(locator)
+    this.#rules = () => this.#rulesFile?.rules ?? standing
     this.#judged = new JudgedConnector({
       ...{ connector: this.#connector, connections: this.#connections, nameOf },
       aliasesOf: (...whose) => nameFor(...whose)?.aliases ?? [],
-      rules: () => this.#rulesFile?.rules ?? standing,
+      rules: () => this.#rules(),
       extraPublic: () => this.#maps.newest?.content.parameters.addressScope ?? [],
     })
     const { socks, httpProxy } = options
@@ -196,6 +207,7 @@ export class Client {
       void this.#rulesFile?.tick()
       this.#tickProtection()
     }, TICK_MS)
+    this.#wayTimer = setInterval(() => this.#connector.tickWays(clock.now()), WAY_TICK_MS)
     log.info('client started', { intercepts: this.#interception !== undefined, ...this.#ports() })
   }
 
@@ -223,6 +235,7 @@ export class Client {
       await this.#interception?.close({ keepRules: this.#parts.keepRules ?? false })
     } finally {
       clearInterval(this.#timer)
+      clearInterval(this.#wayTimer)
       this.#maps.close()
       await this.#dns.close()
       this.#connector.close()
@@ -240,6 +253,7 @@ export class Client {
   #networkChanged(): void {
     this.#parts.log.info('the network changed, or this computer was asleep')
     this.#dns.resolver.forgetAnswers()
+    this.#connector.networkChanged()
     this.#homeLink.renew()
     if (this.#homeLink.home === undefined) this.#maps.refresh()
   }
@@ -259,11 +273,13 @@ export class Client {
   #command(command: string, request: Readonly<Record<string, unknown>>): unknown {
     if (command === 'status') return this.#status()
     if (command === 'connections') return this.#connections.all()
+    if (command === 'identity') return newIdentity(request, this.#connector)
+    if (command === 'route') return explainPath(request, this.#rules(), this.#connector)
     return protectionCommand(this.#protection, command, request)
   }
 
   #status(): unknown {
-    const home = this.#homeLink.home
+    const { home, second } = this.#homeLink
     const content = this.#maps.newest?.content
     const { contradiction } = this.#heads
     return {
@@ -272,6 +288,7 @@ export class Client {
         ...{ epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil, from: this.#maps.origin },
         ...(contradiction === undefined ? {} : { contradiction: contradictionView(contradiction) }),
       },
+      secondHome: second && homeView(second),
       circuits: this.#connector.circuitCount,
       intercepts: this.#interception !== undefined,
       rules: this.#rulesFile && { count: this.#rulesFile.rules.ruleCount, mistakes: this.#rulesFile.mistakes },

@@ -1,11 +1,10 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import type { FaultCode } from '../shared/base/fault-codes.ts'
-import { formatEndpoint, formatIp, type IpAddress, type IpRange } from '../shared/base/ip-address.ts'
+import type { IpAddress } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
-import { isOfPackets, type Purpose, type StreamPurpose } from '../shared/cell/purpose.ts'
+import type { Purpose, StreamPurpose } from '../shared/cell/purpose.ts'
 import type { Target } from '../shared/cell/target.ts'
 import {
   type ClientCircuit,
@@ -22,11 +21,18 @@ import { Association, type AssociationSink, type Datagrams } from './association
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
 import type { NameOwner } from './dns/dns-resolver.ts'
 import { Echo, type EchoSink } from './echo.ts'
-import type { Home, HomeLink } from './home-link.ts'
-import { choosePath } from './navigator/choose-path.ts'
-import { type RuleWish, unhonourable, type Wish } from './navigator/wish.ts'
+import type { Home } from './home-dialer.ts'
+import type { HomeLink } from './home-link.ts'
+import type { RouteReport } from './navigator/explain-route.ts'
+import type { IdentityScope } from './navigator/sticky-exits.ts'
+import { MAX_RETRIES } from './navigator/way-plan.ts'
+import type { OpenWish, RuleWish } from './navigator/wish.ts'
 import type { OpenPackets } from './packet-flow.ts'
+import { type Asked, type ChosenPath, PathChooser } from './path-chooser.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
+import { purposeText } from './purpose-text.ts'
+import { HOME_IS_OVER, KILLS, OF_HUBS, WORTH_ANOTHER_WAY } from './way-faults.ts'
+import { type RunningWay, raceWays } from './way-race.ts'
 
 export interface ConnectorParts {
   readonly networkId: Uint8Array
@@ -66,25 +72,21 @@ export interface TunnelOpener {
   openAssociation(by: ConnectionView['by'], sink: AssociationSink, app?: Promise<App | undefined>): Datagrams
 }
 
-/** Faults that say that the way was bad, not the destination: another way may work. */
-const WORTH_ANOTHER_WAY: ReadonlySet<FaultCode> = new Set([
-  ...['hub-busy', 'hub-draining', 'role-refused', 'clock-skew', 'exit-busy', 'family-refused', 'kind-refused'],
-  ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent'],
-  ...['circuit-closed', 'circuit-timeout', 'link-closed', 'link-silent', 'cell-rejected', 'circuit-protocol'],
-] as FaultCode[])
-
-/** What a home hub says of itself when it takes no new circuits, now or ever. */
-const HOME_IS_OVER: ReadonlySet<FaultCode> = new Set<FaultCode>(['hub-draining', 'role-refused'])
-
-const NO_WAY: ReadonlySet<FaultCode> = new Set<FaultCode>(['path-no-exit', 'path-too-few-hubs'])
-
 /** A connection gets so many ways in all (SPEC section 9.5). */
-export const MAX_TRIES = 3
+export const MAX_TRIES = 1 + MAX_RETRIES
 /** How long a connection waits for the home link. */
 const HOME_WAIT_MS = 20_000
 
 /** For exit policies an echo request is one to the port of the echo service. */
 const ECHO_PORT = 7
+
+/** An app's exit at a site. */
+export interface AppSite {
+  /** Key of the app; empty if it is not known. */
+  readonly app: string
+  /** A name of the site. */
+  readonly name: string
+}
 
 /** Who asks. */
 interface Asker {
@@ -99,18 +101,37 @@ interface Request extends Asker {
   /** The destination; of several the first. Queries of the DNS have none that the client knows. */
   readonly near: StreamPurpose
   readonly wish: RuleWish
+  /** Whose exit it takes and keeps, if not that of the destination. */
+  readonly site?: AppSite | undefined
 }
+
+/** One connection, as its ways have it. */
+interface Connection {
+  readonly request: Request
+  readonly asked: Asked
+  readonly id: number
+  readonly sink: TunnelSink
+  readonly tunnel: PendingTunnel
+  /** Hubs (by `key`) that failed it. */
+  readonly avoid: Set<string>
+  readonly isOpen: () => boolean
+}
+
+/** The path of a way is chosen: it should answer within so long. */
+type OnPath = (home: Home, path: readonly MapHub[], expectedMs: number) => void
 
 /** Opens connections through the network: a path and a circuit of its own for each. */
 export class Connector implements TunnelOpener {
-  readonly #wish: Wish
+  readonly #paths: PathChooser
   readonly #targetAfterAnswer: boolean
   readonly #parts: ConnectorParts
   readonly #circuits = new Set<ClientCircuit>()
+  /** Of ways that have not answered: when they are late, and what then. */
+  readonly #deadlines = new Map<symbol, { readonly at: number; readonly onLate: () => void }>()
   readonly #closing = new AbortController()
 
-  constructor(options: { wish: Wish; targetAfterAnswer: boolean }, parts: ConnectorParts) {
-    this.#wish = options.wish
+  constructor(options: { wish: OpenWish; targetAfterAnswer: boolean }, parts: ConnectorParts) {
+    this.#paths = new PathChooser(options.wish, parts)
     this.#targetAfterAnswer = options.targetAfterAnswer
     this.#parts = parts
   }
@@ -125,6 +146,7 @@ export class Connector implements TunnelOpener {
    *
    * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    * @param wish what a rule asks of the path
+   * @param site whose exit it takes and keeps, if not that of the destination
    */
   open(
     target: StreamPurpose,
@@ -132,8 +154,9 @@ export class Connector implements TunnelOpener {
     sink: TunnelSink,
     app?: Asker['app'],
     wish: RuleWish = {},
+    site?: AppSite,
   ): Tunnel {
-    return this.#start({ purpose: target, near: target, by, app, wish }, sink)
+    return this.#start({ purpose: target, near: target, by, app, wish, site }, sink)
   }
 
   /** A UDP socket of an app. Failures come by `sink.closed`, and each time the next datagram tries again. */
@@ -173,6 +196,30 @@ export class Connector implements TunnelOpener {
   /** To be called about once a second. */
   tick(now: number): void {
     for (const circuit of [...this.#circuits]) circuit.tick(now)
+    this.tickWays(now)
+  }
+
+  /** To be called some times a second: a way that is late gets a rival. */
+  tickWays(now: number): void {
+    for (const { at, onLate } of [...this.#deadlines.values()]) if (at <= now) onLate()
+  }
+
+  /** Which path a connection to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
+  explainRoute(target: StreamPurpose, wish: RuleWish): RouteReport {
+    const home = this.#parts.homeLink.home
+    if (home === undefined) throw new Fault('path-no-home')
+    const asked: Asked = { target, wish, name: undefined, app: '', bothFamilies: false, echo: false }
+    return this.#paths.explain(asked, home.hub)
+  }
+
+  /** The next connections of these apps to these sites leave by exits that are chosen anew. */
+  newIdentity(scope: IdentityScope = {}): void {
+    this.#paths.newIdentity(scope)
+  }
+
+  /** This computer is on another network: exits and failures of before are forgotten. */
+  networkChanged(): void {
+    this.#paths.networkChanged()
   }
 
   close(): void {
@@ -183,7 +230,7 @@ export class Connector implements TunnelOpener {
   #start(request: Request, sink: TunnelSink): PendingTunnel {
     const { connections, nameOf } = this.#parts
     const tunnel = new PendingTunnel()
-    const id = connections.add(request.by, describe(request))
+    const id = connections.add(request.by, purposeText(request.purpose, request.near))
     void request.app?.then((found) => {
       const name = request.near.kind === 'ip' ? nameOf({ app: found?.key }, request.near.address) : undefined
       connections.setApp(id, found, name)
@@ -195,7 +242,6 @@ export class Connector implements TunnelOpener {
   async #open(request: Request, id: number, sink: TunnelSink, tunnel: PendingTunnel): Promise<void> {
     const { clock, connections } = this.#parts
     const startedAt = clock.now()
-    const avoid = new Set<string>()
     let opened = false
     const watched: TunnelSink = {
       opened: (family) => {
@@ -212,66 +258,93 @@ export class Connector implements TunnelOpener {
         sink.closed(fault)
       },
     }
-    let before: Fault | undefined
-    for (let tries = 1; ; tries++) {
-      const fault = await this.#try(request, id, watched, tunnel, avoid)
-      if (fault === undefined) return
-      const again = !opened && !tunnel.isReset && tries < MAX_TRIES && WORTH_ANOTHER_WAY.has(fault.code)
-      // That there is no other way says less than why the one before failed.
-      if (!again) return watched.closed(before !== undefined && NO_WAY.has(fault.code) ? before : fault)
-      before = fault
-      if (fault.code === 'clock-skew' && fault.details.place === 1) await this.#parts.checkTime()
+    const asked = await this.#asked(request)
+    const connection: Connection = { request, asked, id, sink: watched, tunnel, avoid: new Set(), isOpen: () => opened }
+    const underWay = new Set<string>()
+    const fault = await raceWays({
+      start: (isRival) => this.#startWay(connection, isRival, underWay),
+      isWorthAnother: ({ code }) => !opened && !tunnel.isReset && WORTH_ANOTHER_WAY.has(code),
+      beforeRetry: async ({ code, details }) => {
+        if (code === 'clock-skew' && details.place === 1) await this.#parts.checkTime()
+      },
+    })
+    if (fault === undefined || opened) return
+    watched.closed(fault)
+    tunnel.reset() // ways that are still being built
+  }
+
+  /** Whose connection it is, as far as that is known by now: nothing waits for it. */
+  async #asked({ purpose, near, app, wish, site }: Request): Promise<Asked> {
+    const needs = { bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
+    if (site !== undefined) return { target: near, wish, ...site, ...needs }
+    const found = app === undefined ? undefined : await Promise.race([app, Promise.resolve().then(() => undefined)])
+    const name = near.kind === 'ip' ? this.#parts.nameOf({ app: found?.key }, near.address) : undefined
+    return { target: near, wish, name, app: found?.key ?? '', ...needs }
+  }
+
+  /** @param underWay hubs of ways that are being built, which a rival keeps clear of */
+  #startWay(connection: Connection, isRival: boolean, underWay: Set<string>): RunningWay {
+    const late = Promise.withResolvers<void>()
+    const key = Symbol('way')
+    const onPath: OnPath = (home, path, expectedMs) => {
+      for (const hub of path.slice(1)) underWay.add(hub.key)
+      const startedAt = this.#parts.clock.now()
+      const onLate = (): void => {
+        if (this.#parts.homeLink.doubt(home, startedAt)) underWay.add(home.hub.key)
+        late.resolve()
+      }
+      this.#deadlines.set(key, { at: startedAt + expectedMs, onLate })
     }
+    const avoid = isRival ? new Set([...connection.avoid, ...underWay]) : connection.avoid
+    const ended = this.#try(connection, avoid, onPath).finally(() => this.#deadlines.delete(key))
+    return { ended, late: late.promise }
   }
 
   /** One way. Resolves when it is over: with the fault if it failed before it was open, else with nothing. */
-  async #try(
-    request: Request,
-    id: number,
-    sink: TunnelSink,
-    tunnel: PendingTunnel,
-    avoid: Set<string>,
-  ): Promise<Fault | undefined> {
-    let path: MapHub[] = []
+  async #try(connection: Connection, avoid: ReadonlySet<string>, onPath: OnPath): Promise<Fault | undefined> {
+    let path: readonly MapHub[] = []
     let home: Home | undefined
     try {
-      refuseUnmet(request.wish)
       home = this.#parts.homeLink.home ?? (await this.#waitForHome())
-      path = this.#path(request, home, avoid)
-      this.#parts.connections.update(id, { path: path.map(hopView) })
-      return await this.#build(request.purpose, path, home, sink, tunnel)
+      const chosen = this.#paths.choose(connection.asked, home.hub, home.handle.link.rttMs, avoid)
+      path = chosen.hubs
+      onPath(home, path, chosen.expectedMs)
+      if (!connection.isOpen()) this.#parts.connections.update(connection.id, { path: path.map(hopView) })
+      return await this.#build(connection, chosen, home)
     } catch (error) {
       const fault = asFault(error)
+      if (connection.isOpen() || connection.tunnel.isReset) return fault
       if (home !== undefined && fault.details.place === 1 && HOME_IS_OVER.has(fault.code)) {
-        avoid.add(home.hub.key)
+        connection.avoid.add(home.hub.key)
         this.#parts.homeLink.leave(home)
-      } else avoidFailed(fault, path, avoid)
+      } else if (path.length > 0) this.#blame(fault, path, connection.avoid)
       return fault
     }
+  }
+
+  /** Hubs that the fault points at: the one after the hub that complained, or all but the home. */
+  #blame(fault: Fault, path: readonly MapHub[], avoid: Set<string>): void {
+    const place = fault.details.place
+    const isNamed = typeof place === 'number'
+    const suspects = isNamed ? path.slice(Math.max(1, place - 1), place + 1) : path.slice(1)
+    const keys = suspects.map(({ key }) => key)
+    for (const key of keys) avoid.add(key)
+    const complainant = isNamed ? path[place - 1]?.key : undefined
+    // What a hub says of itself is no fault of the next one.
+    const isOfNext = fault.code.startsWith('next-') || !isNamed
+    const guilty = isOfNext ? keys : keys.filter((key) => key === complainant)
+    if (OF_HUBS.has(fault.code)) this.#paths.failed(guilty, isNamed)
   }
 
   #waitForHome(): Promise<Home> {
     return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
   }
 
-  #path({ near: target, purpose, wish: asked }: Request, { hub: home }: Home, avoid: ReadonlySet<string>): MapHub[] {
-    const { map: currentMap, locator, random } = this.#parts
-    const map = currentMap()
-    refuseSpecial(target, map.content.parameters.addressScope)
-    const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
-    const known = map.hub(home.id) ?? home
-    const wish: Wish = { ...this.#wish, ...asked }
-    const needs = { bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
-    return choosePath({ hubs: map.content.hubs, home: known, wish, target, location, avoid, ...needs }, random)
-  }
-
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
   async #build(
-    target: Purpose,
-    path: MapHub[],
+    { request, asked, id, sink, tunnel }: Connection,
+    { hubs: path, isPrivate }: ChosenPath,
     { handle }: Home,
-    sink: TunnelSink,
-    tunnel: PendingTunnel,
   ): Promise<undefined> {
     const { clock, time, networkId, circuitKey } = this.#parts
     const hops = path.map((hub, i): PathHop => {
@@ -283,13 +356,16 @@ export class Connector implements TunnelOpener {
     return new Promise((resolve, reject) => {
       let opened = false
       const now = clock.now()
-      const targetAfterAnswer = this.#targetAfterAnswer
+      const targetAfterAnswer = this.#targetAfterAnswer || isPrivate
       const circuit: ClientCircuit = openClientCircuit(
-        { networkId, path: hops, granule: time.granuleAt(now), target, targetAfterAnswer },
+        { networkId, path: hops, granule: time.granuleAt(now), target: request.purpose, targetAfterAnswer },
         handle,
         {
           opened: (family) => {
             opened = true
+            tunnel.use(circuit)
+            this.#paths.succeeded(asked, path)
+            this.#parts.connections.update(id, { path: path.map(hopView) })
             sink.opened(family)
             resolve(undefined)
           },
@@ -299,43 +375,20 @@ export class Connector implements TunnelOpener {
           writable: () => sink.writable(),
           closed: (fault) => {
             this.#circuits.delete(circuit)
-            if (opened) sink.closed(fault)
-            else reject(fault ?? new Fault('circuit-closed'))
+            tunnel.withdraw(circuit)
+            if (!opened) return reject(fault ?? new Fault('circuit-closed'))
+            if (fault !== undefined && KILLS.has(fault.code)) this.#paths.failed(path.slice(1).map(keyOf), false)
+            sink.closed(fault)
           },
         },
         now,
       )
       this.#circuits.add(circuit)
-      tunnel.use(circuit)
+      tunnel.offer(circuit)
     })
   }
 }
 
-/** The network carries public addresses only; all others stay where they are, or nowhere. */
-function refuseSpecial(target: StreamPurpose, scope: readonly IpRange[]): void {
-  if (target.kind === 'ip' && !isPublicIp(target.address, scope)) throw new Fault('destination-forbidden')
-}
-
-/** What a rule asks for is done or the connection is not: another path could be what the rule is there to prevent. */
-function refuseUnmet(wish: RuleWish): void {
-  const unmet = unhonourable(wish)
-  if (unmet.length > 0) throw new Fault('wish-unmet', { wish: unmet.join(', ') })
-}
-
-/** Hubs that the fault points at: the one after the hub that complained, or all but the home. */
-function avoidFailed(fault: Fault, path: readonly MapHub[], avoid: Set<string>): void {
-  const place = fault.details.place
-  const suspects = typeof place === 'number' ? path.slice(place - 1, place + 1) : path
-  for (const hub of suspects) if (hub !== path[0]) avoid.add(hub.key)
-}
-
-/** As the user reads it in the list of connections. */
-function describe({ purpose, near }: Request): string {
-  if (!isOfPackets(purpose)) return describeTarget(near)
-  return purpose.kind === 'echo' ? `${formatIp(purpose.address)}/echo` : `${describeTarget(near)}/udp`
-}
-
-export function describeTarget(target: StreamPurpose): string {
-  if (target.kind === 'dns') return 'dns'
-  return target.kind === 'ip' ? formatEndpoint(target.address, target.port) : `${target.name}:${target.port}`
+function keyOf({ key }: MapHub): string {
+  return key
 }

@@ -25,6 +25,9 @@ export interface FlowJudgeParts {
   readonly aliasesOf: (owner: NameOwner, address: IpAddress) => readonly string[]
 }
 
+/** Where most connections to names go. */
+const HTTPS_PORT = 443
+
 /** A flow that begins. */
 export interface AskedFlow {
   readonly protocol: Protocol
@@ -83,6 +86,12 @@ export class FlowJudge {
     return this.#parts
       .rules()
       .refusalOfName({ ...direction, protocol: 'udp', app, port: 0, name: plainName(name), scope })
+  }
+
+  /** What the rules say of a connection to this name (TCP, port 443): the question for it has no port of its own. */
+  judgementOfName(name: string, app: AppFacts | undefined, forwarded: AskedFlow['forwarded']): Judgement {
+    const facts = { protocol: 'tcp', port: HTTPS_PORT, name: plainName(name), nameGiven: true } as const
+    return this.#parts.rules().judge({ ...directionOf(false, forwarded), ...facts, app, scope: 'public' })
   }
 
   /** @param cut called when the rules no longer allow it in the same way. Returns what ends the watch. */

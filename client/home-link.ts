@@ -1,17 +1,19 @@
-import { toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
-import { clientNode } from '../shared/link/client-node.ts'
 import type { LinkHandle, LinkNode } from '../shared/link/link-node.ts'
 import { type LinkStream, openLinkStream } from '../shared/link/link-stream.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import { type Home, HomeDialer, type LinkedHome, waitFor } from './home-dialer.ts'
 import type { HomeStore } from './home-store.ts'
-import { chooseHome } from './navigator/choose-home.ts'
+import { fillGuards } from './navigator/choose-homes.ts'
+import { type Guards, isPreferred, next, toTry, triable, wantsGuard } from './navigator/home-guards.ts'
+import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
+import { HubTable } from './navigator/hub-table.ts'
 
 export interface HomeLinkParts {
   readonly networkId: Uint8Array
@@ -30,29 +32,20 @@ export interface HomeLinkParts {
   readonly onDown: (fault: Fault) => void
 }
 
-/** The home hub and the link to it. */
-export interface Home {
-  readonly hub: MapHub
-  readonly handle: LinkHandle
-}
-
-/** Most bytes held for circuits: on their way to the hub, or to apps. */
-export const MAX_HELD_BYTES = 128 * 1024 * 1024
-const DIAL_TIMEOUT_MS = 8_000
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 15_000
 /** A home hub that was left because it stops is the last to be dialled for so long: it may be back by then. */
 const LEFT_FOR_MS = 10 * 60_000
-/** A link of before a change of the network that is silent for so long after a PING is dead. */
+/** A link that is doubted and silent for so long after a PING is dead. */
 const PROBE_MS = 3_000
 
 /**
- * Keeps one link to the home hub, for new circuits; one that was left lives on until its circuits are over. Every link
- * is made by a new libp2p node with an identity of its own, so that two links of this client have nothing in common
- * that a hub could see (SPEC section 10.8).
+ * Keeps a link to the home hub, for new circuits, and a second one to another home hub, so that a home that is lost costs no
+ * more than the connections that it carried. A link that was left lives on until its circuits are over.
  */
 export class HomeLink {
   readonly #parts: HomeLinkParts
+  readonly #dialer: HomeDialer
   readonly #closing = new AbortController()
   /** When a hub was left, by its key. */
   readonly #leftAt = new Map<string, number>()
@@ -60,20 +53,29 @@ export class HomeLink {
   readonly #leaving = new Map<LinkHandle, LinkNode>()
   /** When links were asked whether they live, those that have not answered yet. */
   readonly #probedAt = new Map<LinkHandle, number>()
-  /** Ends the attempt to dial, and the wait for the next one. */
+  /** Ends the attempts to dial, and the wait for the next one. */
   #hurry = new AbortController()
-  #node: LinkNode | undefined
-  #home: Home | undefined
-  #running = false
+  #home: LinkedHome | undefined
+  #second: LinkedHome | undefined
+  #isRunning = false
+  #isWarming = false
+  /** Could the home hubs be written at the last attempt? Said once when not. */
+  #isKept = true
   #waiting = Promise.withResolvers<Home>()
 
   constructor(parts: HomeLinkParts) {
     this.#parts = parts
+    this.#dialer = new HomeDialer({ ...parts, onLinkClosed: (handle, fault) => this.#down(handle, fault) })
     this.#waiting.promise.catch(() => {})
   }
 
   get home(): Home | undefined {
     return this.#home
+  }
+
+  /** Takes over when the home is lost. */
+  get second(): Home | undefined {
+    return this.#second
   }
 
   /** The home link, as soon as it is up. @throws Fault cancelled */
@@ -89,74 +91,104 @@ export class HomeLink {
 
   /** A stream of libp2p to the home hub, on the link that is there. @throws Fault link-closed */
   async openStream(protocol: string, maxUnreadBytes: number, signal: AbortSignal): Promise<LinkStream> {
-    if (this.#node === undefined || this.#home === undefined) throw new Fault('link-closed')
-    return openLinkStream(this.#node.libp2p, this.#home.hub.id, protocol, maxUnreadBytes, signal)
+    if (this.#home === undefined) throw new Fault('link-closed')
+    return openLinkStream(this.#home.node.libp2p, this.#home.hub.id, protocol, maxUnreadBytes, signal)
   }
 
   /** Connects unless that is done or under way. To be called when there is a map. */
   connect(): void {
-    if (this.#running || this.#home !== undefined || this.#closing.signal.aborted) return
-    this.#running = true
+    if (this.#isRunning || this.#home !== undefined || this.#closing.signal.aborted) return
+    this.#isRunning = true
     void this.#run().finally(() => {
-      this.#running = false
+      this.#isRunning = false
       if (this.#home === undefined) this.connect() // it was lost or left before this came
     })
   }
 
-  /** This home takes no new circuits: another is dialled at once, and the link lives on for the circuits that it has. */
+  /** This home takes no new circuits: another takes them at once, and the link lives on for the circuits that it has. */
   leave(home: Home): void {
     if (this.#home !== home) return
     this.#leftAt.set(home.hub.key, this.#parts.clock.now())
     this.#parts.log.info('home hub takes no new circuits', { hub: home.hub.key })
-    this.#retire(home)
+    this.#retire(this.#home)
   }
 
   /**
-   * This computer is on another network, or was asleep: another link is dialled at once, also where a dial or the wait for
+   * Something should have come on this link since then. If nothing did, the second one takes new circuits until it speaks.
+   * @returns true if this home is not to be used now
+   */
+  doubt(home: Home, since: number): boolean {
+    if (this.#home !== home) return true
+    if (this.#second === undefined || home.handle.link.heardAt >= since) return false
+    this.#probe(home.handle)
+    this.#swap(this.#home, this.#second)
+    return true
+  }
+
+  /**
+   * This computer is on another network, or was asleep: other links are dialled at once, also where a dial or the wait for
    * one is under way. Links of before live on for their circuits if they answer; the others end in a few seconds.
    */
   renew(): void {
-    const now = this.#parts.clock.now()
+    if (this.#second !== undefined) this.#retire(this.#second)
     if (this.#home !== undefined) this.#retire(this.#home)
-    for (const handle of this.#leaving.keys()) {
-      handle.link.ping(now)
-      this.#probedAt.set(handle, now)
-    }
+    for (const handle of this.#leaving.keys()) this.#probe(handle)
+    this.#keepHomes(next(this.#parts.homes.guards, { kind: 'network' }))
     const hurry = this.#hurry
     this.#hurry = new AbortController()
     hurry.abort()
     this.connect()
   }
 
-  /** To be called about once a second: replaces a worn link, and ends links that were left and carry nothing any more. */
+  /** To be called about once a second: replaces worn links, keeps two, and ends those that nobody needs any more. */
   tick(): void {
     const now = this.#parts.clock.now()
-    const home = this.#home
-    if (home?.handle.link.isWorn(now) === true) this.#retire(home)
-    for (const [handle, node] of this.#leaving) {
-      if (handle.link.circuitCount > 0 && !this.#isDead(handle, now)) continue
-      this.#leaving.delete(handle)
-      this.#probedAt.delete(handle)
-      void node.close()
-    }
-  }
-
-  #isDead(handle: LinkHandle, now: number): boolean {
-    const probedAt = this.#probedAt.get(handle)
-    return probedAt !== undefined && handle.link.heardAt <= probedAt && now - probedAt >= PROBE_MS
-  }
-
-  /** Its link lives on for the circuits that it has; new ones take another. */
-  #retire({ handle }: Home): void {
-    if (this.#node !== undefined) this.#leaving.set(handle, this.#node)
-    this.#forget()
-    this.connect()
+    for (const linked of [this.#second, this.#home]) if (linked?.handle.link.isWorn(now) === true) this.#retire(linked)
+    for (const handle of [...this.#probedAt.keys()]) this.#judge(handle, now)
+    for (const [handle, node] of this.#leaving) if (handle.link.circuitCount === 0) this.#end(handle, node)
+    this.#prefer()
+    void this.#warm()
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
     this.#waiting.reject(new Fault('cancelled'))
-    await Promise.all([this.#node, ...this.#leaving.values()].map((node) => node?.close()))
+    const nodes = [this.#home?.node, this.#second?.node, ...this.#leaving.values()]
+    await Promise.all(nodes.map((node) => node?.close()))
+  }
+
+  #probe(handle: LinkHandle): void {
+    const now = this.#parts.clock.now()
+    handle.link.ping(now)
+    this.#probedAt.set(handle, now)
+  }
+
+  /** Forgets the doubt about a link that spoke, and ends one that did not for too long. */
+  #judge(handle: LinkHandle, now: number): void {
+    const probedAt = this.#probedAt.get(handle) as number
+    const isAlive = handle.link.heardAt > probedAt
+    if (!isAlive && now - probedAt < PROBE_MS) return
+    this.#probedAt.delete(handle)
+    if (isAlive) return
+    const node = this.#leaving.get(handle)
+    if (node !== undefined) this.#end(handle, node)
+    const linked = [this.#home, this.#second].find((one) => one?.handle === handle)
+    if (linked === undefined) return
+    this.#failed(linked.hub, new Fault('link-silent'))
+    this.#down(handle, new Fault('link-silent'))
+  }
+
+  #end(handle: LinkHandle, node: LinkNode): void {
+    this.#leaving.delete(handle)
+    this.#probedAt.delete(handle)
+    void node.close()
+  }
+
+  /** Its link lives on for the circuits that it has; new ones take another. */
+  #retire(linked: LinkedHome): void {
+    this.#leaving.set(linked.handle, linked.node)
+    if (this.#second === linked) this.#second = undefined
+    else this.#replace()
   }
 
   async #run(): Promise<void> {
@@ -168,7 +200,7 @@ export class HomeLink {
         await this.#connectOnce()
         return
       } catch (error) {
-        if (this.#closing.signal.aborted) return
+        if (this.#closing.signal.aborted || this.#home !== undefined) return
         if (hurry.aborted) {
           retryMs = FIRST_RETRY_MS
           continue
@@ -181,29 +213,56 @@ export class HomeLink {
     }
   }
 
-  /** Tries the known homes in order, then one new hub, then those that were left not long ago. */
+  /** Tries the homes that are kept, in their order, and those last that were left not long ago. */
   async #connectOnce(): Promise<void> {
-    const { homes, map: currentMap, random, ownLocation, log, transport } = this.#parts
-    const hurry = this.#hurry.signal
-    const map = currentMap()
-    this.#keepHomes(() => homes.keep((id) => map.hub(id) !== undefined))
-    const usable = map.content.hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
-    const left = usable.filter(({ key }) => this.#wasLeft(key))
-    const others = usable.filter(({ key }) => !this.#wasLeft(key))
-    const known = homes.ids.flatMap((id) => others.find(({ key }) => key === toHex(id)) ?? [])
-    const fresh = chooseHome(others, ownLocation(), new Set(known.map(({ key }) => key)), random)
-    let failure: unknown = new Fault('path-no-home')
-    for (const hub of [...known, ...(fresh === undefined ? [] : [fresh]), ...left]) {
-      try {
-        await this.#dial(hub)
-        return
-      } catch (error) {
-        failure = error
-        if (hurry.aborted) throw error
-        log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
-      }
+    const usable = this.#fillGuards()
+    const hubs = toTry(this.#parts.homes.guards, this.#parts.clock.now()).flatMap(({ hub }) => usable.get(hub) ?? [])
+    const left = hubs.filter(({ key }) => this.#wasLeft(key))
+    await this.#dialFirst([...hubs.filter((one) => !left.includes(one)), ...left])
+  }
+
+  /** A second link, to the preferred one of the homes that may be tried; those that failed wait for their time. */
+  async #warm(): Promise<void> {
+    const home = this.#home
+    if (this.#isWarming || home === undefined || this.#second !== undefined) return
+    this.#isWarming = true
+    try {
+      const usable = this.#fillGuards()
+      const others = triable(this.#parts.homes.guards, this.#parts.clock.now())
+        .flatMap(({ hub }) => usable.get(hub) ?? [])
+        .filter(({ key }) => key !== home.hub.key && !this.#wasLeft(key))
+      if (others.length > 0) await this.#dialFirst(others)
+    } catch {
+      // What failed was told; the next tick looks again.
+    } finally {
+      this.#isWarming = false
     }
-    throw failure
+  }
+
+  async #dialFirst(hubs: readonly MapHub[]): Promise<void> {
+    const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal])
+    this.#take(await this.#dialer.dialFirst(hubs, signal, (hub, error) => this.#failed(hub, error)))
+  }
+
+  #failed(hub: MapHub, error: unknown): void {
+    const { homes, clock, log } = this.#parts
+    this.#keepHomes(next(homes.guards, { kind: 'failed', hub: hub.key, now: clock.now() }))
+    log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
+  }
+
+  /** Brings the homes up to the map. @returns hubs that can be dialled, by their keys */
+  #fillGuards(): Map<string, MapHub> {
+    const { homes, map, random, ownLocation, transport } = this.#parts
+    const { hubs, validAfter: nowS } = map().content
+    const dialable = hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
+    const usable = new Map(dialable.map((hub) => [hub.key, hub]))
+    const known = next(homes.guards, { kind: 'map', isListed: (hub) => usable.has(hub), nowS })
+    const areEnough = !wantsGuard(known)
+    const may = ({ key }: MapHub): boolean => usable.has(key)
+    this.#keepHomes(
+      areEnough ? known : fillGuards(known, new HubTable(hubs, FACTS_OF_MAP), ownLocation(), may, nowS, random),
+    )
+    return usable
   }
 
   #wasLeft(key: string): boolean {
@@ -211,66 +270,74 @@ export class HomeLink {
     return leftAt !== undefined && this.#parts.clock.now() - leftAt < LEFT_FOR_MS
   }
 
-  async #dial(hub: MapHub): Promise<void> {
-    const { clock, random, networkId, homes, log, onUp, transport } = this.#parts
-    const node = clientNode({
-      ...{ networkId, transport, clock, random, maxHeldBytes: MAX_HELD_BYTES },
-      onLinkClosed: (handle, fault) => this.#down(handle, fault),
-    })
-    await node.start()
-    try {
-      const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
-      const handle = await node.dial(hub.id, addressesFor(transport, hub), signal, transport)
-      // `#down` or `close` came before there was a home to forget.
-      if (handle.link.closed || this.#closing.signal.aborted) throw new Fault('link-closed')
-      this.#keepHomes(() => homes.add(hub.id))
-      this.#node = node
-      this.#home = { hub, handle }
-      this.#waiting.resolve(this.#home)
-      log.info('home link up', { hub: hub.key })
-      onUp()
-    } catch (error) {
-      await node.close()
-      throw error
-    }
+  /** A link that is up is the home if there is none, else the second one, and the home if its hub is preferred. */
+  #take(linked: LinkedHome): void {
+    const { homes, map } = this.#parts
+    this.#keepHomes(next(homes.guards, { kind: 'worked', hub: linked.hub.key, nowS: map().content.validAfter }))
+    if (this.#closing.signal.aborted || this.#second !== undefined) return void linked.node.close()
+    if (this.#home === undefined) this.#use(linked)
+    else if (this.#home.hub.key === linked.hub.key) return void linked.node.close()
+    else this.#second = linked
+    this.#prefer()
+    // It broke before there was a home to forget.
+    if (linked.handle.link.closed) this.#down(linked.handle, new Fault('link-closed'))
+    else void this.#warm()
+  }
+
+  #use(linked: LinkedHome): void {
+    this.#home = linked
+    this.#waiting.resolve(linked)
+    this.#parts.log.info('home link up', { hub: linked.hub.key })
+    this.#parts.onUp()
+  }
+
+  /** New circuits go back to the preferred hub as soon as it is there. */
+  #prefer(): void {
+    const [home, second] = [this.#home, this.#second]
+    if (home === undefined || second === undefined || this.#probedAt.has(second.handle)) return
+    const isBetter = isPreferred(this.#parts.homes.guards, second.hub.key, home.hub.key)
+    if (this.#probedAt.has(home.handle) || (isBetter && !this.#wasLeft(second.hub.key))) this.#swap(home, second)
+  }
+
+  #swap(home: LinkedHome, second: LinkedHome): void {
+    this.#second = home
+    this.#use(second)
+  }
+
+  /** The second link is the home from now on; without one another is dialled. */
+  #replace(): void {
+    this.#home = undefined
+    this.#waiting = Promise.withResolvers()
+    this.#waiting.promise.catch(() => {})
+    const second = this.#second
+    this.#second = undefined
+    if (second !== undefined) this.#use(second)
+    else this.connect()
   }
 
   /** A full disk must not cost the link: until its next start the client does well without the file. */
-  #keepHomes(change: () => void): void {
+  #keepHomes(guards: Guards): void {
     try {
-      change()
+      this.#parts.homes.put(guards)
+      this.#isKept = true
     } catch (error) {
-      this.#parts.log.error('home hubs not kept on disk', faultFields(error))
+      if (this.#isKept) this.#parts.log.error('home hubs not kept on disk', faultFields(error))
+      this.#isKept = false
     }
   }
 
   #down(handle: LinkHandle, fault: Fault): void {
     void this.#leaving.get(handle)?.close()
     this.#leaving.delete(handle)
-    if (this.#home?.handle !== handle) return
-    const node = this.#node
-    this.#forget()
-    if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost')
-    this.#parts.onDown(fault)
-    void node?.close()
-    this.connect()
+    this.#probedAt.delete(handle)
+    const lost = [this.#home, this.#second].find((one) => one?.handle === handle)
+    if (lost === undefined) return
+    if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost', { hub: lost.hub.key })
+    if (lost === this.#second) this.#second = undefined
+    else {
+      if (this.#second === undefined) this.#parts.onDown(fault)
+      this.#replace()
+    }
+    void lost.node.close()
   }
-
-  #forget(): void {
-    this.#home = undefined
-    this.#node = undefined
-    this.#waiting = Promise.withResolvers()
-    this.#waiting.promise.catch(() => {})
-  }
-}
-
-/** So long, or until the signal. */
-function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -1,7 +1,7 @@
 import { Fault } from '../shared/base/fault.ts'
 import { formatEndpoint, formatIp } from '../shared/base/ip-address.ts'
 import type { App, FindApp } from './apps/app.ts'
-import { type Connector, describeTarget } from './connector.ts'
+import type { Connector } from './connector.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
 import { guestKey } from './dns-asker.ts'
 import type { AskedFlow, JudgedFlow } from './flow-judge.ts'
@@ -19,7 +19,8 @@ import type {
 } from './interception/interception-api.ts'
 import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
 import type { JudgedConnector } from './judged-connector.ts'
-import { type RuleWish, unhonourable } from './navigator/wish.ts'
+import { fullWishText, type RuleWish, unhonourable } from './navigator/wish.ts'
+import { targetText } from './purpose-text.ts'
 import { ruleFault } from './rule-fault.ts'
 
 export interface InterceptedTrafficParts {
@@ -204,11 +205,11 @@ export class InterceptedTraffic {
 
 /** The same for wishes that ask for the same path. */
 function groupOf(wish: RuleWish): string {
-  return `hops ${wish.hops ?? 'as configured'}`
+  return fullWishText(wish)
 }
 
 /** As the user reads it in the list of connections. */
 function describeAsked({ protocol, target }: AskedFlow): string {
   if (protocol === 'icmp') return `${target.kind === 'ip' ? formatIp(target.address) : target.name}/echo`
-  return `${describeTarget(target)}/${protocol}`
+  return `${targetText(target)}/${protocol}`
 }

@@ -2,9 +2,9 @@ import { type IpAddress, sameIp } from '../shared/base/ip-address.ts'
 import type { Target } from '../shared/cell/target.ts'
 import type { App } from './apps/app.ts'
 import { type AssociationSink, type Datagrams, peerOf } from './association.ts'
-import { describeTarget } from './connector.ts'
 import type { AskedFlow, FlowJudge, JudgedFlow } from './flow-judge.ts'
 import { type RuleWish, sameWish } from './navigator/wish.ts'
+import { targetText } from './purpose-text.ts'
 import type { RuleFault } from './rule-fault.ts'
 import { ruleFault } from './rule-fault.ts'
 
@@ -54,7 +54,7 @@ export class JudgedAssociation implements Datagrams {
     }
     const target = peerOf(to, port)
     if (target === undefined) return false
-    const key = describeTarget(target)
+    const key = targetText(target)
     const peer = this.#peers.get(key) ?? this.#begin(key, target)
     const { datagrams } = peer
     if (datagrams !== undefined) {

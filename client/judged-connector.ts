@@ -1,18 +1,22 @@
 import { Fault } from '../shared/base/fault.ts'
 import type { FaultCode } from '../shared/base/fault-codes.ts'
 import type { Target } from '../shared/cell/target.ts'
+import { CircuitStream } from '../shared/circuit/circuit-stream.ts'
 import type { App } from './apps/app.ts'
 import type { AssociationSink, Datagrams } from './association.ts'
 import type { ConnectionList, ConnectionView } from './connection-list.ts'
-import { type Connector, describeTarget, type Tunnel, type TunnelOpener, type TunnelSink } from './connector.ts'
+import type { Connector, Tunnel, TunnelOpener, TunnelSink } from './connector.ts'
 import { DirectFlows } from './direct-flows.ts'
 import type { DnsAsker, NameRefusal } from './dns/dns-resolver.ts'
+import type { DnsRoute } from './dns/dns-way.ts'
 import { guestKey } from './dns-asker.ts'
 import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow, nameOwner } from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
 import { JudgedAssociation } from './judged-association.ts'
+import { fullWishText } from './navigator/wish.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
+import { targetText } from './purpose-text.ts'
 import { type RuleFault, ruleFault } from './rule-fault.ts'
 import { plainName } from './rules/flow-facts.ts'
 
@@ -48,7 +52,7 @@ export class JudgedConnector implements TunnelOpener {
     return new JudgedAssociation({
       ...{ judge: this.judge, app, error: sink.error },
       open: (wish) => connector.openAssociation(by, sink, app, wish),
-      refused: (asked, code) => this.listRefused(code, asked, `${describeTarget(asked.target)}/udp`, by),
+      refused: (asked, code) => this.listRefused(code, asked, `${targetText(asked.target)}/udp`, by),
     })
   }
 
@@ -72,6 +76,19 @@ export class JudgedConnector implements TunnelOpener {
     connections.setApp(id, owner, plainName(name))
     connections.end(id, ruleFault(verdict))
     return verdict === 'drop' ? 'drop' : 'refuse'
+  }
+
+  /** A question for a name goes as a connection to it would, and by the same exit where rules want one for it. */
+  routeOfName(name: string, { owner, uid, forwarded, app }: DnsAsker): DnsRoute {
+    const facts = owner ?? (uid === undefined ? undefined : { uid })
+    const { verdict, wish: ruled } = this.judge.judgementOfName(name, facts, forwarded)
+    const wish = verdict === 'tunnel' ? ruled : {}
+    const site = wish.exit === undefined ? undefined : { app: app ?? '', name }
+    return {
+      text: fullWishText(wish),
+      connect: (purpose) =>
+        new CircuitStream((sink) => this.#parts.connector.open(purpose, 'client', sink, undefined, wish, site)),
+    }
   }
 
   /** Cuts what the new rules do not let through in the same way. */
@@ -104,7 +121,7 @@ export class JudgedConnector implements TunnelOpener {
   /** As every failure, it is told after the call. */
   #refuse(code: RuleFault, asked: AskedFlow, by: ConnectionView['by'], sink: TunnelSink): Tunnel {
     const { target } = asked
-    this.listRefused(code, asked, describeTarget(target), by)
+    this.listRefused(code, asked, targetText(target), by)
     queueMicrotask(() => sink.closed(new Fault(code)))
     return NO_TUNNEL
   }

@@ -11,6 +11,8 @@ import { directHttp } from '../shared/map/direct-http.ts'
 import { readNetworkFile } from '../shared/map/network-file.ts'
 import { Client, type ClientParts } from './client.ts'
 import { clientFiles } from './client-files.ts'
+import { IDENTITY_USAGE } from './commands/identity-command.ts'
+import { ROUTE_USAGE, type RouteAnswer, routeAnswerText } from './commands/route-command.ts'
 import { RULES_USAGE, rulesCommand } from './commands/rules-command.ts'
 import { daemonProcess, endDaemon } from './control/daemon-pid.ts'
 import { openLocator } from './geo-file.ts'
@@ -30,13 +32,18 @@ spn portal --minutes N ADDRESS|NAME  opens web pages there for so long, to log i
 spn off                              takes the firewall rules away that a killed daemon left behind; not while one runs
 spn off --really                     ends the daemon first, also one that is stuck
 spn block                            loads the blocking rules without a daemon; also where the configuration is broken
-${RULES_USAGE}`
+${RULES_USAGE}
+${ROUTE_USAGE}
+${IDENTITY_USAGE}`
 
 const [command = '', ...args] = process.argv.slice(2)
 
 interface CommandFlags {
   readonly required?: string[]
   readonly switches?: string[]
+  readonly optional?: string[]
+  /** Its last word is no flag. */
+  readonly takesWord?: boolean
   /** The daemon changes the firewall for it. */
   readonly changes?: boolean
 }
@@ -48,7 +55,9 @@ const COMMANDS: Readonly<Record<string, CommandFlags>> = {
   connections: {},
   pause: { required: ['minutes'], changes: true },
   resume: { changes: true },
-  portal: { required: ['minutes'], changes: true },
+  portal: { required: ['minutes'], changes: true, takesWord: true },
+  identity: { optional: ['app', 'site'] },
+  route: { optional: ['app'], switches: ['json'], takesWord: true },
   off: { switches: ['really'] },
   block: {},
 }
@@ -62,7 +71,7 @@ await runProgram('spn', async () => {
   }
   const flags = COMMANDS[command]
   if (flags === undefined) throw new Fault('options-invalid', { mistakes: USAGE })
-  const to = command === 'portal' ? (args.pop() ?? '') : ''
+  const to = flags.takesWord === true ? takeWord() : ''
   const values = parseCommandLine(args, { ...flags, required: ['config', ...(flags.required ?? [])] })
   if (command === 'block') return block(values.config as string)
   const options = readOptions(clientOptionsSchema, values.config as string)
@@ -75,10 +84,20 @@ await runProgram('spn', async () => {
       { ...more, minutes: Number(values.minutes) },
       flags.changes === true ? CHANGE_MS : undefined,
     )
-  const answer = command === 'portal' ? await portal(to, ask) : await ask({})
+  if (command === 'route') {
+    const route = (await ask({ app: values.app, destination: to })) as RouteAnswer
+    console.log(values.json === 'yes' ? JSON.stringify(route, undefined, 2) : routeAnswerText(route))
+    return undefined
+  }
+  const answer = command === 'portal' ? await portal(to, ask) : await ask({ app: values.app, site: values.site })
   console.log(JSON.stringify(answer, undefined, 2))
   return undefined
 })
+
+/** The word that is no flag, before all flags or behind them. */
+function takeWord(): string {
+  return (args[0]?.startsWith('--') === false ? args.shift() : args.pop()) ?? ''
+}
 
 async function run(options: ClientOptions, keepRules: boolean): Promise<Running> {
   const log = createLog(options.logLevel)

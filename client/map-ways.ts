@@ -17,7 +17,8 @@ import type { HubMap } from '../shared/map/signed-map.ts'
 import { findMirrors } from '../shared/mirror/find-mirrors.ts'
 import { MAX_UNREAD_BYTES, Mirror } from '../shared/mirror/mirror.ts'
 import { MirrorSource } from '../shared/mirror/mirror-source.ts'
-import { type HomeLink, MAX_HELD_BYTES } from './home-link.ts'
+import { MAX_HELD_BYTES } from './home-dialer.ts'
+import type { HomeLink } from './home-link.ts'
 
 /** Hubs of a map that is over, of which so many are dialled before those of the network file. */
 const MAX_OLD_HUBS = 6

@@ -4,6 +4,7 @@ import { endpointSchema, rangeSchema } from '../shared/base/options.ts'
 import { MAX_HOPS } from '../shared/cell/cell.ts'
 import { LINK_TRANSPORTS } from '../shared/map/link-address.ts'
 import { dnsOptionsSchema } from './dns/dns-options.ts'
+import { PROFILE_NAMES } from './navigator/profiles.ts'
 
 const port = z.int().min(1).max(65_535)
 
@@ -49,7 +50,13 @@ export const clientOptionsSchema = z.strictObject({
   transport: z.enum(LINK_TRANSPORTS).default('tls'),
   /** Hubs on the path of a connection. More cost time, fewer cost privacy. */
   hops: z.int().min(1).max(MAX_HOPS).default(3),
-  /** The profile "private": the exit learns the destination only after the path is built; costs one round trip. */
+  /**
+   * Says how many hubs there are, in place of `hops`: plain, the home hub alone, but two where it may not be the exit or could
+   * read what it carries; fast, two, but three where they are near each other; balanced, three; private, four, with
+   * `privateTargets`.
+   */
+  profile: z.enum(PROFILE_NAMES).nullable().default(null),
+  /** Of all profiles: the exit learns the destination only after the path is built; costs one round trip. */
   privateTargets: z.boolean().default(false),
   /** The resolver: names are asked for through circuits, never in the clear. */
   dns: dnsOptionsSchema.prefault({}),

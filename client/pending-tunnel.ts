@@ -3,13 +3,30 @@ import type { PacketCarrier } from '../shared/circuit/packet-lane.ts'
 import type { Tunnel } from './connector.ts'
 import type { PacketTunnel } from './packet-flow.ts'
 
+type AnyTunnel = Tunnel & Partial<PacketCarrier>
+
 /** A tunnel that is not there yet, or that is replaced by another one. Before there is one, only `reset` means anything. */
 export class PendingTunnel implements Tunnel, PacketTunnel {
-  #tunnel: (Tunnel & Partial<PacketCarrier>) | undefined
+  readonly #candidates = new Set<AnyTunnel>()
+  #tunnel: AnyTunnel | undefined
   isReset = false
 
-  use(tunnel: Tunnel & Partial<PacketCarrier>): void {
+  /** This one may become the tunnel. */
+  offer(tunnel: AnyTunnel): void {
+    this.#candidates.add(tunnel)
+    if (this.isReset) tunnel.reset()
+  }
+
+  /** This one never will. */
+  withdraw(tunnel: AnyTunnel): void {
+    this.#candidates.delete(tunnel)
+  }
+
+  /** This one it is; all others that were offered end. */
+  use(tunnel: AnyTunnel): void {
     this.#tunnel = tunnel
+    for (const other of [...this.#candidates]) if (other !== tunnel) other.reset()
+    this.#candidates.clear()
     if (this.isReset) tunnel.reset()
   }
 
@@ -31,6 +48,7 @@ export class PendingTunnel implements Tunnel, PacketTunnel {
 
   reset(): void {
     this.isReset = true
+    for (const tunnel of [...this.#candidates]) tunnel.reset()
     this.#tunnel?.reset()
   }
 

@@ -19,8 +19,8 @@ export interface HeldKey {
   readonly pair: CircuitKeyPair
   readonly createdMs: number
   /**
-   * First granule of a CREATE that may use it. 0 for a pair that this process made. For one that was loaded:
-   * `firstGranuleAfterStart`, because what an earlier process accepted is not remembered.
+   * First granule of a CREATE that may use it. 0 for a pair that this process made. For one that was loaded: the first of
+   * which it is known what earlier processes accepted.
    */
   readonly notBefore: number
 }

@@ -2,16 +2,17 @@ import { join } from 'node:path'
 import { ByteReader } from '../shared/base/byte-reader.ts'
 import { ByteWriter } from '../shared/base/byte-writer.ts'
 import { wipe } from '../shared/base/bytes.ts'
-import { loadState, writeStateFile } from '../shared/base/state-file.ts'
+import { loadState, readStateFile, writeStateFile } from '../shared/base/state-file.ts'
 import { CIRCUIT_PRIVATE_KEY_BYTES, CircuitKeyPair } from '../shared/crypto/circuit-key.ts'
 import { ED25519_SEED_BYTES } from '../shared/crypto/ed25519.ts'
 import { HubKey } from '../shared/crypto/hub-key.ts'
 import { CircuitKeyRing } from './circuit-keys.ts'
+import { type JournalOptions, ReplayJournal } from './replay-journal.ts'
 
 const KEYS_FORMAT = 1
 const KEY_RECORD_BYTES = 8 + 8 + CIRCUIT_PRIVATE_KEY_BYTES
 
-/** The files of a hub: its identity, its circuit keys, and the last sequence number that it published. */
+/** The files of a hub: its identity, its circuit keys, CREATEs that it took, and the last sequence number that it published. */
 export class HubState {
   readonly #folder: string
 
@@ -26,6 +27,10 @@ export class HubState {
   /** Two hub maps of one epoch, if there ever were any. */
   get proofFile(): string {
     return join(this.#folder, 'contradiction')
+  }
+
+  get #keysFile(): string {
+    return join(this.#folder, 'circuit.keys')
   }
 
   /** The hub's identity, made at the first start. @throws Fault state-corrupt */
@@ -46,12 +51,18 @@ export class HubState {
    * @throws Fault state-corrupt
    */
   loadKeys(notBefore: number): CircuitKeyRing | undefined {
-    return loadState(join(this.#folder, 'circuit.keys'), (bytes) => decodeKeys(bytes, notBefore))
+    return loadState(this.#keysFile, (bytes) => decodeKeys(bytes, notBefore))
+  }
+
+  /** What was taken under keys from the disk. @throws Fault state-unreadable, state-unwritable */
+  openReplays(options: Pick<JournalOptions, 'bootId' | 'nowGranule' | 'onFailure'>): ReplayJournal {
+    const isFirstStart = readStateFile(this.#keysFile) === undefined
+    return new ReplayJournal({ ...options, isFirstStart, file: join(this.#folder, 'replays') })
   }
 
   saveKeys(keys: CircuitKeyRing): void {
     const bytes = encodeKeys(keys)
-    writeStateFile(join(this.#folder, 'circuit.keys'), bytes)
+    writeStateFile(this.#keysFile, bytes)
     wipe(bytes)
   }
 

@@ -29,7 +29,8 @@ import { HubMetrics } from './metrics.ts'
 import { Neighbours } from './neighbours.ts'
 import type { HubOptions } from './options.ts'
 import { OwnAddresses } from './own-addresses.ts'
-import { firstGranuleAfterStart, ReplayStore } from './replay-store.ts'
+import type { ReplayJournal } from './replay-journal.ts'
+import { MAX_TAGS, ReplayStore } from './replay-store.ts'
 import { type NameResolver, systemNameServers } from './resolver.ts'
 import { isNews, StatusWatch } from './status-watch.ts'
 
@@ -37,6 +38,8 @@ export interface HubParts {
   readonly network: Network
   readonly identity: HubKey
   readonly state: HubState
+  /** Of this start of the computer, if that can be told from others. */
+  readonly bootId: Uint8Array | undefined
   readonly clock: MonotonicClock
   readonly wallClock: () => number
   readonly random: Random
@@ -79,6 +82,7 @@ export class Hub {
   #circuits: CircuitService | undefined
   #keys: CircuitKeyRing | undefined
   #keysKept = true
+  #journal: ReplayJournal | undefined
   readonly #ownAddresses: OwnAddresses
   /** Addresses of all hubs of the map, as `forbiddenKey` writes them. */
   #hubAddresses: ReadonlySet<string> = new Set()
@@ -196,8 +200,12 @@ export class Hub {
     await this.#learnTime(directories, http)
     if (this.#stopping.signal.aborted) throw new Fault('cancelled')
     const nowMs = this.#time.at(clock.now())
-    const notBefore = firstGranuleAfterStart(granuleOf(nowMs))
-    const keys = this.#parts.state.loadKeys(notBefore) ?? CircuitKeyRing.fresh(nowMs)
+    const journal = this.#parts.state.openReplays({
+      ...{ bootId: this.#parts.bootId, nowGranule: granuleOf(nowMs) },
+      onFailure: (error) => log.error('CREATEs not kept on disk', faultFields(error)),
+    })
+    this.#journal = journal
+    const keys = this.#parts.state.loadKeys(journal.knownFrom) ?? CircuitKeyRing.fresh(nowMs)
     this.#keys = keys
     keys.rotate(nowMs, this.#rotationTurnMs, this.#overlapMs())
     this.#parts.state.saveKeys(keys)
@@ -209,7 +217,8 @@ export class Hub {
         hubRate: { perSecond: limits.hubCreatesPerSecond, burst: limits.hubCreateBurst },
       },
       {
-        ...{ clock, time: this.#time, keys, replays: new ReplayStore(), metrics: this.#metrics },
+        ...{ clock, time: this.#time, keys, metrics: this.#metrics },
+        replays: new ReplayStore(MAX_TAGS, journal, journal.seen),
         isHub: (id) => this.#neighbours.isHub(id),
         openCircuitTo: (id, group) => this.#neighbours.openCircuitTo(id, group),
         afterWriting: (work) => void setImmediate(work),
@@ -255,6 +264,7 @@ export class Hub {
     this.#neighbours.close()
     this.#circuits?.close()
     await this.#node.close()
+    this.#journal?.close()
   }
 
   async #learnTime(directories: DirectoryClient, http: HttpSend): Promise<void> {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readBootId } from '../shared/base/boot-id.ts'
 import { systemClock } from '../shared/base/clock.ts'
 import { parseCommandLine } from '../shared/base/command-line.ts'
 import { formatEndpoint } from '../shared/base/ip-address.ts'
@@ -27,6 +28,7 @@ await runProgram('spn-hub', async () => {
     network,
     identity: state.loadIdentity(),
     state,
+    bootId: readBootId(),
     clock: systemClock,
     wallClock: Date.now,
     random: systemRandom,

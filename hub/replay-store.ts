@@ -11,8 +11,8 @@ export const GENERATION_GRANULES = GRANULES_BEHIND + GRANULES_AHEAD + 1
 export const MAX_TAGS = 2_000 * 60 * GENERATION_GRANULES
 
 /**
- * The first granule that a pair of circuit keys from the disk may be used in, after a start in `nowGranule`: whatever an
- * earlier process may have accepted, also ahead of its time, is older.
+ * The first granule that a pair of circuit keys from the disk may be used in, after a start in `nowGranule`, where it is not
+ * known what an earlier process accepted: whatever that was, also ahead of its time, is older.
  */
 export function firstGranuleAfterStart(nowGranule: number): number {
   return nowGranule + GRANULES_AHEAD + 1
@@ -20,6 +20,22 @@ export function firstGranuleAfterStart(nowGranule: number): number {
 
 const FIRST_SLOTS = 4096
 const WORDS = REPLAY_TAG_BYTES / 4
+
+/** A CREATE that was taken. */
+export interface SeenCreate {
+  readonly tag: Uint8Array
+  readonly granule: number
+}
+
+/** Keeps tags beyond the end of this process. */
+export interface TagKeeper {
+  /** @param tag is borrowed @returns false if it can not be sure, so that the CREATE must not be taken */
+  keep(tag: Uint8Array, granule: number): boolean
+  /** What was kept before the last turn is needed no longer. */
+  turn(nowGranule: number): void
+}
+
+const NO_KEEPER: TagKeeper = { keep: () => true, turn() {} }
 
 export type ReplayVerdict = 'fresh' | 'seen' | 'outside-window' | 'full'
 
@@ -29,14 +45,21 @@ export type ReplayVerdict = 'fresh' | 'seen' | 'outside-window' | 'full'
  */
 export class ReplayStore {
   readonly #maxTags: number
+  readonly #keeper: TagKeeper
   /** The tag that is looked at. */
   readonly #words = new Uint32Array(WORDS)
   #current = new TagTable(FIRST_SLOTS)
   #previous = new TagTable(FIRST_SLOTS)
   #rotatedAt: number | undefined
 
-  constructor(maxTags = MAX_TAGS) {
+  /** @param seen by an earlier process, of whose tags the keeper has all */
+  constructor(maxTags = MAX_TAGS, keeper = NO_KEEPER, seen: readonly SeenCreate[] = []) {
     this.#maxTags = maxTags
+    this.#keeper = keeper
+    for (const { tag } of seen) {
+      readWords(tag, this.#words)
+      this.#current.add(this.#words)
+    }
   }
 
   /**
@@ -52,7 +75,7 @@ export class ReplayStore {
     if (!inWindow || granule < notBefore) return 'outside-window'
     readWords(tag, this.#words)
     if (this.#current.has(this.#words) || this.#previous.has(this.#words)) return 'seen'
-    if (this.#current.size >= this.#maxTags) return 'full'
+    if (this.#current.size >= this.#maxTags || !this.#keeper.keep(tag, granule)) return 'full'
     this.#current.add(this.#words)
     return 'fresh'
   }
@@ -69,6 +92,7 @@ export class ReplayStore {
     this.#previous = skipped ? new TagTable(FIRST_SLOTS) : this.#current
     this.#current = new TagTable(FIRST_SLOTS)
     this.#rotatedAt = nowGranule
+    this.#keeper.turn(nowGranule)
   }
 }
 

@@ -15,10 +15,10 @@ interface JestResult {
   readonly numRuntimeErrorTestSuites: number
 }
 
-const ALONE = 'test/(e2e|world|attack/computer)/'
+const ALONE = 'test/(e2e|world|chaos|attack/computer)/'
 const RUNS = [
   { flags: [`--testPathIgnorePatterns=${ALONE}`, '--maxWorkers=2'], inWorld: false },
-  { flags: ['--testPathIgnorePatterns=test/(?!(e2e|world|attack/computer)/)', '--runInBand'], inWorld: true },
+  { flags: ['--testPathIgnorePatterns=test/(?!(e2e|world|chaos|attack/computer)/)', '--runInBand'], inWorld: true },
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'spn-tests-'))

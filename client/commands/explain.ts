@@ -42,5 +42,6 @@ function isQuestionForNames({ direction, protocol, port }: FlowFacts): boolean {
 
 export function explanationText({ verdict, wish, rule, place, why, notes }: Explanation): string {
   const hops = wish.hops === undefined ? '' : ` over ${wish.hops} ${wish.hops === 1 ? 'hop' : 'hops'}`
-  return [`${verdict}${hops}: ${rule} (${place}), ${why}`, ...notes.map((note) => `note: ${note}`)].join('\n')
+  const profile = wish.profile === undefined ? '' : ` in the profile ${wish.profile}`
+  return [`${verdict}${hops}${profile}: ${rule} (${place}), ${why}`, ...notes.map((note) => `note: ${note}`)].join('\n')
 }

@@ -3,6 +3,7 @@ import { Fault } from '../../shared/base/fault.ts'
 import type { Random } from '../../shared/base/random.ts'
 import type { DnsAsk } from '../../shared/dns/dns-query.ts'
 import type { DnsChannel } from './dns-channel.ts'
+import type { DnsWay } from './dns-way.ts'
 
 /** A channel takes queries for so long at least and at most, at random: then names of one site stop going together. */
 export const LEAST_LIFE_MS = 300_000
@@ -18,11 +19,11 @@ interface Held {
 export interface ChannelPoolParts {
   readonly clock: MonotonicClock
   readonly random: Random
-  readonly open: () => DnsChannel
+  readonly open: (way: DnsWay) => DnsChannel
 }
 
 /**
- * Channels to one server, one for each isolation key. Two keys never share one, so that neither the exit nor the server
+ * Channels to one server, one for each key of a way. Two keys never share one, so that neither the exit nor the server
  * sees that they come from one computer.
  */
 export class ChannelPool {
@@ -40,20 +41,20 @@ export class ChannelPool {
     return this.#held.size + this.#ending.size
   }
 
-  async ask(ask: DnsAsk, isolation: string, signal: AbortSignal): Promise<Uint8Array> {
+  async ask(ask: DnsAsk, way: DnsWay, signal: AbortSignal): Promise<Uint8Array> {
     if (this.#closed) throw new Fault('cancelled')
-    return this.#channelFor(isolation).ask(ask, signal)
+    return this.#channelFor(way).ask(ask, signal)
   }
 
   /** The next query of this key goes another way: what came by this one was no good. */
-  renew(isolation: string): void {
-    this.#release(isolation)
+  renew({ key }: DnsWay): void {
+    this.#release(key)
   }
 
   /** To be called about once a second. */
   tick(now: number): void {
-    for (const [isolation, { channel, until }] of [...this.#held]) {
-      if (channel.isOver || now >= until) this.#release(isolation)
+    for (const [key, { channel, until }] of [...this.#held]) {
+      if (channel.isOver || now >= until) this.#release(key)
     }
     for (const channel of [...this.#ending]) {
       if (channel.pending > 0 && !channel.isOver) continue
@@ -71,26 +72,27 @@ export class ChannelPool {
     this.#ending.clear()
   }
 
-  #channelFor(isolation: string): DnsChannel {
+  #channelFor(way: DnsWay): DnsChannel {
+    const { key } = way
     const { clock, random, open } = this.#parts
-    const held = this.#held.get(isolation)
+    const held = this.#held.get(key)
     if (held !== undefined && !held.channel.isOver && clock.now() < held.until) {
-      this.#held.delete(isolation)
-      this.#held.set(isolation, held)
+      this.#held.delete(key)
+      this.#held.set(key, held)
       return held.channel
     }
-    this.#release(isolation)
+    this.#release(key)
     if (this.#held.size >= MAX_CHANNELS) this.#release(this.#held.keys().next().value as string)
     const lifeMs = LEAST_LIFE_MS + random.below(MOST_LIFE_MS - LEAST_LIFE_MS)
-    const channel = open()
-    this.#held.set(isolation, { channel, until: clock.now() + lifeMs })
+    const channel = open(way)
+    this.#held.set(key, { channel, until: clock.now() + lifeMs })
     return channel
   }
 
-  #release(isolation: string): void {
-    const held = this.#held.get(isolation)
+  #release(key: string): void {
+    const held = this.#held.get(key)
     if (held === undefined) return
-    this.#held.delete(isolation)
+    this.#held.delete(key)
     if (held.channel.pending === 0 || held.channel.isOver) held.channel.close()
     else this.#ending.add(held.channel)
   }

@@ -10,6 +10,7 @@ import { type AnswerBody, answerQuery, bodyOf } from './answer-body.ts'
 import { type AskedQuery, readQuery } from './asked-query.ts'
 import { type CachedAnswer, cacheKey, DnsCache } from './dns-cache.ts'
 import type { DnsOptions } from './dns-options.ts'
+import type { DnsRoute } from './dns-way.ts'
 import { type HostsTable, hostsOf } from './hosts-file.ts'
 import { failureBody } from './local-body.ts'
 import { judgeLocally } from './local-names.ts'
@@ -57,6 +58,8 @@ export interface DnsResolverParts {
   readonly upstreams: Pick<UpstreamRace, 'ask' | 'close' | 'tick' | 'views'>
   /** What the hosts file says now. */
   readonly hosts: () => HostsTable
+  /** How a question of this asker for this name goes out into the world. */
+  readonly routeOf: (name: string, asker: DnsAsker) => DnsRoute
   /** May this be asked? Undefined if so. `isLocal`: a server of the local network is asked. */
   readonly refuses?: (name: string, asker: DnsAsker, isLocal: boolean) => NameRefusal | undefined
 }
@@ -120,7 +123,7 @@ export class DnsResolver {
     const app = appKey(asker)
     const { body, ageS, isStale } =
       refusal === undefined
-        ? await this.#find(query, local, app)
+        ? await this.#find(query, local, asker)
         : fresh(failureBody(query.ask.question, DNS_RCODES.refused))
     const { addresses, aliases } = body
     this.#memory.remember(app, addresses, { name, aliases }, this.#cache.lifeOf(body), this.#parts.clock.now())
@@ -159,7 +162,7 @@ export class DnsResolver {
     this.#parts.upstreams.close()
   }
 
-  async #find({ ask }: AskedQuery, verdict: ReturnType<typeof judgeLocally>, app: string): Promise<CachedAnswer> {
+  async #find({ ask }: AskedQuery, verdict: ReturnType<typeof judgeLocally>, asker: DnsAsker): Promise<CachedAnswer> {
     if (verdict.kind === 'answer') {
       this.counts.local++
       return fresh(verdict.body)
@@ -174,7 +177,7 @@ export class DnsResolver {
     const mayAsk = this.#underWay.has(key) || this.#underWay.size < MAX_UNDER_WAY
     try {
       if (!mayAsk || now < (this.#failedUntil.get(key) ?? now)) throw new RangeError('not asked')
-      return fresh(await this.#askOnce(key, ask, app, verdict.kind === 'zone' ? verdict.servers : undefined))
+      return fresh(await this.#askOnce(key, ask, asker, verdict.kind === 'zone' ? verdict.servers : undefined))
     } catch {
       if (cached !== undefined) {
         this.counts.stale++
@@ -186,10 +189,10 @@ export class DnsResolver {
   }
 
   /** Who asks what somebody else waits for gets the same answer. */
-  #askOnce(key: string, ask: DnsAsk, app: string, servers: readonly NameServer[] | undefined): Promise<AnswerBody> {
+  #askOnce(key: string, ask: DnsAsk, asker: DnsAsker, servers: readonly NameServer[] | undefined): Promise<AnswerBody> {
     const held = this.#underWay.get(key)
     if (held !== undefined) return held
-    const asked = (servers === undefined ? this.#askWorld(ask, app) : this.#askZone(ask, servers)).then(
+    const asked = (servers === undefined ? this.#askWorld(ask, asker) : this.#askZone(ask, servers)).then(
       (body) => {
         this.#underWay.delete(key)
         this.#cache.put(key, body, this.#parts.clock.now())
@@ -205,10 +208,12 @@ export class DnsResolver {
     return asked
   }
 
-  /** By a circuit of this app and site alone. */
-  #askWorld(ask: DnsAsk, app: string): Promise<AnswerBody> {
+  /** By a circuit of this app and site alone, and by a route for this name. */
+  #askWorld(ask: DnsAsk, asker: DnsAsker): Promise<AnswerBody> {
     this.counts.asked++
-    return this.#parts.upstreams.ask(ask, `${app} ${siteOf(ask.question.name)}`)
+    const { name } = ask.question
+    const { text, connect } = this.#parts.routeOf(name, asker)
+    return this.#parts.upstreams.ask(ask, { key: `${appKey(asker)} ${siteOf(name)} ${text}`.trimEnd(), connect })
   }
 
   /** The only queries that leave outside of circuits: of zones that the user gave to servers of his own network. */

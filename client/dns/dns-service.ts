@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { Duplex } from 'node:stream'
 import type { MonotonicClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
 import type { Random } from '../../shared/base/random.ts'
-import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 import { DnsListener, type FindAsker } from './dns-listener.ts'
 import type { DnsOptions } from './dns-options.ts'
 import { DnsResolver, type DnsResolverParts } from './dns-resolver.ts'
@@ -16,8 +14,7 @@ import { UpstreamRace } from './upstream-race.ts'
 export interface DnsServiceParts {
   readonly clock: MonotonicClock
   readonly random: Random
-  /** A new circuit as a stream. */
-  readonly connect: (purpose: StreamPurpose) => Duplex
+  readonly routeOf: DnsResolverParts['routeOf']
   /** Ranges that this network counts as public. */
   readonly addressScope: () => readonly IpRange[]
   readonly refuses: NonNullable<DnsResolverParts['refuses']>
@@ -33,17 +30,17 @@ export class DnsService {
 
   /** @throws Fault options-invalid if the file of certificates can not be read */
   constructor(options: DnsOptions, parts: DnsServiceParts) {
-    const { clock, random, connect, addressScope } = parts
+    const { clock, random, routeOf, addressScope } = parts
     const ca = options.caFile === undefined ? undefined : readCertificates(options.caFile)
     const hosts = options.hostsFile === null ? undefined : new HostsWatch(options.hostsFile)
-    const upstreams = options.upstreams.map((settings) => tunnelUpstream(settings, { clock, random, connect, ca }))
+    const upstreams = options.upstreams.map((settings) => tunnelUpstream(settings, { clock, random, ca }))
     const after = (ms: number): AbortSignal => AbortSignal.timeout(ms)
     this.#hosts = hosts
     this.resolver = new DnsResolver(options, {
       ...{ clock, random },
       upstreams: new UpstreamRace(upstreams, { clock, addressScope, after }),
       hosts: () => hosts?.table ?? NO_HOSTS,
-      refuses: parts.refuses,
+      ...{ refuses: parts.refuses, routeOf },
     })
     this.#listener = options.listen === null ? undefined : new DnsListener(options.listen, this.resolver, parts.askerOf)
   }

@@ -3,39 +3,38 @@ import tls from 'node:tls'
 import type { MonotonicClock } from '../../shared/base/clock.ts'
 import type { IpAddress } from '../../shared/base/ip-address.ts'
 import type { Random } from '../../shared/base/random.ts'
-import type { StreamPurpose } from '../../shared/cell/purpose.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { ChannelPool } from './channel-pool.ts'
 import { type DnsChannel, PADDED_BYTES, StreamChannel } from './dns-channel.ts'
 import type { UpstreamSettings } from './dns-options.ts'
+import type { DnsWay } from './dns-way.ts'
 import { DohChannel } from './doh-channel.ts'
 import type { Upstream } from './upstream.ts'
 
 export interface TunnelUpstreamParts {
   readonly clock: MonotonicClock
   readonly random: Random
-  /** A new circuit as a stream. */
-  readonly connect: (purpose: StreamPurpose) => Duplex
   /** Certificates that are trusted; those of Node if not given. */
   readonly ca: string | undefined
 }
 
 /** Every upstream is reached through circuits only: the exit itself, or a server that the exit connects to. */
 export function tunnelUpstream(settings: UpstreamSettings, parts: TunnelUpstreamParts): Upstream {
-  const { clock, random, connect } = parts
+  const { random } = parts
   switch (settings.kind) {
     case 'exit':
-      return pooled('exit', parts, () => new StreamChannel(connect({ kind: 'dns' }), random, 0))
+      return pooled('exit', parts, ({ connect }) => new StreamChannel(connect({ kind: 'dns' }), random, 0))
     case 'tls': {
       const { server, port, address } = settings
-      const open = (): Duplex => secured(connect(targetOf(server, port, address)), server, 'dot', parts)
-      return pooled(`tls://${server}:${port}`, { clock, random }, () => new StreamChannel(open(), random, PADDED_BYTES))
+      const open = ({ connect }: DnsWay): Duplex =>
+        secured(connect(targetOf(server, port, address)), server, 'dot', parts)
+      return pooled(`tls://${server}:${port}`, parts, (way) => new StreamChannel(open(way), random, PADDED_BYTES))
     }
     case 'https': {
       const { url, address } = settings
       const target = targetOf(url.hostname, Number(url.port || 443), address)
-      const open = (): Duplex => secured(connect(target), url.hostname, 'h2', parts)
-      return pooled(url.href, { clock, random }, () => new DohChannel(url, open()))
+      const open = ({ connect }: DnsWay): Duplex => secured(connect(target), url.hostname, 'h2', parts)
+      return pooled(url.href, parts, (way) => new DohChannel(url, open(way)))
     }
     default:
       return settings satisfies never
@@ -45,13 +44,13 @@ export function tunnelUpstream(settings: UpstreamSettings, parts: TunnelUpstream
 function pooled(
   name: string,
   { clock, random }: Pick<TunnelUpstreamParts, 'clock' | 'random'>,
-  open: () => DnsChannel,
+  open: (way: DnsWay) => DnsChannel,
 ): Upstream {
   const pool = new ChannelPool({ clock, random, open })
   return {
     name,
-    ask: (ask, isolation, signal) => pool.ask(ask, isolation, signal),
-    renew: (isolation) => pool.renew(isolation),
+    ask: (ask, way, signal) => pool.ask(ask, way, signal),
+    renew: (way) => pool.renew(way),
     get circuits() {
       return pool.size
     },

@@ -7,6 +7,7 @@ import { DNS_HEADER_BYTES, DNS_RCODES } from '../../shared/dns/dns-codes.ts'
 import { type DnsMessage, readMessage } from '../../shared/dns/dns-message.ts'
 import type { DnsAsk } from '../../shared/dns/dns-query.ts'
 import { type AnswerBody, bodyOf } from './answer-body.ts'
+import type { DnsWay } from './dns-way.ts'
 import { emptyBody } from './local-body.ts'
 import type { Upstream } from './upstream.ts'
 import { UpstreamChoice } from './upstream-choice.ts'
@@ -49,11 +50,11 @@ export class UpstreamRace {
   }
 
   /** @throws Fault name-failed if nobody answered */
-  async ask(ask: DnsAsk, isolation: string): Promise<AnswerBody> {
+  async ask(ask: DnsAsk, way: DnsWay): Promise<AnswerBody> {
     const done = new AbortController()
     const signal = AbortSignal.any([done.signal, this.#closing.signal, this.#parts.after(GIVE_UP_MS)])
     try {
-      return await this.#race(ask, isolation, signal)
+      return await this.#race(ask, way, signal)
     } finally {
       done.abort()
     }
@@ -68,7 +69,7 @@ export class UpstreamRace {
     for (const upstream of this.#upstreams) upstream.close()
   }
 
-  #race(ask: DnsAsk, isolation: string, signal: AbortSignal): Promise<AnswerBody> {
+  #race(ask: DnsAsk, way: DnsWay, signal: AbortSignal): Promise<AnswerBody> {
     return new Promise((resolve, reject) => {
       const ways = this.#ways()
       const refused: { index: number; body: AnswerBody }[] = []
@@ -90,7 +91,7 @@ export class UpstreamRace {
           late.removeEventListener('abort', next)
           if (!late.aborted || running === 0) next()
         }
-        this.#askOne(index, ask, isolation, signal).then((body) => {
+        this.#askOne(index, ask, way, signal).then((body) => {
           if (isGood(body)) {
             running--
             late.removeEventListener('abort', next)
@@ -120,19 +121,19 @@ export class UpstreamRace {
     return [...order, ...order].slice(0, Math.max(MAX_WAYS, order.length))
   }
 
-  async #askOne(index: number, ask: DnsAsk, isolation: string, signal: AbortSignal): Promise<AnswerBody> {
+  async #askOne(index: number, ask: DnsAsk, way: DnsWay, signal: AbortSignal): Promise<AnswerBody> {
     const upstream = this.#upstreams[index] as Upstream
     const startedAt = this.#parts.clock.now()
     try {
-      const body = this.#read(await upstream.ask(ask, isolation, signal))
-      if (!isGood(body)) upstream.renew(isolation)
+      const body = this.#read(await upstream.ask(ask, way, signal))
+      if (!isGood(body)) upstream.renew(way)
       return body
     } catch (error) {
       // Who was merely slower than another has not failed, unless he was very slow.
       const wasSlow = this.#parts.clock.now() - startedAt >= RIVAL_AFTER_MS
       if (!signal.aborted || wasSlow) {
         this.#choice.failed(index, this.#parts.clock.now())
-        upstream.renew(isolation)
+        upstream.renew(way)
       }
       throw asFault(error)
     }

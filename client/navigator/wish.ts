@@ -1,4 +1,5 @@
 import type { Continent } from '../../shared/geo/continents.ts'
+import type { Profile } from './profiles.ts'
 
 /** Where something is: in a country, on a continent, in an autonomous system. */
 export type PlaceMatch =
@@ -25,16 +26,39 @@ export interface Wish {
   readonly trusted?: boolean
 }
 
+/** A wish that may leave the number of hops to a profile. */
+export interface OpenWish extends Wish {
+  /** Says how many hops there are, in place of `hops`. */
+  readonly profile?: Profile
+}
+
 /** What a rule asks of paths; what it does not name is as the options say. */
-export type RuleWish = Partial<Wish>
+export type RuleWish = Partial<OpenWish>
+
+/** Hops or a profile of a rule stand in place of both of the options. */
+export function ruledWish({ profile, ...base }: OpenWish, ruled: RuleWish): OpenWish {
+  const isRuled = ruled.hops !== undefined || ruled.profile !== undefined
+  return { ...base, ...(profile === undefined || isRuled ? {} : { profile }), ...ruled }
+}
 
 /** The parts of a wish that no choice of a path can honour yet: a connection that has any is blocked. */
-export function unhonourable({ exit = [], avoid = [], trusted = false }: RuleWish): string[] {
+export function unhonourable({ trusted = false }: RuleWish): string[] {
+  return trusted ? ['trusted exit'] : []
+}
+
+/** All that it asks for but hops, as people read it. */
+export function wishText({ exit = [], avoid = [], trusted = false }: RuleWish): string[] {
   return [
     ...exit.map((match) => `exit ${hubMatchText(match)}`),
     ...avoid.map((match) => `avoid ${hubMatchText(match)}`),
     ...(trusted ? ['trusted exit'] : []),
   ]
+}
+
+/** All that it asks for, a line each; empty if that is nothing. */
+export function fullWishText({ hops, profile, ...wish }: RuleWish): string {
+  const length = [...(profile === undefined ? [] : [profile]), ...(hops === undefined ? [] : [`${hops} hops`])]
+  return [...length, ...wishText(wish)].join('\n')
 }
 
 /** As rules write it. */
@@ -55,5 +79,5 @@ export function hubMatchText(match: HubMatch): string {
 
 /** Do both wishes ask for the same? */
 export function sameWish(a: RuleWish, b: RuleWish): boolean {
-  return a.hops === b.hops && unhonourable(a).join('\n') === unhonourable(b).join('\n')
+  return fullWishText(a) === fullWishText(b)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MAX_HOPS } from '../../shared/cell/cell.ts'
+import { PROFILE_NAMES } from '../navigator/profiles.ts'
 import { isMistaken, type Mistaken } from './mistake.ts'
 import { parseHubMatch } from './place-match.ts'
 import type { Decision, Rule } from './rule.ts'
@@ -62,20 +63,23 @@ const hops = z
 const decisionOptions = {
   verdict: text,
   hops: hops.optional(),
+  profile: z.enum(PROFILE_NAMES, `expected one of ${PROFILE_NAMES.join(', ')}`).optional(),
   exit: some(parsed(parseHubMatch)).optional(),
   avoid: some(parsed(parseHubMatch)).optional(),
   trusted: z.boolean('expected true or false').optional(),
 }
 
 function decisionOf(
-  { verdict: word, hops, exit, avoid, trusted }: z.output<z.ZodObject<typeof decisionOptions>>,
+  { verdict: word, hops, profile, exit, avoid, trusted }: z.output<z.ZodObject<typeof decisionOptions>>,
   kind: RuleKind,
 ): Decision | Mistaken {
   const verdict = verdictOf(word, kind)
   if (verdict === undefined) return { mistake: `"${word}" is no verdict; write ${verdictWords(kind)}` }
   const wish = Object.fromEntries(
-    Object.entries({ hops, exit, avoid, trusted }).filter(([, value]) => value !== undefined),
+    Object.entries({ hops, profile, exit, avoid, trusted }).filter(([, value]) => value !== undefined),
   )
+  if (hops !== undefined && profile !== undefined)
+    return { mistake: 'a profile says how many hops; leave one of both out' }
   const [unused] = verdict === 'tunnel' ? [] : Object.keys(wish)
   return unused === undefined ? { verdict, wish } : { mistake: `${unused} is for verdict: tunnel only; leave it out` }
 }

@@ -1,11 +1,15 @@
-import { describe, expect, jest, test } from '@jest/globals'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { CircuitPeer } from '../../hub/circuit-service.ts'
+import { ReplayJournal } from '../../hub/replay-journal.ts'
 import { GENERATION_GRANULES, GRANULES_AHEAD, GRANULES_BEHIND, ReplayStore } from '../../hub/replay-store.ts'
 import { GRANULE_MS } from '../../shared/base/network-time.ts'
 import { bodyOf, CELL_TYPES } from '../../shared/cell/cell.ts'
 import { CircuitEnd, type CircuitLink } from '../../shared/link/circuit-end.ts'
 import { RecordingHandler } from '../support/link-pair.ts'
-import { type MemoryHub, MemoryNetwork } from '../support/memory-network.ts'
+import { type MemoryHub, MemoryNetwork, type MemoryNetworkOptions } from '../support/memory-network.ts'
 
 /*
  * A CREATE that was seen before is sent again: by the client's wire, by an evil relay, at once, later, and after the hub was
@@ -15,8 +19,8 @@ import { type MemoryHub, MemoryNetwork } from '../support/memory-network.ts'
 const PATH = ['a', 'b']
 
 /** Opens a circuit and keeps its CREATE as it crossed this wire. */
-async function recorded(wire: 'client>a' | 'a>b', granulesAhead = 0) {
-  const network = new MemoryNetwork(PATH)
+async function recorded(wire: 'client>a' | 'a>b', granulesAhead = 0, options: MemoryNetworkOptions = {}) {
+  const network = new MemoryNetwork(PATH, options)
   let create: Uint8Array | undefined
   network.tamper = (header, frame, from, to) => {
     if (header.type === CELL_TYPES.create && `${from}>${to}` === wire) create ??= frame.slice()
@@ -95,6 +99,57 @@ describe.each(['client>a', 'a>b'] as const)('a CREATE that is sent again on %s',
     changed[changed.length - 1] = wire === 'a>b' ? 1 : (changed[changed.length - 1] as number)
     await replay(network, wire, changed)
     expect(targets(network)).toBe(1)
+  })
+})
+
+describe('hubs that keep on disk what they took', () => {
+  let folder: string
+  let bootId = new Uint8Array(16).fill(1)
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'spn-replays-'))
+    bootId = new Uint8Array(16).fill(1)
+  })
+
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  const onFailure = (error: unknown): never => {
+    throw error
+  }
+  const journal = (hub: string, isFirstStart: boolean, nowGranule: number): ReplayJournal =>
+    new ReplayJournal({ file: join(folder, hub), bootId, isFirstStart, nowGranule, onFailure })
+
+  test.each([0, GRANULES_AHEAD])(
+    'refuse a CREATE of before after every restart, and take new ones at once (%i granules ahead)',
+    async (ahead) => {
+      const { network, create } = await recorded('a>b', ahead, { journal })
+      for (let restart = 0; restart <= 2 * GENERATION_GRANULES; restart++) {
+        const hub = network.addHub('b', network.hub('b'))
+        const { handler } = await replay(network, 'a>b', create)
+        expect([handler.cells.length > 0, hub.exits.length]).toEqual([restart > GRANULES_BEHIND + ahead, 0])
+        const client = network.open('client', PATH)
+        await network.run()
+        expect([client.events, hub.exits.length]).toEqual([['opened 4'], 1])
+        if (restart % 2 === 1) await replay(network, 'a>b', create)
+        await network.pass(GRANULE_MS)
+        await replay(network, 'a>b', create)
+        expect(hub.exits.length).toBe(1)
+      }
+    },
+  )
+
+  test('and whose computer started anew refuse all of that time, also when they are killed again meanwhile', async () => {
+    const { network, create } = await recorded('a>b', GRANULES_AHEAD, { journal })
+    bootId = new Uint8Array(16).fill(2)
+    for (let granule = 0; granule <= GRANULES_BEHIND + GRANULES_AHEAD + 1; granule++) {
+      const hub = network.addHub('b', network.hub('b'))
+      await replay(network, 'a>b', create)
+      const client = network.open('client', PATH)
+      await network.run()
+      const isTaken = granule > GRANULES_AHEAD
+      expect([hub.exits.length, client.fault?.code]).toEqual(isTaken ? [1, undefined] : [0, 'clock-skew'])
+      await network.pass(GRANULE_MS)
+    }
   })
 })
 

@@ -179,6 +179,7 @@ describe('the disk of a hub', () => {
     const options = parseOptions(hubOptionsSchema, { ...config, announce: ['9.9.9.9:443'] }, 'hub.json')
     hub = new Hub(options, {
       canEcho: () => false,
+      bootId: undefined,
       ...{
         network,
         identity: state.loadIdentity(),

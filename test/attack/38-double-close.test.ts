@@ -216,6 +216,7 @@ describe('a hub that drains', () => {
     const identity = state.loadIdentity()
     const hub = new Hub(options, {
       canEcho: () => false,
+      bootId: undefined,
       ...{ network, identity, state, clock, wallClock: () => NOW_MS, random: seededRandom('hub'), log },
       ...{ http: directories.send, resolver: { resolve: () => Promise.resolve([]) } },
     })

@@ -1,6 +1,7 @@
 /** `npm run bench`: all measurements, one JSON line `{"name","value","unit"}` each. */
 import { benchApps } from './apps.ts'
 import { benchBuilds } from './builds.ts'
+import { benchChoices } from './choices.ts'
 import { benchConnections } from './connections.ts'
 import { bench304 } from './directory-304.ts'
 import { benchFair } from './fair.ts'
@@ -26,3 +27,4 @@ await benchApps({ samples: 1000 })
 await benchQueue({ samples: 1000, seconds: 3 })
 await benchMaps({ hubs: 10_000, churn: 0.01, loads: 3 })
 await bench304({ seconds: 4 })
+benchChoices({ hubs: 10_000, links: 100_000, choices: 5_000 })

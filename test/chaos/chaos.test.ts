@@ -9,5 +9,5 @@ test(`a directory on Redis of which ${KILLS} times the head is killed loses noth
   expect(result).toMatchObject({ kills: KILLS, lost: 0, forks: 0, twoValid: 0 })
   expect(result.replicasKilled * result.primariesKilled).toBeGreaterThan(0)
   expect(result.accepted).toBeGreaterThan(50)
-  expect(result.epochs).toBeGreaterThan(3)
+  expect(result.epochs).toBeGreaterThan(1)
 })

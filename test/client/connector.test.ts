@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { describeTarget, MAX_TRIES } from '../../client/connector.ts'
+import type { App } from '../../client/apps/app.ts'
+import { MAX_TRIES } from '../../client/connector.ts'
+import type { Profile } from '../../client/navigator/profiles.ts'
 import type { RuleWish } from '../../client/navigator/wish.ts'
+import { targetText } from '../../client/purpose-text.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
@@ -92,7 +95,7 @@ describe('a connection', () => {
     ['[2001:db8::1]:80', ip('2001:db8::1', 80)],
     ['example.com:443', { kind: 'name', name: 'example.com', port: 443 }],
   ] as const)('is shown to the user as %s', (text, target) => {
-    expect(describeTarget(target)).toBe(text)
+    expect(targetText(target)).toBe(text)
   })
 })
 
@@ -355,5 +358,195 @@ describe('the end of the connector', () => {
       [],
       Array(50).fill('failed'),
     ])
+  })
+})
+
+describe('a profile', () => {
+  const FAR_AWAY = { place: { latitude: -33, longitude: 151, country: 'AU', city: '' }, asn: 7 }
+  const openBy = async (scene: ConnectorScene, profile: Profile, port: number): Promise<string> => {
+    scene.open({ ...WEB, port }, { open: (...args) => scene.connector.open(...args, { profile }) })
+    await scene.settle()
+    return scene.paths.at(-1) as string
+  }
+  /** The home is far from all others, and they from each other. */
+  const apart = (): ConnectorScene => {
+    const scene = sceneWith()
+    for (const [i, name] of [...scene.hubs.keys()].entries())
+      scene.hubs.set(name, {
+        ...scene.hubs.get(name)!,
+        location: { place: { ...FAR_AWAY.place, country: `${'ABCDEFGHIJ'[i]}X` }, asn: 100 + i },
+      })
+    return scene
+  }
+
+  test.each([
+    ['plain', 443, 1],
+    ['plain', 80, 2],
+    ['fast', 80, 2],
+    ['balanced', 80, 3],
+    ['private', 443, 4],
+  ] as const)('%s, to port %i, takes %i hubs', async (profile, port, hops) => {
+    expect((await openBy(apart(), profile, port)).split('>')).toHaveLength(hops)
+  })
+
+  test('takes one more where the home may not be the exit, or home and exit are near each other', async () => {
+    const scene = apart()
+    const home = scene.hubs.get('a')!
+    scene.hubs.set('a', { ...home, roles: { ...home.roles, exit4: false } })
+    expect((await openBy(scene, 'plain', 443)).split('>')).toHaveLength(2)
+    for (const [name, hub] of scene.hubs)
+      scene.hubs.set(name, { ...hub, location: { ...FAR_AWAY, asn: hub.location.asn } })
+    expect((await openBy(scene, 'fast', 443)).split('>')).toHaveLength(3)
+  })
+
+  test.each([
+    ['private', []],
+    ['balanced', ['ip']],
+  ] as const)('%s: before the path is answered the exit knows %j', async (profile, known) => {
+    const scene = apart()
+    let atAnswer: string[] | undefined
+    scene.network.tamper = (header, frame, _from, to) => {
+      const targets = [...scene.network.hubs.values()].flatMap(({ exits }) => exits.flatMap(({ target }) => target))
+      if (header.type === CELL_TYPES.answer && to === 'client') atAnswer = targets.map(({ kind }) => kind)
+      return [frame]
+    }
+    await openBy(scene, profile, 443)
+    expect(atAnswer).toEqual(known)
+  })
+})
+
+describe('a way that is late', () => {
+  test('gets a rival by other hubs and the same home: the first answer wins, and the other ends', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c', 'd'])
+    new RawExit(scene.network.hub('b')) // takes circuits, and never says that one is open
+    const openings = Array.from({ length: 12 }, (_, i) => scene.open(ip(`93.184.216.${i + 1}`)))
+    await scene.settle()
+    expect(openings.filter(({ events }) => events.length === 0).length).toBeGreaterThan(0)
+    scene.network.clock.advance(3_000)
+    scene.connector.tickWays(scene.network.clock.now())
+    await scene.settle()
+    for (const { events } of openings) expect(events).toEqual(['opened 4'])
+    for (const path of scene.paths) expect(path).toMatch(/^a>[cd]$/)
+    expect(scene.connector.circuitCount).toBe(12)
+  })
+
+  test('by a home from which nothing came meanwhile gets a rival by the one that takes over', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c', 'd'])
+    const doubts: [string | undefined, number][] = []
+    scene.onDoubt = ({ operator }, since) => {
+      doubts.push([operator, since])
+      scene.homes = ['d']
+    }
+    scene.network.tamper = (header, frame, _from, to) =>
+      to === 'a' && header.type === CELL_TYPES.create ? [] : [frame]
+    const startedAt = scene.network.clock.now()
+    const opening = scene.open(WEB)
+    await scene.settle()
+    expect(opening.events).toEqual([])
+    scene.network.clock.advance(3_000)
+    scene.connector.tickWays(scene.network.clock.now())
+    await scene.settle()
+    expect([opening.events, doubts]).toEqual([['opened 4'], [['a', startedAt]]])
+    expect(scene.paths.at(-1)).toMatch(/^d>/)
+  })
+
+  test('gets one rival and no more', async () => {
+    const scene = sceneWith({ onConnect: () => {} }, 2, ['a', 'b', 'c', 'd', 'e'])
+    const { homes } = countCreates(scene)
+    scene.open(WEB)
+    await scene.settle()
+    for (let i = 0; i < 4; i++) {
+      scene.network.clock.advance(1_000)
+      scene.connector.tickWays(scene.network.clock.now())
+      await scene.settle()
+    }
+    expect(homes).toEqual(['a', 'a'])
+  })
+})
+
+describe('a network of which 30 % of the hubs are dead', () => {
+  test('carries on: hubs that failed one connection are avoided by the next', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `hub ${i}`)
+    const scene = sceneWith({}, 3, names)
+    for (const name of names.slice(1, 7)) {
+      const failed = Promise.reject(new Fault('next-unreachable'))
+      failed.catch(() => {})
+      scene.network.dialling.set(name, failed)
+    }
+    const outcomes: boolean[] = []
+    for (let i = 0; i < 200; i++) {
+      const opened = scene.open(ip(`93.184.${i}.1`))
+      await scene.settle()
+      outcomes.push(opened.events[0] === 'opened 4')
+      opened.tunnel.reset()
+    }
+    expect(outcomes.slice(0, 10).filter((isOpen) => !isOpen).length).toBeLessThanOrEqual(2)
+    expect(outcomes.slice(10)).toEqual(Array(190).fill(true))
+  })
+})
+
+describe('an exit', () => {
+  const app = (key: string): Promise<App> => Promise.resolve({ key, path: '/x', uid: 1, pid: 1 })
+  const exitsOf = async (scene: ConnectorScene, key: string, target = WEB): Promise<Set<string>> => {
+    const exits = new Set<string>()
+    for (let i = 0; i < 6; i++) {
+      scene.open(target, scene.connector, app(key))
+      await scene.settle()
+      exits.add(scene.paths.at(-1)!.at(-1)!)
+    }
+    return exits
+  }
+
+  test('stays for an app at a site, and is another for others now and then', async () => {
+    const scene = sceneWith()
+    const exits: string[] = []
+    for (const key of ['one', 'two', 'three', 'four', 'five', 'six', 'seven']) {
+      const mine = await exitsOf(scene, key)
+      expect(mine.size).toBe(1)
+      exits.push([...mine][0]!)
+    }
+    expect(new Set(exits).size).toBeGreaterThan(1)
+    for (const [i, key] of ['one', 'two'].entries()) expect([...(await exitsOf(scene, key))]).toEqual([exits[i]])
+  })
+
+  test('is another one after a new identity, as long as there is one', async () => {
+    const scene = sceneWith({}, 2, ['a', 'b', 'c'])
+    const exitOf = async (): Promise<string> => {
+      scene.open(WEB)
+      await scene.settle()
+      return scene.paths.at(-1)?.slice(2) as string
+    }
+    let before = await exitOf()
+    for (let i = 0; i < 12; i++) {
+      scene.connector.newIdentity()
+      const after = await exitOf()
+      expect([after, before].sort()).toEqual(['b', 'c'])
+      before = after
+    }
+    scene.unlisted.add(before === 'b' ? 'c' : 'b')
+    scene.connector.newIdentity()
+    expect(await exitOf()).toBe(before)
+  })
+
+  test('is chosen anew for a new identity, and in another network', async () => {
+    for (const renew of ['newIdentity', 'networkChanged'] as const) {
+      const scene = sceneWith()
+      const exits = new Set<string>()
+      for (let i = 0; i < 12; i++) {
+        for (const exit of await exitsOf(scene, 'app')) exits.add(exit)
+        scene.connector[renew]()
+      }
+      expect(exits.size).toBeGreaterThan(3)
+    }
+  })
+
+  test('is in the country that a rule asks for, and no hub that it avoids is on the path', async () => {
+    const scene = sceneWith()
+    const place = { latitude: 52, longitude: 13, country: 'DE', city: '' }
+    for (const name of ['e', 'f']) scene.hubs.set(name, { ...scene.hubs.get(name)!, location: { place, asn: 1 } })
+    const wish: RuleWish = { exit: [{ kind: 'country', country: 'DE' }], avoid: [{ kind: 'operator', operator: 'b' }] }
+    for (let i = 0; i < 20; i++) scene.open(WEB, { open: (...args) => scene.connector.open(...args, wish) })
+    await scene.settle()
+    for (const path of scene.paths) expect(path).toMatch(/^a>[c-h]>[ef]$/)
   })
 })

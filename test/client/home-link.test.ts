@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import type net from 'node:net'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { type Home, HomeLink } from '../../client/home-link.ts'
+import type { Home } from '../../client/home-dialer.ts'
+import { HomeLink } from '../../client/home-link.ts'
 import { HomeStore } from '../../client/home-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
@@ -20,7 +21,7 @@ import type { LinkAddress, LinkTransport } from '../../shared/map/link-address.t
 import type { HubMap } from '../../shared/map/signed-map.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 import { LOOPBACK, NODE_NETWORK_ID, type TestNode, TestNodes } from '../support/link-nodes.ts'
-import { mapHubOf } from '../support/map-fixtures.ts'
+import { mapHubOf, NOW_S } from '../support/map-fixtures.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
 
@@ -77,7 +78,7 @@ function make(transport: LinkTransport = 'tls'): HomeLink {
       if (hubs.length === 0) throw new Fault('map-expired')
       const sorted = sortHubs(hubs)
       return {
-        content: { hubs: sorted },
+        content: { hubs: sorted, validAfter: NOW_S },
         hub: (id: Uint8Array) => sorted.find(({ key }) => key === toHex(id)),
       } as unknown as HubMap
     },
@@ -149,6 +150,23 @@ describe('the home link', () => {
     homeLink = make()
     homeLink.connect()
     expect((await homeLink.ready(soon())).hub.key).toBe(known.key)
+  })
+
+  test('is made to another home within a second where the one before is gone without a word', async () => {
+    const silent = net.createServer(() => {}) // takes connections and says nothing
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    cleanUp.push(() => silent.close())
+    const old = await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    await homeLink.close()
+    hubs = [inMap(old.id, { ip: LOOPBACK, port: (silent.address() as net.AddressInfo).port })]
+    const other = await hub()
+    homeLink = make()
+    const started = systemClock.now()
+    homeLink.connect()
+    expect((await homeLink.ready(soon())).hub.key).toBe(toHex(other.id))
+    expect(systemClock.now() - started).toBeLessThan(4_000) // half of what a dial may take: another was dialled beside it
   })
 
   test('forgets homes that are in the map no more, and that take no clients', async () => {
@@ -260,6 +278,91 @@ describe('the home link', () => {
     homeLink.renew()
     await homeLink.ready(soon())
     expect(downs.length).toBe(before)
+  })
+
+  describe('has a second one beside it,', () => {
+    const both = () =>
+      until(() => homeLink.second !== undefined && { home: homeLink.home as Home, second: homeLink.second })
+    const nodeOf = ({ hub: { key } }: Home): TestNode => started.find(({ id }) => toHex(id) === key) as TestNode
+    let started: TestNode[]
+
+    beforeEach(async () => {
+      started = [await hub(), await hub(), await hub(), await hub()]
+      homeLink.connect()
+      await homeLink.ready(soon())
+    })
+
+    test('to another hub, by another identity, and no third', async () => {
+      const { home, second } = await both()
+      expect(second.hub.key).not.toBe(home.hub.key)
+      expect(second.handle.ownKey).not.toEqual(home.handle.ownKey)
+      for (let i = 0; i < 5; i++) {
+        homeLink.tick()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect(started.reduce((sum, { links }) => sum + links.length, 0)).toBe(2)
+    })
+
+    test('which takes over in the moment in which it breaks, and another takes its place', async () => {
+      const { home, second } = await both()
+      nodeOf(home).links[0]?.close()
+      await until(() => home.handle.link.closed)
+      expect([homeLink.home, downs]).toEqual([second, []])
+      homeLink.tick()
+      await both()
+    })
+
+    test('which takes over from a home that is left, and keeps what it has', async () => {
+      const { home, second } = await both()
+      home.handle.link.openCircuit()
+      homeLink.leave(home)
+      expect([homeLink.home, home.handle.link.closed]).toEqual([second, false])
+      homeLink.tick()
+      const { second: third } = await both()
+      expect([home.hub.key, second.hub.key]).not.toContain(third.hub.key)
+    })
+
+    test('which takes over when it is silent though it should have answered, until it speaks', async () => {
+      const { home, second } = await both()
+      homeLink.doubt(home, home.handle.link.heardAt)
+      expect(homeLink.home).toBe(home)
+      clock.advance(1)
+      homeLink.doubt(home, clock.now())
+      expect([homeLink.home, homeLink.second]).toEqual([second, home])
+      await until(() => home.handle.link.rttMs !== undefined)
+      homeLink.tick()
+      expect([homeLink.home, homeLink.second]).toEqual([home, second])
+    })
+
+    test('which stays when it never speaks again', async () => {
+      const { home, second } = await both()
+      home.handle.link.receive = () => {} // as when the hub lost its power: nothing comes any more
+      homeLink.doubt(home, clock.now() + 1)
+      clock.advance(3_000)
+      homeLink.tick()
+      expect(homeLink.home).toBe(second)
+      await until(() => home.handle.link.closed)
+      expect(downs).toEqual([])
+      const { second: third } = await both()
+      expect(third.hub.key).not.toBe(home.hub.key) // it waits for its time
+    })
+
+    test('which gives way when the preferred hub is there again', async () => {
+      const { home, second } = await both()
+      nodeOf(home).links[0]?.close()
+      await until(() => homeLink.home === second)
+      await until(() => {
+        homeLink.tick()
+        return homeLink.home?.hub.key === home.hub.key && homeLink.second === second
+      })
+      expect(second.handle.link.closed).toBe(false)
+    })
+
+    test('which is closed with it', async () => {
+      await both()
+      await homeLink.close()
+      await until(() => started.every(({ links }) => links.every(({ link }) => link.closed)))
+    })
   })
 
   test('that was left is closed with the client', async () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { HomeStore, MAX_HOMES } from '../../client/home-store.ts'
+import { HomeStore } from '../../client/home-store.ts'
+import { type Guards, MAX_GUARDS, next } from '../../client/navigator/home-guards.ts'
 import { faultOf } from '../support/fault-of.ts'
 
 let folder: string
@@ -14,50 +15,69 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const idOf = (fill: number): Uint8Array => new Uint8Array(32).fill(fill)
+const keyOf = (fill: number): string => Buffer.from(idOf(fill)).toString('hex')
 const store = (): HomeStore => new HomeStore(folder)
-const fills = (homes = store()): number[] => homes.ids.map((id) => id[0] as number)
+const file = (): string => join(folder, 'homes')
+const SOME: Guards = [
+  { hub: keyOf(3), sampledAt: 100, confirmedAt: 200, failures: 0, failedAt: 0 },
+  { hub: keyOf(1), sampledAt: 50, unlistedSince: 400, failures: 0, failedAt: 0 },
+  { hub: keyOf(2), sampledAt: 60, failures: 0, failedAt: 0 },
+]
 
 describe('the home hubs of a client', () => {
-  test('are kept over a restart, in the order in which they came', () => {
-    expect(fills()).toEqual([])
-    for (const fill of [3, 1, 2]) store().add(idOf(fill))
-    expect(fills()).toEqual([3, 1, 2])
-    expect(statSync(join(folder, 'homes')).mode & 0o777).toBe(0o600)
+  test('are kept over a restart, in their order, with their times, for nobody else to read', () => {
+    expect(store().guards).toEqual([])
+    store().put(SOME)
+    expect(store().guards).toEqual(SOME)
+    expect(store().ids).toEqual([idOf(3)])
+    expect(statSync(file()).mode & 0o777).toBe(0o600)
   })
 
-  test('are each kept once', () => {
+  test('are written only when something changed that is kept: failures are not', () => {
     const homes = store()
-    for (const fill of [3, 1, 3, 1]) homes.add(idOf(fill))
-    expect(fills(homes)).toEqual([3, 1])
+    homes.put(SOME)
+    rmSync(file())
+    homes.put(SOME.map((guard) => ({ ...guard, failures: 3, failedAt: 7 })))
+    expect([homes.guards[0]?.failures, store().guards]).toEqual([3, []])
   })
 
-  test('are few, and the preferred ones stay: whoever makes homes fail does not push them out', () => {
-    const homes = store()
-    for (let fill = 1; fill <= MAX_HOMES; fill++) homes.add(idOf(fill))
-    expect(fills(homes)).toEqual([1, 2, 3, 4])
-    for (let fill = 10; fill < 20; fill++) homes.add(idOf(fill))
-    expect(fills()).toEqual([1, 2, 3, 19])
-  })
-
-  test('are forgotten when no map knows them any more', () => {
-    const homes = store()
-    for (const fill of [1, 2, 3]) homes.add(idOf(fill))
-    homes.keep((id) => id[0] !== 2)
-    expect([fills(homes), fills()]).toEqual([
-      [1, 3],
-      [1, 3],
+  test('of a file of before are homes that worked, in that order, and as old as the next map', () => {
+    writeFileSync(file(), Buffer.concat([idOf(3), idOf(1)]))
+    expect(store().ids).toEqual([idOf(3), idOf(1)])
+    const dated = next(store().guards, { kind: 'map', isListed: () => true, nowS: 1_000 })
+    expect(dated.map(({ hub, sampledAt, confirmedAt }) => [hub, sampledAt, confirmedAt])).toEqual([
+      [keyOf(3), 1_000, 1_000],
+      [keyOf(1), 1_000, 1_000],
     ])
+    const homes = store()
+    homes.put(dated)
+    expect(store().guards).toEqual(dated)
   })
 
-  test('in a file that is cut or too long are damaged, and the file is left as it is', () => {
-    store().add(idOf(1))
-    const file = join(folder, 'homes')
-    for (const length of [1, 31, 33, 32 * MAX_HOMES + 32]) {
-      writeFileSync(file, Buffer.alloc(length))
-      expect(faultOf(store)).toMatchObject({ code: 'state-corrupt', details: { file } })
-      expect(readFileSync(file)).toHaveLength(length)
+  test('in a file that is cut, too long or says one twice are damaged, and the file is left as it is', () => {
+    store().put(SOME)
+    const whole = readFileSync(file())
+    const twice = Buffer.concat([whole, whole.subarray(5, 49)])
+    const tooMany = Buffer.concat([
+      whole.subarray(0, 5),
+      ...Array.from({ length: MAX_GUARDS + 1 }, (_, i) => Buffer.concat([idOf(i), Buffer.alloc(12)])),
+    ])
+    const cut = Array.from({ length: whole.length - 1 }, (_, i) => whole.subarray(0, i + 1))
+    const isWhole = (length: number): boolean => (length - 5) % 44 === 0
+    const old = [31, 33, 160].map((length) => Buffer.alloc(length))
+    for (const bytes of [
+      twice,
+      tooMany,
+      ...old,
+      ...cut.filter(({ length }) => !isWhole(length) && length % 32 !== 0),
+    ]) {
+      writeFileSync(file(), bytes)
+      expect(faultOf(store)).toMatchObject({ code: 'state-corrupt', details: { file: file() } })
+      expect(readFileSync(file())).toHaveLength(bytes.length)
     }
-    writeFileSync(file, '')
-    expect(fills()).toEqual([])
+    writeFileSync(file(), '')
+    expect(store().guards).toEqual([])
+    writeFileSync(file(), tooMany.subarray(0, -44))
+    expect(store().guards).toHaveLength(MAX_GUARDS)
   })
 })

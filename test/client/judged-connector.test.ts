@@ -102,6 +102,53 @@ describe('a connection that an app asks a proxy for', () => {
   })
 })
 
+describe('a question for a name', () => {
+  const PINNED =
+    'global:\n  rules:\n    - { to: [.pinned.example], exit: DE, verdict: tunnel }\n    - "- .blocked.example"'
+  const exit = (): string => scene.paths.at(-1)?.split('>').at(-1) as string
+
+  beforeEach(() => {
+    const place = { latitude: 52, longitude: 13, country: 'DE', city: '' }
+    for (const name of ['d', 'e']) scene.hubs.set(name, { ...scene.hubs.get(name)!, location: { place, asn: 1 } })
+    current = rules(PINNED)
+  })
+
+  test('goes by the exit that connections of this app to this site have, if a rule says where that is', async () => {
+    const exits = new Set<string>()
+    for (const key of ['one', 'two', 'three', 'four', 'five', 'six']) {
+      const owner: App = { ...CURL, key }
+      const { text, connect } = judged.routeOfName('www.pinned.example', { app: key, owner })
+      expect(text).toBe('exit DE')
+      const question = connect({ kind: 'dns' })
+      await scene.settle()
+      const asked = exit()
+      expect(['d', 'e']).toContain(asked)
+      exits.add(asked)
+      scene.open(named('pinned.example'), judged, Promise.resolve(owner))
+      await scene.settle()
+      expect(exit()).toBe(asked)
+      question.destroy()
+    }
+    expect(exits.size).toBe(2)
+  })
+
+  test.each(['free.example', 'blocked.example'])(
+    'goes by any exit otherwise, and tells nothing of it: %s',
+    async (name) => {
+      const { text, connect } = judged.routeOfName(name, {})
+      expect(text).toBe('')
+      const exits = new Set<string>()
+      for (let i = 0; i < 20; i++) {
+        const question = connect({ kind: 'dns' })
+        await scene.settle()
+        exits.add(exit())
+        question.destroy()
+      }
+      expect(exits.size).toBeGreaterThan(1)
+    },
+  )
+})
+
 describe('an intercepted connection', () => {
   test.each([
     ['tunnel', 'admit'],

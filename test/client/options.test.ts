@@ -10,7 +10,13 @@ const mistakes = (config: unknown): string[] => String(faultOf(() => parse(confi
 describe('the options of the client', () => {
   test('need two things; the rest has defaults', () => {
     expect(parse(LEAST)).toMatchObject({
-      ...{ socks: { ip: Uint8Array.of(127, 0, 0, 1), port: 1080 }, intercept: null, hops: 3, privateTargets: false },
+      ...{
+        socks: { ip: Uint8Array.of(127, 0, 0, 1), port: 1080 },
+        intercept: null,
+        hops: 3,
+        profile: null,
+        privateTargets: false,
+      },
       ...{ geo: { overridesOnly: false }, logLevel: 'info', transport: 'tls', rulesFile: null },
     })
     expect(parse({ ...LEAST, intercept: {} }).intercept).toEqual({

@@ -17,11 +17,19 @@ export interface ExitCandidate {
   readonly place: Place
 }
 
-/** Cities of the hubs that may be the exit for a place and that no other is nearer than. */
-export function nearestExits(hubs: readonly ExitCandidate[], home: string, place: Place): string[] {
-  const exits = hubs.filter(({ city }) => city !== home)
-  const least = Math.min(...exits.map((hub) => distanceKm(hub.place, place)))
-  return exits.filter((hub) => distanceKm(hub.place, place) === least).map(({ city }) => city)
+/** Nobody may be the exit for a place more often than every eighth time; a set that is too small grows by half. */
+const MOST_EXITS = 12
+/** What nearness of networks and countries, and capacity, make up for at most. */
+const NEARLY_KM = 2_500
+
+/** Cities of the hubs that are among the near-best exits for a place: of equal hubs the nearest, and few enough are all. */
+export function nearBestExits(hubs: readonly ExitCandidate[], home: string, place: Place): string[] {
+  const exits = hubs
+    .filter(({ city }) => city !== home)
+    .map((hub) => ({ city: hub.city, km: distanceKm(hub.place, place) }))
+    .sort((a, b) => a.km - b.km)
+  const farthest = (exits[MOST_EXITS - 1]?.km ?? Number.POSITIVE_INFINITY) + NEARLY_KM
+  return exits.filter(({ km }) => km <= farthest).map(({ city }) => city)
 }
 
 /** What crossed the wire of the user machine, sorted into what may and what may not. */

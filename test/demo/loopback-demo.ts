@@ -6,7 +6,7 @@ import { freePort } from '../net/free-port.ts'
 import { LoopbackNetwork } from '../net/loopback-network.ts'
 import { Program, ROOT } from '../support/program.ts'
 import { CITIES, type City } from '../world/cities.ts'
-import { nearestExits } from './checks.ts'
+import { nearBestExits } from './checks.ts'
 import { type TourLine, tourTable } from './view.ts'
 
 const run = promisify(execFile)
@@ -60,13 +60,13 @@ async function tour(network: LoopbackNetwork, httpProxy: string, once: boolean):
     )
     const connection = await lastConnection(network.clientConfig, address)
     const path = connection?.path.map((hop) => hop.city) ?? []
-    const nearest = nearestExits(hubs, path[0] ?? '', city.place)
-    const isNearest = nearest.includes(path.at(-1) ?? '')
+    const nearBest = nearBestExits(hubs, path[0] ?? '', city.place)
+    const isNearBest = nearBest.includes(path.at(-1) ?? '')
     lines.push({
       ...{ program: 'curl', family: 4, path, seenFrom: 'loopback' },
       destination: `${city.place.city} (${city.place.country})`,
       openMs: connection?.openMs ?? Number.NaN,
-      mistake: failed ? 'curl failed' : isNearest ? undefined : `the nearest exit is ${nearest.join(' or ')}`,
+      mistake: failed ? 'curl failed' : isNearBest ? undefined : `near-best exits are ${nearBest.join(', ')}`,
     })
   }
   const closed = await run('curl', ['-sS', '--socks5', proxy, `http://${DESTINATIONS[0]?.address}:81/`]).then(

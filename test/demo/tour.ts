@@ -5,7 +5,7 @@ import { GIT_ENV, type GitDestination, serveGit } from '../world/git-destination
 import type { Host } from '../world/host.ts'
 import { type CityName, SOCKS_PORT, type SpnWorld } from '../world/spn-world.ts'
 import { type SshDestination, serveSsh } from '../world/ssh-destination.ts'
-import { nearestExits } from './checks.ts'
+import { nearBestExits } from './checks.ts'
 import { curlArguments } from './curl-arguments.ts'
 import { pathText, type TourLine } from './view.ts'
 
@@ -144,7 +144,7 @@ export class Tour {
     if (path.length !== 3) return `a path of ${path.length} hops`
     if (seenFrom !== exit) return `the server saw ${seenFrom}, not the exit`
     const hubs = this.#spn.hubs.map(({ city: { place } }) => ({ city: place.city, place }))
-    const nearest = nearestExits(hubs, path[0] as string, CITIES[city].place)
-    return nearest.includes(exit ?? '') ? undefined : `the nearest exit is ${nearest.join(' or ')}`
+    const nearBest = nearBestExits(hubs, path[0] as string, CITIES[city].place)
+    return nearBest.includes(exit ?? '') ? undefined : `near-best exits are ${nearBest.join(', ')}`
   }
 }

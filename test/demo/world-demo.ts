@@ -96,10 +96,8 @@ async function restartClient(spn: SpnWorld): Promise<string | undefined> {
 }
 
 async function homeOf(spn: SpnWorld): Promise<WireExpectation> {
-  const { home } = (await spn.ask('status')) as { home: { city: string } }
-  const hub = spn.hubs.find(({ city }) => city.place.city === home.city)
   return {
-    homeAddresses: hub === undefined ? [] : [hub.host.ipv4, hub.host.ipv6],
+    homeAddresses: (await spn.homes()).flatMap(({ host }) => [host.ipv4, host.ipv6]),
     linkPort: LINK_PORT,
     directoryAddresses: [spn.directory.ipv4, spn.directory.ipv6],
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { nearestExits, viewWire } from '../demo/checks.ts'
+import { nearBestExits, viewWire } from '../demo/checks.ts'
 import { capture } from '../world/capture.ts'
 import { CITIES } from '../world/cities.ts'
 import { serveHttp } from '../world/destinations.ts'
@@ -26,10 +26,11 @@ async function firewall(): Promise<string> {
   return lines.filter((line) => !/^(#|:\w+ ACCEPT|\*|COMMIT|\s*$)/.test(line)).join('\n')
 }
 
+/** Where the home hub is, and the addresses of both that the client has a link to. */
 async function home(): Promise<{ city: string; addresses: string[] }> {
-  const status = (await spn.ask('status')) as { home: { city: string } }
-  const hub = spn.hubs.find(({ city }) => city.place.city === status.home.city)
-  return { city: status.home.city, addresses: hub === undefined ? [] : [hub.host.ipv4, hub.host.ipv6] }
+  const homes = await spn.homes()
+  const addresses = homes.flatMap(({ host }) => [host.ipv4, host.ipv6]).sort()
+  return { city: homes[0]?.city.place.city ?? '', addresses }
 }
 
 describeWorld(describe, 'a user machine that runs the client', () => {
@@ -43,7 +44,7 @@ describeWorld(describe, 'a user machine that runs the client', () => {
     await spn?.close()
   })
 
-  test('reaches servers over IPv4 and IPv6 from the nearest exit, and nothing else crosses its wire', async () => {
+  test('reaches servers over IPv4 and IPv6 from one of the near-best exits, and nothing else crosses its wire', async () => {
     const before = await firewall()
     const wire = await capture(spn.world, spn.user)
     await spn.startClient()
@@ -51,7 +52,7 @@ describeWorld(describe, 'a user machine that runs the client', () => {
     const hubs = spn.hubs.map((hub) => ({ city: hub.city.place.city, place: hub.city.place }))
     for (const destination of DESTINATIONS) {
       const host = spn.destination(destination)
-      const exits = nearestExits(hubs, city, CITIES[destination].place)
+      const exits = nearBestExits(hubs, city, CITIES[destination].place)
       for (const address of [host.ipv4, `[${host.ipv6}]`]) {
         const { body, code } = await get(`http://${address}/address`)
         expect(code).toBe(0)

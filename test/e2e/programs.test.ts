@@ -91,7 +91,7 @@ describeWorld(describe, 'programs that know nothing of the network', () => {
       ['h3', 'HTTP/3.0', way, page] as const,
     ]),
   )(
-    'Chromium loads a page with 30 things from 5 servers by %s (%s, %s), each by the exit nearest to it',
+    'Chromium loads a page with 30 things from 5 servers by %s (%s, %s), each by an exit that is among the near-best',
     async (short, long, _way, page) => {
       const url = `https://${lab.server('tunnel').host.dnsName}/${page}`
       const { resources, text, failure } = (await browsers[short]?.view(url)) ?? { failure: 'no browser' }

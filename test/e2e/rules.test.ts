@@ -125,15 +125,15 @@ describe('spn rules explain', () => {
   })
 
   test('says what nobody can know, and what will be refused', () => {
-    configure('global:\n  rules:\n    - "- C:EU"\n    - { to: a.example, verdict: tunnel, hops: 1, exit: C:DE }\n')
+    configure('global:\n  rules:\n    - "- C:EU"\n    - { to: a.example, verdict: tunnel, hops: 1, trusted: true }\n')
     const explained = (...words: string[]): string[] =>
       spn('rules', 'explain', ...words)
         .stdout.trim()
         .split('\n')
     expect(explained('?', 'a.example:443', '--rules', rulesFile)).toEqual([
-      'tunnel over 1 hop: {"to":"a.example","verdict":"tunnel","hops":1,"exit":"C:DE"} (rules.yaml:4), the first rule for all that fits',
+      'tunnel over 1 hop: {"to":"a.example","verdict":"tunnel","hops":1,"trusted":true} (rules.yaml:4), the first rule for all that fits',
       'note: - C:EU (rules.yaml:3) comes before, and may or may not fit: the address or its place is not known',
-      'note: this version can not choose such a path (exit DE): it is blocked',
+      'note: this version can not choose such a path (trusted exit): it is blocked',
     ])
     expect(explained('?', '10.0.0.1:443', '--rules', rulesFile).at(-1)).toBe(
       'note: the network carries public addresses only, and this one is private: it is refused',

@@ -66,6 +66,7 @@ function hubWith(config: Record<string, unknown> = {}, parts: Partial<HubParts> 
     ...{ network, identity: state.loadIdentity(), state, clock, wallClock: () => NOW_MS, random: seededRandom('hub') },
     ...{ log, http: directories.send, resolver: { resolve: () => Promise.resolve([]) } },
     canEcho: () => false,
+    bootId: undefined,
     ...parts,
   })
   hubs.push(hub)
@@ -141,6 +142,17 @@ describe('a hub', () => {
     expect(second.hub.id).toBe(first.hub.id)
     const granule = Math.floor((NOW_MS + clock.now()) / 60_000)
     expect(load).toHaveBeenCalledWith(granule + 2)
+  })
+
+  test('takes CREATEs under an old key at once after a restart if it has on disk what it took', async () => {
+    const bootId = new Uint8Array(16).fill(1)
+    const load = jest.spyOn(HubState.prototype, 'loadKeys')
+    for (let start = 0; start < 3; start++) {
+      const { hub } = hubWith({}, { bootId })
+      await hub.start()
+      await hub.close()
+      expect(load).toHaveBeenLastCalledWith(0)
+    }
   })
 
   test('does not come up on a port that is taken', async () => {

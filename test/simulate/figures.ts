@@ -1,4 +1,4 @@
-import { percentile } from '../bench/report.ts'
+import { median, percentile } from '../bench/report.ts'
 import { besideOneSite, DRAWS, type Scenario, scenarios } from './adversary.ts'
 import type { PathStrategy } from './path-strategy.ts'
 import { Record } from './record.ts'
@@ -36,6 +36,8 @@ export interface StrategyFigures {
   readonly targeted: TargetedFigures
   /** For each hub, its share of the load by its share of the capacity, sorted. */
   readonly loads: readonly number[]
+  /** The same of hubs with more capacity than the median. */
+  readonly largeLoads: readonly number[]
   /** Sorted. */
   readonly stretches: readonly number[]
   readonly exitEntropyBits: number
@@ -59,6 +61,10 @@ function figuresOf(
   const record = new Record(world, adversaries, measuredMap(world).linkRoundTripMs)
   walk(world, strategy, plan, record)
   const carried = record.connections - record.failed
+  const loads = relativeLoads(
+    record.load,
+    world.hubs.map(({ listed }) => listed.capacityKbits),
+  )
   return {
     name: strategy.name,
     title: strategy.title,
@@ -75,10 +81,8 @@ function figuresOf(
     })),
     sameOwnerShare: record.sameOwner / carried,
     targeted: targetedFigures(world, strategy, plan),
-    loads: relativeLoads(
-      record.load,
-      world.hubs.map(({ listed }) => listed.capacityKbits),
-    ),
+    loads: loads.map(({ load }) => load),
+    largeLoads: loads.filter(({ isLarge }) => isLarge).map(({ load }) => load),
     stretches: record.stretches.sort((a, b) => a - b),
     exitEntropyBits: record.exitEntropyBits,
     userEntropyBits: record.userEntropyBits,
@@ -106,11 +110,29 @@ function targetedFigures(world: World, strategy: PathStrategy, plan: Walk): Targ
   return { usersOfSite: users.size, exitSeen: exitSeen.size / users.size, bothSeen: bothSeen.size / users.size }
 }
 
-/** For each hub, its share of the load by its share of the capacity: 1 is fair. Sorted. */
-export function relativeLoads(load: Float64Array, capacities: readonly number[]): number[] {
+interface RelativeLoad {
+  /** Share of the load by share of the capacity: 1 is fair. */
+  readonly load: number
+  /** The hub has more capacity than the median. */
+  readonly isLarge: boolean
+}
+
+/** Of each hub, sorted by load. */
+export function relativeLoads(load: Float64Array, capacities: readonly number[]): RelativeLoad[] {
   const loadSum = load.reduce((sum, one) => sum + one, 0)
   const capacitySum = capacities.reduce((sum, one) => sum + one, 0)
-  return capacities.map((capacity, i) => (load[i] as number) / loadSum / (capacity / capacitySum)).sort((a, b) => a - b)
+  const middle = median(capacities)
+  return capacities
+    .map((capacity, i) => ({
+      load: (load[i] as number) / loadSum / (capacity / capacitySum),
+      isLarge: capacity > middle,
+    }))
+    .sort((a, b) => a.load - b.load)
+}
+
+/** Share of the hubs that carry more than half as much again as is fair. */
+function overShare(loads: readonly number[]): number {
+  return loads.filter((load) => load > 1.5).length / loads.length
 }
 
 /** One figure as it is printed; a number of days that was not reached is told as such. */
@@ -136,6 +158,8 @@ export function figureLines(of: StrategyFigures, days: number): Figure[] {
     ['targeted.both_seen', 100 * of.targeted.bothSeen, '%'],
     ...[50, 90, 99].map((p): (typeof figures)[number] => [`load.p${p}`, percentile(of.loads, p / 100), 'of fair']),
     ['load.most', of.loads.at(-1) ?? 0, 'of fair'],
+    ['load.large_most', of.largeLoads.at(-1) ?? 0, 'of fair'],
+    ['load.large_over', 100 * overShare(of.largeLoads), '%'],
     ...[50, 90].map((p): (typeof figures)[number] => [`stretch.p${p}`, percentile(of.stretches, p / 100), 'times']),
     ['exits.entropy', of.exitEntropyBits, 'bits'],
     ['exits.user_entropy', of.userEntropyBits, 'bits'],

@@ -56,8 +56,17 @@ describe('stretch', () => {
 })
 
 test('load is fair where it follows capacity', () => {
-  expect(relativeLoads(Float64Array.of(30, 10), [300, 100])).toEqual([1, 1])
-  expect(relativeLoads(Float64Array.of(10, 30, 0), [200, 100, 100])).toEqual([0, 0.5, 3])
+  const small = { isLarge: false }
+  const large = { isLarge: true }
+  expect(relativeLoads(Float64Array.of(30, 10), [300, 100])).toEqual([
+    { load: 1, ...large },
+    { load: 1, ...small },
+  ])
+  expect(relativeLoads(Float64Array.of(10, 30, 0), [200, 100, 100])).toEqual([
+    { load: 0, ...small },
+    { load: 0.5, ...large },
+    { load: 3, ...small },
+  ])
 })
 
 test('bits of 32 are counted', () => {

@@ -1,7 +1,8 @@
 import type { App } from '../../client/apps/app.ts'
 import { ConnectionList } from '../../client/connection-list.ts'
 import { Connector, type Tunnel, type TunnelOpener, type TunnelSink } from '../../client/connector.ts'
-import type { Home, HomeLink } from '../../client/home-link.ts'
+import type { Home } from '../../client/home-dialer.ts'
+import type { HomeLink } from '../../client/home-link.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
 import { NetworkTime } from '../../shared/base/network-time.ts'
@@ -41,6 +42,8 @@ export class ConnectorScene {
   homes: string[]
   /** Asked for each way. */
   home: () => Promise<Home>
+  /** A way is late; since then nothing may have come from this home. */
+  onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
   checkTime: () => Promise<void> = () => Promise.resolve()
 
@@ -49,7 +52,9 @@ export class ConnectorScene {
     this.network = network
     for (const [name, hub] of network.hubs) {
       const roles = { home: true, relay: true, exit4: true, exit6: true, echo: true } as const
-      this.hubs.set(name, mapHubOf(hub.id, { circuitKey: network.pathHop(name).key, operator: name, roles }))
+      const linkAddresses = [{ ip: Uint8Array.of(9, this.hubs.size, 9, 9), port: 443 }]
+      const circuitKey = network.pathHop(name).key
+      this.hubs.set(name, mapHubOf(hub.id, { circuitKey, operator: name, roles, linkAddresses }))
     }
     this.homes = [...network.hubs.keys()]
     this.home = () => Promise.resolve(this.homeNow())
@@ -77,7 +82,11 @@ export class ConnectorScene {
     const leave = ({ hub }: Home): void => {
       this.homes = this.homes.filter((name) => this.hubs.get(name)?.key !== hub.key)
     }
-    return { home: undefined, ready: () => this.home(), leave } as unknown as HomeLink
+    const doubt = ({ hub }: Home, since: number): boolean => {
+      this.onDoubt(hub, since)
+      return hub !== this.hubs.get(this.homeName)
+    }
+    return { home: undefined, ready: () => this.home(), leave, doubt } as unknown as HomeLink
   }
 
   /** The client's time is off by so many ms. */

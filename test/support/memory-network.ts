@@ -1,7 +1,8 @@
 import { CircuitKeyRing } from '../../hub/circuit-keys.ts'
 import { type CircuitPeer, CircuitService, type CircuitServiceOptions } from '../../hub/circuit-service.ts'
 import { HubMetrics } from '../../hub/metrics.ts'
-import { firstGranuleAfterStart, ReplayStore } from '../../hub/replay-store.ts'
+import type { ReplayJournal } from '../../hub/replay-journal.ts'
+import { firstGranuleAfterStart, MAX_TAGS, ReplayStore } from '../../hub/replay-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import type { FaultCode } from '../../shared/base/fault-codes.ts'
@@ -80,6 +81,8 @@ export interface MemoryNetworkOptions {
   readonly autoRelease?: boolean
   /** Links give no value that keys could be bound to, as over noise. */
   readonly unbound?: boolean
+  /** Where a hub keeps the CREATEs that it took. Default: nowhere, so that a new process knows nothing of them. */
+  readonly journal?: (hub: string, isFirstStart: boolean, nowGranule: number) => ReplayJournal
 }
 
 /** Real hubs, links and circuits without sockets: bytes move when `run` is called, time when the clock is. */
@@ -110,11 +113,13 @@ export class MemoryNetwork {
     const key = restartOf?.key ?? HubKey.generate()
     if (restartOf !== undefined) this.#cut(name)
     const granule = this.#time.granuleAt(this.clock.now())
+    const journal = this.#options.journal?.(name, restartOf === undefined, granule)
+    const notBefore = journal?.knownFrom ?? firstGranuleAfterStart(granule)
     const keys =
       restartOf === undefined
         ? CircuitKeyRing.fresh(this.#time.at(this.clock.now()))
-        : new CircuitKeyRing({ ...restartOf.keys.current, notBefore: firstGranuleAfterStart(granule) })
-    const replays = new ReplayStore()
+        : new CircuitKeyRing({ ...restartOf.keys.current, notBefore })
+    const replays = new ReplayStore(MAX_TAGS, journal, journal?.seen)
     const metrics = new HubMetrics()
     const exits: ExitRecord[] = []
     const isHub = (id: Uint8Array): boolean => [...this.hubs.values()].some((hub) => toHex(hub.id) === toHex(id))

@@ -68,6 +68,7 @@ const LINK_PORT = 443
 const NOISE_PORT = 4001
 const MEASURE_PORT = 443
 const MAP_TRIES = 900
+const HOME_TRIES = 200
 
 /** A whole network in a world of namespaces: directories, hubs, destinations, and a user machine that runs the client. */
 export class SpnWorld {
@@ -158,6 +159,20 @@ export class SpnWorld {
     this.client?.kill('SIGKILL')
     await this.client?.exited
     this.client = undefined
+  }
+
+  /** The home hub and the one that would take over, when the client has links to both. */
+  async homes(): Promise<WorldHub[]> {
+    for (let tries = 0; tries < HOME_TRIES; tries++) {
+      const { home, secondHome } = (await this.ask('status')) as Partial<
+        Record<'home' | 'secondHome', { city: string }>
+      >
+      const cities = [home, secondHome].flatMap((one) => one?.city ?? [])
+      const homes = cities.flatMap((name) => this.hubs.find(({ city }) => city.place.city === name) ?? [])
+      if (homes.length === Math.min(2, this.hubs.length)) return homes
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    throw new Error('the client has no link to a second home hub')
   }
 
   /** What the client itself knows of its connections. */

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { StreamChannel } from '../../../client/dns/dns-channel.ts'
 import type { UpstreamSettings } from '../../../client/dns/dns-options.ts'
+import type { DnsWay } from '../../../client/dns/dns-way.ts'
 import { tunnelUpstream } from '../../../client/dns/tunnel-upstreams.ts'
 import { concatBytes } from '../../../shared/base/bytes.ts'
 import { systemClock } from '../../../shared/base/clock.ts'
@@ -183,8 +184,12 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
   const upstream = (settings: UpstreamSettings, ca: string | undefined = identity.cert) =>
     tunnelUpstream(settings, {
       ...{ clock: systemClock, random: systemRandom, ca },
-      connect: (opening) => new CircuitStream((sink) => connector.connector.open(opening, 'client', sink)),
     })
+
+  const wayOf = (key: string): DnsWay => ({
+    key,
+    connect: (opening) => new CircuitStream((sink) => connector.connector.open(opening, 'client', sink)),
+  })
 
   const settingsOf = (kind: 'tls' | 'https', name = 'dns.test'): UpstreamSettings =>
     kind === 'tls'
@@ -195,7 +200,7 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
     '%s: answers on one connection, to the name that it was configured with',
     async (kind) => {
       const one = upstream(settingsOf(kind))
-      const answers = await Promise.all([1, 2, 3].map((i) => one.ask(askFor(`n${i}.test`), 'key', never)))
+      const answers = await Promise.all([1, 2, 3].map((i) => one.ask(askFor(`n${i}.test`), wayOf('key'), never)))
       expect(answers.map((answer) => readAnswer(answer).data)).toEqual([['9.9.9.1'], ['9.9.9.2'], ['9.9.9.3']])
       expect(connector.tunnels.map(({ target }) => target)).toEqual([
         { kind: 'name', name: 'dns.test', port: ports[kind] },
@@ -203,7 +208,7 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
       expect(server.asked.map(({ transport, bytes, options }) => [transport, bytes % 128, options])).toEqual(
         Array(3).fill([kind, 0, [12]]),
       )
-      await one.ask(askFor('n4.test'), 'other key', never)
+      await one.ask(askFor('n4.test'), wayOf('other key'), never)
       expect([connector.tunnels.length, one.circuits]).toEqual([2, 2])
       one.close()
     },
@@ -211,7 +216,7 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
 
   test.each(['tls', 'https'] as const)('%s: carries answers of many cells', async (kind) => {
     const one = upstream(settingsOf(kind))
-    expect(readAnswer(await one.ask(askFor('long.test', 16), 'key', never)).data).toHaveLength(200)
+    expect(readAnswer(await one.ask(askFor('long.test', 16), wayOf('key'), never)).data).toHaveLength(200)
     one.close()
   })
 
@@ -223,7 +228,7 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
   ] as const)('%s: a certificate of %s ends it before a question is asked', async (kind, _, name, trusted) => {
     const other = await throwAwayCertificate('dns.test')
     const one = upstream(settingsOf(kind, name), trusted ? identity.cert : other.cert)
-    await expect(one.ask(askFor('n1.test'), 'key', never)).rejects.toThrow()
+    await expect(one.ask(askFor('n1.test'), wayOf('key'), never)).rejects.toThrow()
     expect(server.asked).toEqual([])
     one.close()
   })
@@ -231,18 +236,18 @@ describe('a server over TLS and HTTPS, through a circuit', () => {
   test.each(['tls', 'https'] as const)('%s: fails by the fault of the circuit', async (kind) => {
     connector.onOpen = ({ sink }) => sink.closed(new Fault('connection-refused'))
     const one = upstream(settingsOf(kind))
-    await expect(one.ask(askFor('n1.test'), 'key', never)).rejects.toThrow()
+    await expect(one.ask(askFor('n1.test'), wayOf('key'), never)).rejects.toThrow()
     one.close()
   })
 
   test('https: believes no answer to another question, none of another kind, and none too long', async () => {
     const one = upstream(settingsOf('https'))
     server.alter = (answer) => Uint8Array.from(answer).map((byte, i) => (i === 14 ? 0x32 : byte))
-    await expect(one.ask(askFor('n1.test'), 'key', never)).rejects.toMatchObject({ code: 'encoding-invalid' })
+    await expect(one.ask(askFor('n1.test'), wayOf('key'), never)).rejects.toMatchObject({ code: 'encoding-invalid' })
     server.alter = () => undefined // the server then answers with a status of its own
-    await expect(one.ask(askFor('n1.test'), 'key', never)).rejects.toMatchObject({ code: 'name-failed' })
+    await expect(one.ask(askFor('n1.test'), wayOf('key'), never)).rejects.toMatchObject({ code: 'name-failed' })
     server.alter = () => new Uint8Array(70_000)
-    await expect(one.ask(askFor('n1.test'), 'key', never)).rejects.toMatchObject({ code: 'document-too-large' })
+    await expect(one.ask(askFor('n1.test'), wayOf('key'), never)).rejects.toMatchObject({ code: 'document-too-large' })
     one.close()
   })
 })

@@ -76,11 +76,11 @@ describe('the settings of the resolver', () => {
 
   test('name certificates that can be read', () => {
     const parts = { clock: systemClock, random: systemRandom, refuses: () => undefined, addressScope: () => [] }
-    const connect = (): never => {
+    const routeOf = (): never => {
       throw new Error('nothing is asked here')
     }
     const options = parse({ caFile: '/nonexistent/ca.pem' })
-    expect(faultOf(() => new DnsService(options, { ...parts, connect })).code).toBe('options-invalid')
+    expect(faultOf(() => new DnsService(options, { ...parts, routeOf })).code).toBe('options-invalid')
   })
 })
 

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { bodyOf } from '../../../client/dns/answer-body.ts'
 import { dnsOptionsSchema } from '../../../client/dns/dns-options.ts'
@@ -39,9 +40,10 @@ async function make(
 ): Promise<DnsResolver> {
   return new DnsResolver(dnsOptionsSchema.parse(config), {
     ...{ clock, random: systemRandom, hosts: () => hosts, refuses },
+    routeOf: (name) => ({ text: name === 'pinned.test' ? 'exit JP' : '', connect: () => new PassThrough() }),
     upstreams: {
-      ask: async (ask, isolation) => {
-        asked.push(isolation)
+      ask: async (ask, { key }) => {
+        asked.push(key)
         const response = await upstream(ask)
         return bodyOf(response, readMessage(response)!)
       },
@@ -108,6 +110,11 @@ describe('the resolver', () => {
     await ask('z.shop.co.uk', { uid: 5 })
     await ask('other.shop.co.uk', {})
     expect(asked).toEqual(['app browser shop.test', 'app mail shop.test', 'uid 5 shop.co.uk', 'unknown shop.co.uk'])
+  })
+
+  test('goes apart where rules want another route for a name', async () => {
+    await ask('pinned.test', { app: 'browser' })
+    expect(asked).toEqual(['app browser pinned.test exit JP'])
   })
 
   test('remembers what does not exist, as long as its zone says', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { ChannelPool, LEAST_LIFE_MS, MAX_CHANNELS, MOST_LIFE_MS } from '../../../client/dns/channel-pool.ts'
 import type { DnsChannel } from '../../../client/dns/dns-channel.ts'
+import type { DnsWay } from '../../../client/dns/dns-way.ts'
 import type { Upstream } from '../../../client/dns/upstream.ts'
 import { UpstreamChoice } from '../../../client/dns/upstream-choice.ts'
 import { UpstreamRace } from '../../../client/dns/upstream-race.ts'
@@ -13,6 +14,11 @@ import { seededRandom } from '../../support/seeded-random.ts'
 import { answerFromZone, type Zone } from '../../support/zone-answer.ts'
 
 const ASK = askFor('a.test')
+const connect = (): never => {
+  throw new Error('channels are made by the tests')
+}
+const wayOf = (key: string): DnsWay => ({ key, connect })
+const WAY = wayOf('key')
 const never = new AbortController().signal
 const turns = async (): Promise<void> => {
   for (let i = 0; i < 20; i++) await Promise.resolve()
@@ -61,7 +67,7 @@ describe('channels to one server', () => {
     })
   })
 
-  const ask = (key: string): void => void pool.ask(ASK, key, never)
+  const ask = (key: string): void => void pool.ask(ASK, wayOf(key), never)
 
   test('are one for each isolation key, and never one for two', async () => {
     for (const key of ['browser a.test', 'browser b.test', 'mail a.test', 'browser a.test']) ask(key)
@@ -119,7 +125,7 @@ describe('channels to one server', () => {
     ;(opened[0] as TestChannel).isOver = true
     ask('key')
     await turns()
-    pool.renew('key')
+    pool.renew(WAY)
     ask('key')
     await turns()
     expect(opened.map(({ asked }) => asked)).toEqual([1, 1, 1])
@@ -131,7 +137,7 @@ describe('channels to one server', () => {
     await turns()
     pool.close()
     expect(opened.map(({ isOver }) => isOver)).toEqual([true, true])
-    expect((await rejectionOf(pool.ask(ASK, 'c', never))).code).toBe('cancelled')
+    expect((await rejectionOf(pool.ask(ASK, wayOf('c'), never))).code).toBe('cancelled')
   })
 })
 
@@ -218,8 +224,8 @@ describe('a question to several upstreams', () => {
     const upstreams = behaviours.map(
       (behave, i): Upstream => ({
         name: String(i),
-        ask: (ask, isolation, signal) => {
-          log.push(`ask ${i} for ${isolation}`)
+        ask: (ask, { key }, signal) => {
+          log.push(`ask ${i} for ${key}`)
           return behave(ask, signal)
         },
         renew: () => void log.push(`renew ${i}`),
@@ -247,7 +253,7 @@ describe('a question to several upstreams', () => {
   ]
 
   test('goes to the first alone, if that answers', async () => {
-    expect(await firstAddress(race(answers, answers).ask(ASK, 'key'))).toEqual([9, 9, 9, 9])
+    expect(await firstAddress(race(answers, answers).ask(ASK, WAY))).toEqual([9, 9, 9, 9])
     expect(log).toEqual(['ask 0 for key'])
   })
 
@@ -258,19 +264,19 @@ describe('a question to several upstreams', () => {
     ['talks nonsense', async () => new Uint8Array(5)],
   ])('goes to the next, if the first %s, and to that one first for a while', async (_, behaviour) => {
     const upstreams = race(behaviour, answers)
-    expect(await firstAddress(upstreams.ask(ASK, 'key'))).toEqual([9, 9, 9, 9])
+    expect(await firstAddress(upstreams.ask(ASK, WAY))).toEqual([9, 9, 9, 9])
     expect(log).toEqual(['ask 0 for key', 'renew 0', 'ask 1 for key'])
     expect(upstreams.views().map(({ failing }) => failing)).toEqual([true, false])
-    await upstreams.ask(ASK, 'key')
+    await upstreams.ask(ASK, WAY)
     expect(log.at(-1)).toBe('ask 1 for key')
     clock.advance(5_000)
-    await upstreams.ask(ASK, 'key')
+    await upstreams.ask(ASK, WAY)
     expect(log.slice(4)).toEqual(['ask 0 for key', 'renew 0', 'ask 1 for key'])
   })
 
   test('goes to the next as well, if the first is slow, which then counts as failing', async () => {
     const upstreams = race(hangs, answers)
-    const asked = firstAddress(upstreams.ask(ASK, 'key'))
+    const asked = firstAddress(upstreams.ask(ASK, WAY))
     await turns()
     expect(log).toEqual(['ask 0 for key'])
     await pass(2_000)
@@ -280,13 +286,13 @@ describe('a question to several upstreams', () => {
   })
 
   test('is asked again of the only one by another circuit, and no more often', async () => {
-    expect((await rejectionOf(race(fails).ask(ASK, 'key'))).code).toBe('name-failed')
+    expect((await rejectionOf(race(fails).ask(ASK, WAY))).code).toBe('name-failed')
     expect(log).toEqual(['ask 0 for key', 'renew 0', 'ask 0 for key', 'renew 0'])
   })
 
   test('that all refuse is refused, and nobody takes the blame for it', async () => {
     const upstreams = race(refuses(2), refuses(5))
-    expect((await upstreams.ask(ASK, 'key')).rcode).toBe(5)
+    expect((await upstreams.ask(ASK, WAY)).rcode).toBe(5)
     expect(upstreams.views().map(({ failing }) => failing)).toEqual([false, false])
   })
 
@@ -295,14 +301,14 @@ describe('a question to several upstreams', () => {
     ['one in an answer of another class', 28],
     ['the address of a service', 65],
   ])('whose answer leads into the own network is refused: by %s', async (_, type) => {
-    const body = await race(answers).ask(askFor('b.test', type), 'key')
+    const body = await race(answers).ask(askFor('b.test', type), WAY)
     expect([body.rcode, body.addresses]).toEqual([5, []])
   })
 
   test.each([1, 28, 65])(
     'whose answer is the unspecified address gets none, and nobody else is asked: type %i',
     async (type) => {
-      const body = await race(answers, fails).ask(askFor('nowhere.test', type), 'key')
+      const body = await race(answers, fails).ask(askFor('nowhere.test', type), WAY)
       expect([body.rcode, body.isAbsence, body.addresses, body.ttlS]).toEqual([0, true, [], 300])
       expect(log).toEqual(['ask 0 for key'])
     },
@@ -310,11 +316,11 @@ describe('a question to several upstreams', () => {
 
   test('is given up after a while, and when the client ends', async () => {
     const first = race(hangs, hangs)
-    const asked = rejectionOf(first.ask(ASK, 'key'))
+    const asked = rejectionOf(first.ask(ASK, WAY))
     await pass(15_000)
     expect((await asked).code).toBe('name-failed')
     const second = race(hangs)
-    const cut = rejectionOf(second.ask(ASK, 'key'))
+    const cut = rejectionOf(second.ask(ASK, WAY))
     await turns()
     second.close()
     expect((await cut).code).toBe('name-failed')

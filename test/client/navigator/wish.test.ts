@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { type RuleWish, sameWish, unhonourable } from '../../../client/navigator/wish.ts'
+import {
+  fullWishText,
+  type RuleWish,
+  ruledWish,
+  sameWish,
+  unhonourable,
+  wishText,
+} from '../../../client/navigator/wish.ts'
 
 const ALL: RuleWish = {
   hops: 2,
@@ -16,11 +23,16 @@ const ALL: RuleWish = {
 }
 
 describe('what a rule asks of paths', () => {
-  test('can be done as far as it is a number of hops', () => {
-    expect(unhonourable({})).toEqual([])
-    expect(unhonourable({ hops: 1 })).toEqual([])
-    expect(unhonourable({ trusted: false })).toEqual([])
-    expect(unhonourable(ALL)).toEqual([
+  test('can be done, but for exits that are trusted, because no map says so of any', () => {
+    for (const wish of [{}, { hops: 1 }, { trusted: false }, { ...ALL, trusted: false }]) {
+      expect(unhonourable(wish)).toEqual([])
+    }
+    expect(unhonourable(ALL)).toEqual(['trusted exit'])
+  })
+
+  test('is a text for people', () => {
+    expect(wishText({ hops: 3 })).toEqual([])
+    expect(wishText(ALL)).toEqual([
       ...['exit DE', 'exit C:EU', 'exit AS5', 'avoid hub:ab', 'avoid operator:some body', 'trusted exit'],
     ])
   })
@@ -36,5 +48,19 @@ describe('what a rule asks of paths', () => {
     [{ exit: [{ kind: 'as', asn: 1 }] }, { avoid: [{ kind: 'as', asn: 1 }] }, false],
   ])('is the same or not: %j and %j', (a, b, same) => {
     expect(sameWish(a, b)).toBe(same)
+  })
+
+  test('of hops or a profile stands in place of both of the options, and leaves the rest', () => {
+    const base = { hops: 3, profile: 'fast', avoid: [] } as const
+    expect(ruledWish(base, {})).toEqual(base)
+    expect(ruledWish(base, { trusted: true })).toEqual({ ...base, trusted: true })
+    expect(ruledWish(base, { hops: 2 })).toEqual({ hops: 2, avoid: [] })
+    expect(ruledWish(base, { profile: 'plain' })).toEqual({ hops: 3, profile: 'plain', avoid: [] })
+  })
+
+  test('is told from any other, all of it', () => {
+    const wishes: RuleWish[] = [{}, { hops: 2 }, { profile: 'fast' }, { profile: 'plain' }, { exit: ALL.exit! }, ALL]
+    expect(new Set(wishes.map(fullWishText)).size).toBe(wishes.length)
+    expect(fullWishText({})).toBe('')
   })
 })

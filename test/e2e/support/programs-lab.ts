@@ -1,4 +1,4 @@
-import { nearestExits, viewWire } from '../../demo/checks.ts'
+import { nearBestExits, viewWire } from '../../demo/checks.ts'
 import { serveCaddy } from '../../world/caddy-destination.ts'
 import { type Capture, capture } from '../../world/capture.ts'
 import { CITIES } from '../../world/cities.ts'
@@ -34,7 +34,7 @@ export interface VisitedServer {
 interface Parts {
   readonly spn: SpnWorld
   readonly site: WebSite
-  readonly home: WorldHub
+  readonly homes: readonly WorldHub[]
   readonly servers: Readonly<Record<Verdict, VisitedServer>>
   readonly wires: { readonly user: Capture; readonly blocked: Capture }
 }
@@ -46,14 +46,14 @@ interface Parts {
 export class ProgramsLab {
   readonly spn: SpnWorld
   readonly site: WebSite
-  readonly #home: WorldHub
+  readonly #homes: readonly WorldHub[]
   readonly #servers: Parts['servers']
   readonly #wires: Parts['wires']
 
-  private constructor({ spn, site, home, servers, wires }: Parts) {
+  private constructor({ spn, site, homes, servers, wires }: Parts) {
     this.spn = spn
     this.site = site
-    this.#home = home
+    this.#homes = homes
     this.#servers = servers
     this.#wires = wires
   }
@@ -82,9 +82,8 @@ export class ProgramsLab {
       const servers = { tunnel, direct, block } as Parts['servers']
       const [user, blocked] = await Promise.all([spn.user, servers.block.host].map((host) => capture(spn.world, host)))
       await spn.startClient()
-      const { home: chosen } = (await spn.ask('status')) as { home: { city: string } }
-      const home = spn.hubs.find(({ city }) => city.place.city === chosen.city) as WorldHub
-      return new ProgramsLab({ spn, site, home, servers, wires: { user, blocked } as Parts['wires'] })
+      const homes = await spn.homes()
+      return new ProgramsLab({ spn, site, homes, servers, wires: { user, blocked } as Parts['wires'] })
     } catch (error) {
       await spn.close()
       throw error
@@ -105,15 +104,14 @@ export class ProgramsLab {
   /** Cities from which a tunnelled connection to this one may leave. */
   exitsFor(city: CityName): string[] {
     const hubs = this.spn.hubs.map((hub) => ({ city: hub.city.place.city, place: hub.city.place }))
-    return nearestExits(hubs, this.#home.city.place.city, CITIES[city].place)
+    return nearBestExits(hubs, this.#homes[0]?.city.place.city ?? '', CITIES[city].place)
   }
 
-  /** What crossed the user's wire besides the home link, the directory and the direct server, and what came to the blocked server. */
+  /** What crossed the user's wire besides the home links, the directory and the direct server, and what came to the blocked server. */
   async strayPackets(): Promise<{ other: readonly string[]; direct: number; atBlocked: readonly string[] }> {
     const { directory } = this.spn
-    const { host: home } = this.#home
     const expected = {
-      homeAddresses: [home.ipv4, home.ipv6],
+      homeAddresses: this.#homes.flatMap(({ host }) => [host.ipv4, host.ipv6]),
       linkPort: LINK_PORT,
       directoryAddresses: [directory.ipv4, directory.ipv6],
     }
