@@ -1,18 +1,15 @@
 import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { toHex } from '../shared/base/bytes.ts'
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { Fault } from '../shared/base/fault.ts'
 import { parseIp } from '../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import { granuleOf, NetworkTime } from '../shared/base/network-time.ts'
 import type { Random } from '../shared/base/random.ts'
-import { VERSION } from '../shared/base/version.ts'
 import type { HubKey } from '../shared/crypto/hub-key.ts'
 import { LinkNode } from '../shared/link/link-node.ts'
 import type { HubRoles } from '../shared/map/descriptor.ts'
 import { DirectoryClient } from '../shared/map/directory-client.ts'
-import { provedFamily } from '../shared/map/family.ts'
 import type { HttpSend } from '../shared/map/http-send.ts'
 import { type HubStatus, NO_STATUS } from '../shared/map/hub-status.ts'
 import { MapKeeper } from '../shared/map/map-keeper.ts'
@@ -20,6 +17,7 @@ import type { Network } from '../shared/map/network.ts'
 import { Announcer, type SelfDescription } from './announcer.ts'
 import { CircuitKeyRing, rotationTurnMs } from './circuit-keys.ts'
 import { CircuitService } from './circuit-service.ts'
+import { checkFamily, describeHub } from './describe-hub.ts'
 import { type ExitFacts, forbiddenKey } from './exit-guard.ts'
 import { ExitService } from './exit-service.ts'
 import { HubMirror } from './hub-mirror.ts'
@@ -61,6 +59,7 @@ const FAREWELL_MS = 2_000
 const ECHO_CHECK_TICKS = 60
 /** Between two reports of links each is looked at so often. */
 const PINGS_PER_STATUS = 10
+const NO_ROLES: HubRoles = { home: false, relay: false, exit4: false, exit6: false }
 const NO_ECHO =
   'this exit can not ping, and says so: give it a group within net.ipv4.ping_group_range (sysctl), and its native addon'
 
@@ -344,22 +343,9 @@ export class Hub {
   }
 
   #describe(): SelfDescription {
-    const options = this.#options
-    const none = { home: false, relay: false, exit4: false, exit6: false }
-    return {
-      linkAddresses: options.announce ?? options.listen,
-      noiseAddresses: options.announceNoise ?? options.listenNoise,
-      circuitKey: (this.#keys as CircuitKeyRing).current.pair.publicBytes,
-      roles: this.#draining ? none : this.#roles(),
-      exitPolicy: options.exitPolicy,
-      operator: options.operator,
-      family: options.family,
-      contact: options.contact,
-      version: VERSION,
-      capacityKbits: Math.round(options.capacityMbit * 1000),
-      place: options.place,
-      status: this.#status,
-    }
+    const circuitKey = (this.#keys as CircuitKeyRing).current.pair.publicBytes
+    const roles = this.#draining ? NO_ROLES : this.#roles()
+    return describeHub(this.#options, { circuitKey, roles, status: this.#status })
   }
 
   /** With what the system lets it do. */
@@ -398,13 +384,4 @@ export class Hub {
 function addressesOfComputer(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
   return all.flatMap(({ address, internal }) => (internal ? [] : [address]))
-}
-
-/** @throws Fault options-invalid for a family that directories would refuse */
-function checkFamily(proof: string, hubId: Uint8Array, networkId: Uint8Array): void {
-  if (provedFamily(proof, hubId, networkId) !== undefined) return
-  const id = toHex(hubId)
-  throw new Fault('options-invalid', {
-    mistakes: `family: expected what the holder of its key answered for this hub, ${id}; \`spn-directory sign-request hub\` asks for it`,
-  })
 }
