@@ -1,8 +1,8 @@
 import { toHex } from '../shared/base/bytes.ts'
-import { KEY_BUNDLES, type MapHub } from '../shared/map/hub-map.ts'
+import { KEY_BUNDLES } from '../shared/map/hub-map.ts'
 import { bundleHash, unbundleKeys } from '../shared/map/key-bundles.ts'
 import { encodeKeyDiff } from '../shared/map/key-diff.ts'
-import { encodeMapDiff } from '../shared/map/map-diff.ts'
+import { diffSince, encodeMapDiff } from '../shared/map/map-diff.ts'
 import { compareOutlines, outlinedIds, outlineOf } from '../shared/map/map-outline.ts'
 import { signaturesOf } from '../shared/map/signed-map.ts'
 import type { PublishedMap } from './consensus/consensus.ts'
@@ -41,9 +41,8 @@ export class MapArchive implements MapDocuments {
     const signatures = signaturesOf(signed)
     const before = await this.#store.outlines(epoch - DIFF_EPOCHS, epoch - 1)
     const diffs = before.map((old): StoredDiff => {
-      const { left, changed } = compareOutlines(old.hubs, outline)
-      const diff = { from: old.hash, head: content, left, hubs: changed.map((place) => content.hubs[place] as MapHub) }
-      return { from: old.hash, to: hash, bytes: encodeMapDiff(diff, this.#networkId, signatures) }
+      const bytes = encodeMapDiff(diffSince(old, outline, content), this.#networkId, signatures)
+      return { from: old.hash, to: hash, bytes }
     })
     await this.#store.putMap(
       { epoch, hash, signed },

@@ -1,8 +1,7 @@
 import { equalBytes, toHex } from '../base/bytes.ts'
-import type { MapHub } from './hub-map.ts'
 import { bundleHash, unbundleKeys } from './key-bundles.ts'
 import { encodeKeyDiff } from './key-diff.ts'
-import { encodeMapDiff } from './map-diff.ts'
+import { diffSince, encodeMapDiff } from './map-diff.ts'
 import { compareOutlines, type MapOutline, outlineOf } from './map-outline.ts'
 import type { MapHeadline } from './mirror-message.ts'
 import { type HubMap, signaturesOf } from './signed-map.ts'
@@ -92,9 +91,8 @@ export class MapMirror {
 
   #makeDiff(from: Uint8Array, { content, bytes }: HubMap, old: MapOutline | undefined): Uint8Array | undefined {
     if (old === undefined || this.#outline === undefined) return undefined
-    const { left, changed } = compareOutlines(old, this.#outline)
-    const hubs = changed.map((place) => content.hubs[place] as MapHub)
-    return encodeMapDiff({ from, head: content, left, hubs }, this.#networkId, signaturesOf(bytes))
+    const diff = diffSince({ hash: from, hubs: old }, this.#outline, content)
+    return encodeMapDiff(diff, this.#networkId, signaturesOf(bytes))
   }
   #makeKeyDiff({ content: { hubs }, keys }: HubMap, old: MapOutline): Uint8Array | undefined {
     if (keys === undefined || this.#outline === undefined) return undefined

@@ -1,4 +1,3 @@
-import type { Value } from './canonical.ts'
 import type { ValueReader } from './value-reader.ts'
 
 /** What directories found out about a hub, besides its capacity (SPEC section 11.15). Classes are steps of a logarithm. */
@@ -35,7 +34,7 @@ const ALL_DOUBTS = 7
 export const DOUBTS = Object.keys(DOUBT_BITS) as readonly (keyof Doubts)[]
 
 /** [uptime class, mtbf class, load class, delay class, doubts as bits] */
-export function measuredValue({ uptimeClass, mtbfClass, loadClass, delayClass, doubts }: Measured): Value {
+export function measuredValue({ uptimeClass, mtbfClass, loadClass, delayClass, doubts }: Measured): readonly number[] {
   const bits = DOUBTS.reduce((sum, doubt) => (doubts[doubt] ? sum | DOUBT_BITS[doubt] : sum), 0)
   return [uptimeClass, mtbfClass, loadClass, delayClass, bits]
 }

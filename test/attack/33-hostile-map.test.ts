@@ -23,6 +23,7 @@ import { bundleOf, type KeyedHub, makeKeyBundles } from '../../shared/map/key-bu
 import { encodeKeyDiff } from '../../shared/map/key-diff.ts'
 import { encodeMapDiff } from '../../shared/map/map-diff.ts'
 import { MapKeeper } from '../../shared/map/map-keeper.ts'
+import { NO_DOUBTS, UNMEASURED } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
 import { pack } from '../../shared/map/packing.ts'
 import { encodeSignedFrame } from '../../shared/map/signed-frame.ts'
@@ -40,9 +41,16 @@ const NOW_MS = (EPOCH + 1) * EPOCH_S * 1000 + 60_000
 const { network: bare, keys } = networkWith(3, 2)
 const [ONE, , EVIL] = keys
 const newKey = (): CircuitPublicKey => new CircuitPublicKey(CircuitKeyPair.generate().publicBytes)
-/** Two of the same bundle, one of another; the first gets a new key with the second map. */
+/** Two of the same bundle, one of another; the first gets a new key with the second map, the last is found to carry more. */
 const OLD = sortHubs([1, 65, 7].map((fill) => mapHubOf(new Uint8Array(32).fill(fill), { circuitKey: newKey() })))
-const NEW = OLD.map((hub, place) => (place === 0 ? { ...hub, circuitKey: newKey(), operator: 'new' } : hub))
+const FOUND = {
+  capacityKbits: 200_000,
+  measured: { ...UNMEASURED, uptimeClass: 9, doubts: { ...NO_DOUBTS, capacity: true } },
+}
+const NEW = OLD.map((hub, place) => {
+  if (place === 0) return { ...hub, circuitKey: newKey(), operator: 'new' }
+  return place === 2 ? { ...hub, ...FOUND } : hub
+})
 const VICTIM = NEW[0] as KeyedHub
 const [FIRST, SECOND] = [mapOf({ hubs: OLD }), mapOf({ epoch: EPOCH + 1, hubs: NEW })]
 const SIGNERS = keys.slice(0, 2)
@@ -162,7 +170,8 @@ describe('a circuit key of a hub can not be changed or left out by one directory
     lies.map = () => signMap(evil, [EVIL!])
     expect((await rejectionOf(fetchMap())).code).toBe('signatures-too-few')
     const from = verified[0].hash
-    lies.diff = () => encodeMapDiff({ from, head: evil, left: [], hubs: evilHubs }, NETWORK_ID, signaturesOf(signed[1]))
+    const evilDiff = { from, head: evil, left: [], remeasured: [], hubs: evilHubs }
+    lies.diff = () => encodeMapDiff(evilDiff, NETWORK_ID, signaturesOf(signed[1]))
     expect((await rejectionOf(fetchMap(heldMap()))).code).toBe('signatures-too-few')
   })
 
@@ -219,10 +228,17 @@ describe('a diff that an evil directory made', () => {
     })
   }
   const from = verified[0].hash
-  const named = { from, head: SECOND, left: [] as number[], hubs: [VICTIM] }
+  const found = { place: 2, ...FOUND }
+  const named = { from, head: SECOND, left: [] as number[], remeasured: [found], hubs: [VICTIM] }
   const diffOf = (changes: Partial<typeof named>): Uint8Array =>
     encodeMapDiff({ ...named, ...changes }, NETWORK_ID, signaturesOf(signed[1]))
   const bomb = pack(new Uint8Array(48 * 1024 * 1024))
+
+  test('is taken if it tells the truth', async () => {
+    lies.diff = () => diffOf({})
+    expect((await fetchMap(heldMap()))?.bytes).toEqual(signed[1])
+    expect(asked).toEqual(['/v1/head', '/v1/diffs/HASH/HASH'])
+  })
 
   test.each<[string, () => Uint8Array]>([
     ['leaves a hub out', () => diffOf({ left: [1] })],
@@ -231,7 +247,18 @@ describe('a diff that an evil directory made', () => {
     ['changes an entry', () => diffOf({ hubs: [{ ...VICTIM, operator: 'evil' }] })],
     ['has another head', () => diffOf({ head: { ...SECOND, validUntil: SECOND.validUntil + 1 } })],
     ['is for another map', () => diffOf({ from: verified[1].hash })],
-    ['is deep', () => body([1, from, [[[[[[[[1]]]]]]]], [], []])],
+    ['has another capacity', () => diffOf({ remeasured: [{ ...found, capacityKbits: 0xffff_ffff }] })],
+    [
+      'clears a doubt',
+      () => diffOf({ remeasured: [{ ...found, measured: { ...found.measured, doubts: NO_DOUBTS } }] }),
+    ],
+    ['keeps an old measurement', () => diffOf({ remeasured: [] })],
+    ['measures another hub', () => diffOf({ remeasured: [{ ...found, place: 1 }] })],
+    ['measures a hub more', () => diffOf({ remeasured: [{ ...found, place: 1 }, found] })],
+    ['measures a hub that it replaces', () => diffOf({ remeasured: [{ ...found, place: 0 }, found] })],
+    ['measures a hub that left', () => diffOf({ left: [2] })],
+    ['measures hubs that there are not', () => diffOf({ remeasured: [found, { ...found, place: 20_000 }] })],
+    ['is deep', () => body([1, from, [[[[[[[[1]]]]]]]], [], [], []])],
     [
       'unpacks to much more than it says',
       () => encodeSignedFrame('SPND', { signatures: [], length: 100, content: bomb }),
@@ -251,6 +278,7 @@ describe('a diff that an evil directory made', () => {
     const bytes = encodeCanonical([
       1,
       from,
+      [],
       [],
       [],
       Array.from({ length: 4_000 }, () => [new Uint8Array(32), [], 1, policy]),

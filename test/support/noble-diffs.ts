@@ -6,12 +6,31 @@ import { plainCanonical } from './plain-canonical.ts'
 
 const sameId = (one: PlainMapHub, other: PlainMapHub): boolean => Buffer.compare(one.id, other.id) === 0
 const encoded = (hub: PlainMapHub): string => Buffer.from(plainCanonical(nobleMapHub(hub))).toString('hex')
+const found = ({ capacityKbits, measured: m }: PlainMapHub): [number, number[]] => [
+  capacityKbits,
+  [m.uptimeClass, m.mtbfClass, m.loadClass, m.delayClass, m.doubts],
+]
+/** Does nothing but what was measured differ? */
+const isRemeasured = (old: PlainMapHub, now: PlainMapHub): boolean =>
+  encoded(old) !== encoded(now) &&
+  encoded(old) === encoded({ ...now, capacityKbits: old.capacityKbits, measured: old.measured })
+const gaps = (places: readonly number[]): number[] =>
+  places.map((place, i) => place - 1 - (i === 0 ? -1 : (places[i - 1] as number)))
 
 export function nobleDiffBody(old: PlainMap, now: PlainMap, networkId: Uint8Array): Uint8Array {
   const left = old.hubs.flatMap((hub, place) => (now.hubs.some((one) => sameId(one, hub)) ? [] : [place]))
-  const news = now.hubs.filter((hub) => !old.hubs.some((one) => encoded(one) === encoded(hub)))
+  const pairs = old.hubs.flatMap((hub, place) =>
+    now.hubs.filter((one) => isRemeasured(hub, one)).map((one) => ({ place, one })),
+  )
+  const rows = gaps(pairs.map(({ place }) => place)).map((gap, i) => [
+    gap,
+    ...found((pairs[i] as { one: PlainMapHub }).one),
+  ])
+  const news = now.hubs.filter(
+    (hub) => !old.hubs.some((one) => encoded(one) === encoded(hub)) && !pairs.some(({ one }) => one === hub),
+  )
   const from = nobleHash(nobleMapBody(old, networkId))
-  return plainCanonical([1, from, nobleMapFields(now, networkId), left, news.map(nobleMapHub)])
+  return plainCanonical([1, from, nobleMapFields(now, networkId), gaps(left), rows, news.map(nobleMapHub)])
 }
 
 /** Brotli without packing anything (RFC 7932, section 9.2): one meta-block as it is, of at most 64 KiB, and an empty last one. */

@@ -19,6 +19,11 @@ function hubOf({ name, hubId }: VectorHub, operator = `operator ${name}`, keys =
   }
 }
 
+function remeasured(hub: VectorHub): PlainMapHub {
+  const measured = { uptimeClass: 10, mtbfClass: 6, loadClass: 3, delayClass: 2, doubts: 5 }
+  return { ...hubOf(hub), capacityKbits: 65_536, measured }
+}
+
 function mapOf(epochsLater: number, hubs: readonly PlainMapHub[], hashBefore: Uint8Array): PlainMap {
   const validAfter = VECTOR_TIME_S + epochsLater * EPOCH_S
   return {
@@ -42,6 +47,12 @@ export function diffVectors() {
       [hubOf(B, 'somebody else'), hubOf(C, undefined, C), hubOf(D, undefined, D)],
       new Uint8Array(32).fill(1),
     ),
+    'two are measured anew, one of them says something new too': mapOf(
+      1,
+      [remeasured(A), hubOf(B), { ...remeasured(C), operator: 'somebody else' }],
+      hash,
+    ),
+    'one leaves, and both others are measured anew': mapOf(1, [remeasured(A), { ...hubOf(C), capacityKbits: 4 }], hash),
     'all leave': mapOf(1, [], hash),
   }
   return {

@@ -21,7 +21,7 @@ import type { ExitPolicy } from '../../shared/map/exit-policy.ts'
 import { unbundleKeys } from '../../shared/map/key-bundles.ts'
 import { applyKeyDiff, encodeKeyDiff } from '../../shared/map/key-diff.ts'
 import type { LinkAddress } from '../../shared/map/link-address.ts'
-import { applyMapDiff, encodeMapDiff } from '../../shared/map/map-diff.ts'
+import { applyMapDiff, diffSince, encodeMapDiff } from '../../shared/map/map-diff.ts'
 import { compareOutlines, outlineOf } from '../../shared/map/map-outline.ts'
 import type { Doubts } from '../../shared/map/measured.ts'
 import type { Network } from '../../shared/map/network.ts'
@@ -294,10 +294,10 @@ describe('our diffs', () => {
     const target = verified(signed, map)
     expect(applyKeyDiff(hex(keyDiff), target, held)).toEqual(madeOf(map).bundles)
 
-    const { left, changed, rekeyed } = compareOutlines(outline(old), outline(map))
+    const { rekeyed } = compareOutlines(outline(old), outline(map))
     const { content, bundles } = madeOf(map)
-    const hubs = changed.map((place) => content.hubs[place]!)
-    const ours = encodeMapDiff({ from: held.hash, head: content, left, hubs }, network.id, signaturesOf(hex(signed)))
+    const made = diffSince({ hash: held.hash, hubs: outline(old) }, outline(map), content)
+    const ours = encodeMapDiff(made, network.id, signaturesOf(hex(signed)))
     const frame = readSignedFrame('SPND', ours, ours.length)
     expect(toHex(unpack(frame.content, frame.length))).toBe(body)
     const keys = unbundleKeys(content.hubs, bundles).map((key, place) => (rekeyed.includes(place) ? key : undefined))

@@ -3,6 +3,7 @@ import { sortHubs } from '../../../shared/map/hub-map.ts'
 import { makeKeyBundles } from '../../../shared/map/key-bundles.ts'
 import { applyKeyDiff, encodeKeyDiff, maxKeyDiffBytes } from '../../../shared/map/key-diff.ts'
 import { applyMapDiff, encodeMapDiff } from '../../../shared/map/map-diff.ts'
+import { NO_DOUBTS } from '../../../shared/map/measured.ts'
 import { pack, unpack } from '../../../shared/map/packing.ts'
 import { encodeSignedFrame, readSignedFrame } from '../../../shared/map/signed-frame.ts'
 import { signaturesOf } from '../../../shared/map/signed-map.ts'
@@ -15,8 +16,15 @@ const HUBS = sortHubs(
   [1, 2, 65].map((fill) => mapHubOf(new Uint8Array(32).fill(fill), { circuitKey: CIRCUIT_KEY, exitPolicy: [] })),
 )
 const HELD = verifiedMap(mapOf({ epoch: EPOCH - 1, hubs: HUBS }), network, keys)
+const FOUND = {
+  capacityKbits: 300,
+  measured: { uptimeClass: 9, mtbfClass: 7, loadClass: 3, delayClass: 4, doubts: { ...NO_DOUBTS, status: true } },
+}
 const NEXT = mapOf({
-  hubs: sortHubs([...HUBS.slice(1), mapHubOf(new Uint8Array(32).fill(3), { circuitKey: CIRCUIT_KEY, exitPolicy: [] })]),
+  hubs: sortHubs([
+    ...HUBS.slice(1).map((hub) => ({ ...hub, ...FOUND })),
+    mapHubOf(new Uint8Array(32).fill(3), { circuitKey: CIRCUIT_KEY, exitPolicy: [] }),
+  ]),
 })
 const TARGET = verifiedMap(NEXT, network, keys)
 const MAX_UNPACKED = 65_536
@@ -30,7 +38,7 @@ const mapDiff: FuzzTarget = {
   seeds: () => {
     const hubs = NEXT.hubs.filter(({ id }) => id[0] === 3)
     const full = encodeMapDiff(
-      { from: HELD.hash, head: NEXT, left: [0], hubs },
+      { from: HELD.hash, head: NEXT, left: [0], remeasured: [1, 2].map((place) => ({ place, ...FOUND })), hubs },
       NETWORK_ID,
       signaturesOf(signMap(NEXT, [])),
     )

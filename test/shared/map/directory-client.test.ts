@@ -279,7 +279,7 @@ describe('who holds a map', () => {
     '/v1/head': jsonAnswer({ epoch: EPOCH, hash: to }).body!,
     [`/v1/maps/${to}`]: next.bytes,
     [`/v1/diffs/${from}/${to}`]: encodeMapDiff(
-      { from: held.hash, head: now, left: [], hubs: now.hubs.slice(2) },
+      { from: held.hash, head: now, left: [], remeasured: [], hubs: now.hubs.slice(2) },
       network.id,
       signaturesOf(next.bytes),
     ),
@@ -314,10 +314,14 @@ describe('who holds a map', () => {
   })
 
   const broken = documents[`/v1/diffs/${from}/${to}`]!.map((byte, i, all) => (i === all.length - 9 ? byte ^ 1 : byte))
-  const unsigned = encodeMapDiff({ from: held.hash, head: now, left: [], hubs: now.hubs.slice(2) }, network.id, [])
+  const unsigned = encodeMapDiff(
+    { from: held.hash, head: now, left: [], remeasured: [], hubs: now.hubs.slice(2) },
+    network.id,
+    [],
+  )
   const evil = { ...now, hubs: [{ ...now.hubs[0]!, operator: 'evil' }, ...now.hubs.slice(1)] }
   const changed = encodeMapDiff(
-    { from: held.hash, head: now, left: [], hubs: evil.hubs },
+    { from: held.hash, head: now, left: [], remeasured: [], hubs: evil.hubs },
     network.id,
     signaturesOf(next.bytes),
   )

@@ -4,8 +4,9 @@ import { concatBytes, toHex } from '../../../shared/base/bytes.ts'
 import { encodeCanonical, type Value } from '../../../shared/map/canonical.ts'
 import { hubValue, mapHeadValue, sortHubs } from '../../../shared/map/hub-map.ts'
 import { type KeyedHub, makeKeyBundles } from '../../../shared/map/key-bundles.ts'
-import { applyMapDiff, encodeMapDiff } from '../../../shared/map/map-diff.ts'
+import { applyMapDiff, diffSince, encodeMapDiff } from '../../../shared/map/map-diff.ts'
 import { compareOutlines, outlineOf } from '../../../shared/map/map-outline.ts'
+import { DOUBTS, measuredValue, NO_DOUBTS, UNMEASURED } from '../../../shared/map/measured.ts'
 import { pack } from '../../../shared/map/packing.ts'
 import { encodeSignedFrame } from '../../../shared/map/signed-frame.ts'
 import { MAX_MAP_BYTES, signaturesOf, UnverifiedMap } from '../../../shared/map/signed-map.ts'
@@ -23,29 +24,40 @@ import {
 } from '../../support/map-fixtures.ts'
 
 const { network, keys } = networkWith(2, 2)
-const hub = (fill: number, operator = ''): KeyedHub =>
-  mapHubOf(new Uint8Array(32).fill(fill), { operator, exitPolicy: [] })
+const hub = (fill: number, operator = '', changes: Partial<KeyedHub> = {}): KeyedHub =>
+  mapHubOf(new Uint8Array(32).fill(fill), { operator, exitPolicy: [], ...changes })
+const MEASURED = [
+  UNMEASURED,
+  { uptimeClass: 15, mtbfClass: 14, loadClass: 3, delayClass: 13, doubts: NO_DOUBTS },
+  { ...UNMEASURED, doubts: { place: true, capacity: false, status: true } },
+] as const
 const outline = ({ hubs }: KeyedMap): Uint8Array => outlineOf(hubs, makeKeyBundles(hubs))
 
 /** What a directory makes of two maps. */
 function diffOf(old: KeyedMap, now: KeyedMap, signed = signMap(now, keys)): Uint8Array {
-  const { left, changed } = compareOutlines(outline(old), outline(now))
-  const from = verifiedMap(old, network, keys).hash
-  const diff = { from, head: now, left, hubs: changed.map((place) => now.hubs[place]!) }
-  return encodeMapDiff(diff, NETWORK_ID, signaturesOf(signed))
+  const held = { hash: verifiedMap(old, network, keys).hash, hubs: outline(old) }
+  return encodeMapDiff(diffSince(held, outline(now), now), NETWORK_ID, signaturesOf(signed))
 }
 
-const OLD = mapOf({ epoch: EPOCH - 1, hubs: [hub(1), hub(2), hub(3), hub(4)] })
-const NEW = mapOf({ hubs: [hub(2), hub(3, 'another'), hub(4), hub(9)] })
+const FAST = { capacityKbits: 200_000, measured: MEASURED[1] }
+const OLD = mapOf({ epoch: EPOCH - 1, hubs: [hub(1), hub(2), hub(3), hub(4), hub(5), hub(6)] })
+const NEW = mapOf({
+  hubs: [hub(2), hub(3, 'another'), hub(4, '', FAST), hub(5), hub(6, '', { measured: MEASURED[2] }), hub(9)],
+})
 const HELD = verifiedMap(OLD, network, keys)
 
 describe('a diff from one map to another', () => {
   const someHubs = fc
-    .uniqueArray(fc.record({ fill: fc.integer({ min: 0, max: 12 }), operator: fc.constantFrom('', 'a', 'b') }), {
-      selector: ({ fill }) => fill,
-      maxLength: 10,
-    })
-    .map((list) => sortHubs(list.map(({ fill, operator }) => hub(fill, operator))))
+    .uniqueArray(
+      fc.record({
+        fill: fc.integer({ min: 0, max: 12 }),
+        operator: fc.constantFrom('', 'a', 'b'),
+        capacityKbits: fc.constantFrom(0, 100, 0xffff_ffff),
+        measured: fc.constantFrom(...MEASURED),
+      }),
+      { selector: ({ fill }) => fill, maxLength: 13 },
+    )
+    .map((list) => sortHubs(list.map(({ fill, operator, ...found }) => hub(fill, operator, found))))
 
   test('gives the new signed map byte for byte, whatever changed', () => {
     const check = (before: KeyedHub[], after: KeyedHub[]): void => {
@@ -59,7 +71,50 @@ describe('a diff from one map to another', () => {
   })
 
   test('has the hubs that are new or say something new, and no others', () => {
-    expect(compareOutlines(outline(OLD), outline(NEW))).toEqual({ left: [0], changed: [1, 3], rekeyed: [3] })
+    expect(compareOutlines(outline(OLD), outline(NEW))).toEqual({
+      left: [0],
+      remeasured: [
+        { old: 3, now: 2 },
+        { old: 5, now: 4 },
+      ],
+      changed: [1, 5],
+      rekeyed: [5],
+    })
+  })
+
+  const measurements: [string, Partial<KeyedHub>][] = [
+    ['capacity', { capacityKbits: 99_999 }],
+    ...(['uptimeClass', 'mtbfClass', 'loadClass', 'delayClass'] as const).map((name): [string, Partial<KeyedHub>] => [
+      name,
+      { measured: { ...UNMEASURED, [name]: 1 } },
+    ]),
+    ...DOUBTS.map((doubt): [string, Partial<KeyedHub>] => [
+      `doubt ${doubt}`,
+      { measured: { ...UNMEASURED, doubts: { ...NO_DOUBTS, [doubt]: true } } },
+    ]),
+  ]
+  test.each(measurements)('has a hub in short if its %s changed and nothing else', (_, changes) => {
+    const changed = (also: Partial<KeyedHub>): KeyedMap =>
+      mapOf({ hubs: [hub(1), hub(2, '', { ...changes, ...also })] })
+    const old = outline(mapOf({ hubs: [hub(1), hub(2)] }))
+    const places = [{ old: 1, now: 1 }]
+    expect(compareOutlines(old, outline(changed({})))).toMatchObject({ remeasured: places, changed: [] })
+    for (const also of [
+      { operator: 'x' },
+      { flags: 1 },
+      { version: '2' },
+      { roles: { ...hub(1).roles, home: false } },
+    ]) {
+      expect(compareOutlines(old, outline(changed(also)))).toMatchObject({ remeasured: [], changed: [1] })
+    }
+  })
+
+  test('takes few bytes for hubs that were measured anew', () => {
+    const many = Array.from({ length: 250 }, (_, i) => hub(i + 1, `operator ${toHex(keys[0]!.publicBytes)} ${i}`))
+    const old = mapOf({ epoch: EPOCH - 1, hubs: many })
+    const remeasured = many.map((one, i) => (i % 2 === 0 ? { ...one, ...FAST } : one))
+    const [none, half] = [mapOf({ hubs: many }), mapOf({ hubs: remeasured })].map((now) => diffOf(old, now).length)
+    expect(half! - none!).toBeLessThan(2 * 125)
   })
 
   test('is as long as what changed, not as the map', () => {
@@ -91,8 +146,13 @@ describe('a diff from one map to another', () => {
   })
 
   const head = mapHeadValue(NEW, NETWORK_ID)
+  const remeasured = (gap: number, ...numbers: number[]): Value => [
+    gap,
+    100,
+    numbers.length > 0 ? numbers : measuredValue(MEASURED[1]),
+  ]
   const body = (changes: Readonly<Record<number, Value>>): Value =>
-    [1, HELD.hash, head, [0], [hub(9)].map(hubValue)].map((field, i) => changes[i] ?? (field as Value))
+    [1, HELD.hash, head, [0], [remeasured(1)], [hub(9)].map(hubValue)].map((field, i) => changes[i] ?? (field as Value))
   const framed = (value: Value): Uint8Array => {
     const bytes = encodeCanonical(value)
     return encodeSignedFrame('SPND', { signatures: [], length: bytes.length, content: pack(bytes) })
@@ -103,13 +163,27 @@ describe('a diff from one map to another', () => {
     ['without a hash', body({ 1: new Uint8Array(31) })],
     ['whose head is cut', body({ 2: head.slice(0, -1) })],
     ['whose head has a field too many', body({ 2: [...head, 1] })],
-    ['with a place that the old map has not', body({ 3: [4] })],
-    ['with a place twice', body({ 3: [1, 1] })],
-    ['with places out of order', body({ 3: [2, 1] })],
+    ['with a place that the old map has not', body({ 3: [6] })],
+    ['with a second place that the old map has not', body({ 3: [2, 3] })],
+    ['with the largest places', body({ 3: [0xffff_ffff, 0xffff_ffff] })],
     ['with a place that is none', body({ 3: [Uint8Array.of(1)] })],
-    ['with hubs out of order', body({ 4: [hub(9), hub(8)].map(hubValue) })],
-    ['with a hub twice', body({ 4: [hub(9), hub(9)].map(hubValue) })],
-    ['with a hub that is none', body({ 4: [1] })],
+    ['that measures at a place that the old map has not', body({ 4: [remeasured(6)] })],
+    ['that measures at a second place that the old map has not', body({ 4: [remeasured(2), remeasured(3)] })],
+    ['that measures further than any map goes', body({ 4: [remeasured(20_001)] })],
+    ['that measures a hub that left', body({ 4: [remeasured(0)] })],
+    ['that measures a hub that it replaces', body({ 5: [hub(2)].map(hubValue) })],
+    ['that measures a class too high', body({ 4: [remeasured(1, 16, 0, 0, 0, 0)] })],
+    ['that measures a doubt that there is not', body({ 4: [remeasured(1, 0, 0, 0, 0, 8)] })],
+    ['that measures too little', body({ 4: [remeasured(1, 0, 0, 0, 0)] })],
+    ['that measures too much', body({ 4: [remeasured(1, 0, 0, 0, 0, 0, 0)] })],
+    ['that measures without a capacity', body({ 4: [[1, measuredValue(UNMEASURED)]] })],
+    ['whose measurement has a field too many', body({ 4: [[...(remeasured(1) as Value[]), 0]] })],
+    ['whose measurement is none', body({ 4: [1] })],
+    ['without measurements', body({ 4: 1 })],
+    ['with hubs out of order', body({ 5: [hub(9), hub(8)].map(hubValue) })],
+    ['with a hub twice', body({ 5: [hub(9), hub(9)].map(hubValue) })],
+    ['with a hub that is none', body({ 5: [1] })],
+    ['as it was before there were measurements', (body({}) as Value[]).toSpliced(4, 1)],
     ['with a field too many', [...(body({}) as Value[]), 1]],
     ['that is no list', 1],
   ])('is refused %s', (_, value) => {
