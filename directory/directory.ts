@@ -35,6 +35,7 @@ import { createMetricsServer } from './metrics-server.ts'
 import { NewestMap } from './newest-map.ts'
 import type { DirectoryOptions } from './options.ts'
 import { OwnView } from './own-view.ts'
+import { ProbeKeeper } from './probe-keeper.ts'
 import { type ProbedHub, type ProbeResult, Prober } from './prober.ts'
 import { SelfReport } from './self-report.ts'
 import { SharedPublisher } from './shared-publisher.ts'
@@ -72,6 +73,7 @@ export class Directory {
   readonly #node: LinkNode
   readonly #prober: Prober
   readonly #intake: Intake
+  readonly #keeper: ProbeKeeper
   readonly #http: FastifyInstance
   readonly #archive: MapArchive
   readonly #newest: NewestMap
@@ -142,6 +144,7 @@ export class Directory {
       },
       store,
     )
+    this.#keeper = new ProbeKeeper({ ...parts, intake: this.#intake })
     this.#consensus = network.directories.length > 1 ? this.#makeConsensus() : undefined
     this.#shared = this.#consensus === undefined ? this.#makeShared() : undefined
     const report = new SelfReport({
@@ -253,6 +256,7 @@ export class Directory {
     await this.#started?.catch(() => undefined)
     for (const timer of this.#timers) clearInterval(timer)
     this.#prober.close()
+    this.#keeper.close()
     this.#consensus?.close()
     await this.#control.close()
     await this.#metricsHttp.close()
@@ -310,17 +314,9 @@ export class Directory {
     return { map, freshForS: Math.max(0, freshUntil - this.#now) }
   }
 
-  async #probed({ hubId, address, reached }: ProbeResult): Promise<void> {
-    const { store, log, wallClock } = this.#parts
-    this.#metrics.probed(familyOf(address.ip), reached)
-    if (reached) {
-      if (!(await this.#intake.prove(hubId, wallClock()))) return
-      await store.putReached(hubId, address, this.#now)
-      this.#firstReachedMs ??= this.#parts.wallClock()
-    } else {
-      await store.putFailed(hubId, address)
-      log.warn('hub not reached', { hub: toHex(hubId), family: address.ip.length === 4 ? 4 : 6 })
-    }
+  async #probed(result: ProbeResult): Promise<void> {
+    this.#metrics.probed(familyOf(result.address.ip), result.reached)
+    if (await this.#keeper.keep(result)) this.#firstReachedMs ??= this.#parts.wallClock()
   }
 
   /** What was never reached has no record. */
@@ -331,10 +327,10 @@ export class Directory {
   async #probeAll(): Promise<void> {
     const { store, network, wallClock } = this.#parts
     await store.prune(this.#now - FORGET_AFTER_S)
-    const known = await store.descriptors(this.#now)
-    const keys = new Set(known.map(({ hubId }) => toHex(hubId)))
+    const held = await this.#view.held()
+    const keys = new Set(held.map(({ hubId }) => toHex(hubId)))
     this.#measuring.keep((key) => keys.has(key))
-    for (const { signed } of known) this.#prober.add(verifyDescriptor(signed, network.id))
+    for (const descriptor of held) this.#prober.add(descriptor)
     for (const { stored, block } of await this.#intake.unproved(wallClock())) {
       this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
     }

@@ -1,6 +1,6 @@
 import { toHex } from '../shared/base/bytes.ts'
 import type { Locator } from '../shared/geo/locator.ts'
-import { verifyDescriptor } from '../shared/map/descriptor.ts'
+import type { Descriptor } from '../shared/map/descriptor.ts'
 import type { Network } from '../shared/map/network.ts'
 import type { HubJudge } from './admission/hub-lists.ts'
 import type { Terms, Vote } from './consensus/vote.ts'
@@ -8,6 +8,7 @@ import { type Assessor, type ReachedHub, type ViewParts, votedHubs } from './map
 import type { DirectoryOptions } from './options.ts'
 import { reachedOf, youngestOf } from './reached-addresses.ts'
 import type { Store, StoredProbe } from './store.ts'
+import { VerifiedDescriptors } from './verified-descriptors.ts'
 
 export interface OwnViewParts {
   readonly network: Network
@@ -24,10 +25,12 @@ export interface OwnViewParts {
 export class OwnView {
   readonly #options: DirectoryOptions
   readonly #parts: OwnViewParts
+  readonly #verified: VerifiedDescriptors
 
   constructor(options: DirectoryOptions, parts: OwnViewParts) {
     this.#options = options
     this.#parts = parts
+    this.#verified = new VerifiedDescriptors(parts.network.id)
   }
 
   /** Undefined as long as there is neither a hub nor a map. */
@@ -39,16 +42,20 @@ export class OwnView {
     return { terms: this.#terms(), previous, hubs }
   }
 
+  /** All descriptors that are held and have not expired. */
+  async held(): Promise<Descriptor[]> {
+    const { store, now } = this.#parts
+    return this.#verified.read(await store.descriptors(now()))
+  }
+
   /** All hubs whose descriptor is held, with those of their addresses that were reached. */
   async reached(): Promise<ReachedHub[]> {
-    const { store, network, now } = this.#parts
     const probes = new Map<string, StoredProbe[]>()
-    for (const probe of await store.probes()) {
+    for (const probe of await this.#parts.store.probes()) {
       const id = toHex(probe.hubId)
       probes.set(id, [...(probes.get(id) ?? []), probe])
     }
-    return (await store.descriptors(now())).map(({ signed }) => {
-      const descriptor = verifyDescriptor(signed, network.id)
+    return (await this.held()).map((descriptor) => {
       const found = probes.get(toHex(descriptor.hubId)) ?? []
       return {
         descriptor,

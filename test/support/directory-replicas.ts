@@ -9,6 +9,7 @@ import { writeJson } from '../net/network-config.ts'
 import { Program } from './program.ts'
 
 const HOST = '127.0.0.1'
+const NETWORK_FILE = 'network.json'
 
 export interface Replica {
   readonly name: string
@@ -28,10 +29,16 @@ export class DirectoryReplicas {
     this.network = network
   }
 
-  static async start(count: number, redis: string, changes: Partial<DirectoryConfig> = {}): Promise<DirectoryReplicas> {
+  /** @param listen the address at which each of them answers, as a configuration has it */
+  static async start(
+    count: number,
+    redis: string,
+    changes: Partial<DirectoryConfig> = {},
+    listen = HOST,
+  ): Promise<DirectoryReplicas> {
     const folder = mkdtempSync(join(tmpdir(), 'spn-replicas-'))
     const ports = await Promise.all(Array.from({ length: count }, () => freePort(HOST)))
-    const [networkFile, keyFolder] = [join(folder, 'network.json'), join(folder, 'key')]
+    const [networkFile, keyFolder] = [join(folder, NETWORK_FILE), join(folder, 'key')]
     const init = new Program('init', [
       ...['deploy/bin/spn-directory', 'init', '--state-dir', keyFolder, '--network-file', networkFile],
       ...['--network', 'replicas', '--name', 'one', '--url', `http://${HOST}:${ports[0]}`, '--test-network', 'yes'],
@@ -42,7 +49,7 @@ export class DirectoryReplicas {
       const [name, stateDir] = [`replica${i}`, join(folder, `state${i}`)]
       cpSync(keyFolder, stateDir, { recursive: true })
       writeJson(folder, `${name}.json`, {
-        ...{ networkFile, stateDir, listen: `${HOST}:${port}`, addressScope: ['127.0.0.0/8'], redis },
+        ...{ networkFile, stateDir, listen: `${listen}:${port}`, addressScope: ['127.0.0.0/8'], redis },
         geo: { overridesOnly: true },
         ...changes,
       })
@@ -50,6 +57,10 @@ export class DirectoryReplicas {
     }
     await Promise.all(all.replicas.map(({ program }) => program.line('directory started')))
     return all
+  }
+
+  get networkFile(): string {
+    return join(this.#folder, NETWORK_FILE)
   }
 
   /** The one that said last that it publishes. */
