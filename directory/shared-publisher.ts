@@ -1,5 +1,6 @@
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
 import type { Log } from '../shared/base/log.ts'
+import { othersTurn } from '../shared/base/others-turn.ts'
 import type { DirectoryKey } from '../shared/crypto/directory-key.ts'
 import { encodeSignedMap, signMapBody } from '../shared/map/signed-map.ts'
 import type { PublishedMap } from './consensus/consensus.ts'
@@ -64,9 +65,14 @@ export class SharedPublisher {
 
   async #sign(epoch: number, vote: Uint8Array): Promise<void> {
     const { sharing, key, networkId, signed, log, publish } = this.#parts
-    const draft = makeMap([decodeVote(vote)], epoch, 0)
+    // Each step takes long where there are many hubs: between them the lease is renewed, and others are answered.
+    const read = decodeVote(vote)
+    await othersTurn()
+    const draft = makeMap([read], epoch, 0)
+    await othersTurn()
     if (draft === undefined) return log.error('the vote of this epoch makes no map', { epoch })
     const made = finishMap(draft, networkId)
+    await othersTurn()
     const hash = await sharing.freeze('log', epoch, made.hash)
     if (hash === undefined) return
     if (!equalBytes(hash, made.hash)) return log.error('another version makes another map of this epoch', { epoch })

@@ -1,4 +1,5 @@
 import { equalBytes, toHex } from '../shared/base/bytes.ts'
+import { othersTurn } from '../shared/base/others-turn.ts'
 import { type Descriptor, verifyDescriptor } from '../shared/map/descriptor.ts'
 import type { StoredDescriptor } from './store.ts'
 
@@ -23,7 +24,7 @@ export class VerifiedDescriptors {
       const before = this.#known.get(key)
       const isSame = before !== undefined && equalBytes(before.signed, signed)
       known.set(key, isSame ? before : { signed, descriptor: verifyDescriptor(signed, this.#networkId) })
-      if (!isSame && ++checked % CHECKED_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (!isSame && ++checked % CHECKED_AT_ONCE === 0) await othersTurn()
     }
     this.#known = known
     return [...known.values()].map(({ descriptor }) => descriptor)

@@ -21,11 +21,11 @@ const LAST_SECOND = 0xffffffff
 export function makeMap(votes: readonly Vote[], epoch: number, liars: number): MapDraft | undefined {
   const terms = tally(
     votes.map((vote) => [vote.terms]),
-    termsValue,
+    (terms) => keyOf(termsValue(terms)),
   ).find(({ count }) => count > votes.length / 2)?.item
   const previous = tally(
     votes.map((vote) => [vote.previous]),
-    ({ epoch: of, hash }) => [of, hash],
+    ({ epoch: of, hash }) => keyOf([of, hash]),
   )
     .filter(({ item, count }) => count > liars && item.epoch < epoch)
     .sort((a, b) => b.item.epoch - a.item.epoch || order(b.key, a.key))[0]?.item
@@ -47,14 +47,15 @@ function mergeHubs(votes: readonly Vote[], liars: number): VotedHub[] {
 
 /** The newest descriptor that more than the liars hold, and what those who hold it found out. */
 function mergeHub(voted: readonly VotedHub[], voters: number, liars: number): VotedHub | undefined {
+  const keys = new Map(voted.map((one) => [one, keyOf(descriptionValue(one))]))
   const chosen = tally(
     voted.map((one) => [one]),
-    descriptionValue,
+    (one) => keys.get(one) as string,
   )
     .filter(({ count }) => count > liars)
     .sort((a, b) => b.item.sequence - a.item.sequence || order(a.key, b.key))[0]
   if (chosen === undefined) return undefined
-  const described = voted.filter((one) => keyOf(descriptionValue(one)) === chosen.key)
+  const described = voted.filter((one) => keys.get(one) === chosen.key)
   const hubs = described.map(({ hub }) => hub)
   const least = Math.max(liars, Math.floor(hubs.length / 2)) + 1
   const linkAddresses = agreed(
@@ -68,7 +69,7 @@ function mergeHub(voted: readonly VotedHub[], voters: number, liars: number): Vo
   if (linkAddresses.length === 0) return undefined
   const location = tally(
     hubs.map((hub) => [hub.location]),
-    ({ place, asn }) => [placeValue(place), asn],
+    ({ place, asn }) => keyOf([placeValue(place), asn]),
   )[0]?.item
   const hub = {
     ...chosen.item.hub,
@@ -121,7 +122,7 @@ function mergeMeasured(measured: readonly Measured[], liars: number): Measured {
 }
 
 function agreed(lists: readonly (readonly LinkAddress[])[], least: number): LinkAddress[] {
-  return tally(lists, linkAddressValue)
+  return tally(lists, (address) => keyOf(linkAddressValue(address)))
     .filter(({ count }) => count >= least)
     .sort((a, b) => order(a.key, b.key))
     .map(({ item }) => item)
@@ -147,10 +148,10 @@ interface Counted<T> {
 }
 
 /** How many lists name each item, the most named first, of equal ones the one whose bytes come first. */
-function tally<T>(lists: readonly (readonly T[])[], toValue: (item: T) => Value): Counted<T>[] {
+function tally<T>(lists: readonly (readonly T[])[], toKey: (item: T) => string): Counted<T>[] {
   const counts = new Map<string, Counted<T>>()
   for (const list of lists) {
-    for (const [key, item] of new Map(list.map((item) => [keyOf(toValue(item)), item]))) {
+    for (const [key, item] of new Map(list.map((item) => [toKey(item), item]))) {
       counts.set(key, { item, key, count: (counts.get(key)?.count ?? 0) + 1 })
     }
   }

@@ -117,7 +117,7 @@ class ScaleRun {
     this.#tellEpochs('scale.publish_busy', clock.epochs)
   }
 
-  /** @returns the last of them */
+  /** @returns the newest of all replicas */
   async #timeEpochs(name: string, from: number): Promise<number> {
     const { clock } = this.#parts
     const last = from + QUIET_EPOCHS
@@ -127,7 +127,7 @@ class ScaleRun {
       clock.epochs.filter((epoch) => epoch > from && epoch <= last),
       { most: 30 },
     )
-    return last
+    return clock.epoch
   }
 
   #tellEpochs(name: string, epochs: readonly number[], limit: Pick<Figure, 'most'> = {}): void {
