@@ -214,7 +214,7 @@ describe('a hub that is killed', () => {
     const answered = send(first, old)
     await until(() => answered.cells.length === 1)
     expect(files()['circuit.keys']).toBe(kept['circuit.keys'])
-    expect(Object.keys(files()).sort()).toEqual(['circuit.keys', 'hub-map', 'identity.key', 'sequence'])
+    expect(Object.keys(files()).sort()).toEqual(['circuit.keys', 'hub-map', 'identity.key', 'replays', 'sequence'])
 
     process.kill(ready.hubs[0]!.pid, 'SIGKILL')
     await until(() => first.link.closed)
