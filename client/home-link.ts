@@ -241,7 +241,8 @@ export class HomeLink {
 
   async #dialFirst(hubs: readonly MapHub[]): Promise<void> {
     const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal])
-    this.#take(await this.#dialer.dialFirst(hubs, signal, (hub, error) => this.#failed(hub, error)))
+    const nowS = this.#parts.map().content.validAfter // of before: the map may expire during the dial, and the link is good
+    this.#take(await this.#dialer.dialFirst(hubs, signal, (hub, error) => this.#failed(hub, error)), nowS)
   }
 
   #failed(hub: MapHub, error: unknown): void {
@@ -257,7 +258,8 @@ export class HomeLink {
     const dialable = hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
     const usable = new Map(dialable.map((hub) => [hub.key, hub]))
     const known = next(homes.guards, { kind: 'map', isListed: (hub) => usable.has(hub), nowS })
-    const areEnough = !wantsGuard(known)
+    // A look at all hubs costs much, and a network may have no other home hub: nobody looks in vain each second.
+    const areEnough = !wantsGuard(known) || known.filter(({ hub }) => usable.has(hub)).length === usable.size
     const may = ({ key }: MapHub): boolean => usable.has(key)
     this.#keepHomes(
       areEnough ? known : fillGuards(known, new HubTable(hubs, FACTS_OF_MAP), ownLocation(), may, nowS, random),
@@ -271,9 +273,8 @@ export class HomeLink {
   }
 
   /** A link that is up is the home if there is none, else the second one, and the home if its hub is preferred. */
-  #take(linked: LinkedHome): void {
-    const { homes, map } = this.#parts
-    this.#keepHomes(next(homes.guards, { kind: 'worked', hub: linked.hub.key, nowS: map().content.validAfter }))
+  #take(linked: LinkedHome, nowS: number): void {
+    this.#keepHomes(next(this.#parts.homes.guards, { kind: 'worked', hub: linked.hub.key, nowS }))
     if (this.#closing.signal.aborted || this.#second !== undefined) return void linked.node.close()
     if (this.#home === undefined) this.#use(linked)
     else if (this.#home.hub.key === linked.hub.key) return void linked.node.close()

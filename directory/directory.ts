@@ -210,6 +210,7 @@ export class Directory {
   /** This replica publishes from now on, and looks after the hubs. */
   #onTurn(): void {
     this.#parts.log.info('this replica publishes')
+    this.#measuring.takeOver()
     this.#attempt('measurements not read', () => this.#measuring.load())
     this.#attempt('map not read', () => this.#readMap())
     this.#attempt('hubs not probed', () => this.#probeAll())
@@ -261,7 +262,8 @@ export class Directory {
     await this.#control.close()
     await this.#metricsHttp.close()
     await this.#http.close()
-    await this.#measuring.close().catch((error) => this.#parts.log.error('measurements not kept', faultFields(error)))
+    await this.#measuring.close()
+    if (this.#mayPublish) this.#attempt('measurements not kept', () => this.#measuring.save())
     await this.#node.close()
     await Promise.all(this.#running.keys())
     await this.#parts.store.close()
@@ -319,9 +321,9 @@ export class Directory {
     if (await this.#keeper.keep(result)) this.#firstReachedMs ??= this.#parts.wallClock()
   }
 
-  /** What was never reached has no record. */
+  /** What was never reached has no record, and one replica keeps them. */
   async #probedHub(hub: ProbedHub): Promise<void> {
-    if ((await this.#parts.store.descriptor(hub.hubId)) !== undefined) this.#measuring.probed(hub)
+    if (this.#mayPublish && (await this.#parts.store.descriptor(hub.hubId)) !== undefined) this.#measuring.probed(hub)
   }
 
   async #probeAll(): Promise<void> {

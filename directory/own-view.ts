@@ -10,13 +10,18 @@ import { reachedOf, youngestOf } from './reached-addresses.ts'
 import type { Store, StoredProbe } from './store.ts'
 import { VerifiedDescriptors } from './verified-descriptors.ts'
 
+export interface Measurer extends Assessor {
+  /** Reads what was measured before, unless that was done. */
+  load(): Promise<void>
+}
+
 export interface OwnViewParts {
   readonly network: Network
   readonly store: Store
   readonly locator: Locator
   /** By the lists that are in force. */
   readonly judge: () => HubJudge
-  readonly assessor: Assessor
+  readonly assessor: Measurer
   /** Seconds of network time. */
   readonly now: () => number
 }
@@ -35,6 +40,8 @@ export class OwnView {
 
   /** Undefined as long as there is neither a hub nor a map. */
   async vote(): Promise<Vote | undefined> {
+    // Or all hubs would weigh as little as new ones.
+    await this.#parts.assessor.load()
     const latest = this.#parts.store.latestMap()
     const hubs = votedHubs(await this.reached(), this.parts())
     if (hubs.length === 0 && latest === undefined) return undefined

@@ -1,3 +1,4 @@
+import { formatIp, parseIp } from '../../shared/base/ip-address.ts'
 import type { Connector } from '../connector.ts'
 import { siteOf } from '../navigator/site.ts'
 
@@ -11,8 +12,14 @@ export function newIdentity(
 ): object {
   const scope = {
     ...(typeof app === 'string' ? { app } : {}),
-    ...(typeof site === 'string' ? { site: siteOf(site) } : {}),
+    ...(typeof site === 'string' ? { site: siteText(site) } : {}),
   }
   connector.newIdentity(scope)
   return scope
+}
+
+/** As exits are kept for it: an address is a site of its own. */
+function siteText(site: string): string {
+  const address = parseIp(site)
+  return address === undefined ? siteOf(site) : formatIp(address)
 }

@@ -91,12 +91,16 @@ export class Measuring {
     this.#closing.abort()
     await Promise.all(this.#running)
     await this.#sink.close()
-    await this.#records.save()
   }
 
-  /** Reads what was measured before. @throws Fault state-corrupt, encoding-invalid; those of a store */
+  /** Reads what was measured before, unless that was done. @throws Fault state-corrupt; those of a store */
   load(): Promise<void> {
     return this.#records.load()
+  }
+
+  /** From now on this process measures; until now perhaps another one did. */
+  takeOver(): void {
+    this.#records.reopen()
   }
 
   /** The newest map: through its hubs circuits lead, and against it growth is held. */

@@ -52,9 +52,13 @@ end
 redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], now .. ' 0 ' .. since)
 redis.call('EXPIREAT', at('probes:' .. ARGV[1]), forget)`
 
-/** id, record, id, record, ... */
+/** token, id, record, id, record, ...; nothing of a hub that is forgotten, whose record nobody would take away */
 export const PUT_RECORDS = `${HEAD}
-for i = 1, #ARGV, 2 do redis.call('HSET', at('records'), ARGV[i], ARGV[i + 1]) end`
+local stale = fenced(ARGV[1])
+if stale then return stale end
+for i = 2, #ARGV, 2 do
+  if redis.call('ZSCORE', at('hubs'), ARGV[i]) then redis.call('HSET', at('records'), ARGV[i], ARGV[i + 1]) end
+end`
 
 /** id, address */
 export const PUT_FAILED = `${HEAD}

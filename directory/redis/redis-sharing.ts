@@ -24,6 +24,8 @@ export class RedisSharing implements Sharing {
   readonly #newest: Newest
   readonly #name = toHex(systemRandom.bytes(16))
   #token = ''
+  /** The token of the turn that `lead` told of. */
+  #told = ''
 
   constructor(link: RedisLink, prefix: string, newest: Newest) {
     this.#link = link
@@ -37,19 +39,23 @@ export class RedisSharing implements Sharing {
   }
 
   get leads(): boolean {
-    return this.#token !== ''
+    return this.#token !== '' && this.#token === this.#told
   }
 
   async lead(): Promise<Turn | undefined> {
     await this.stay()
-    const isNew = this.#token === ''
-    if (isNew) {
+    if (this.#token === '') {
       const reply = await this.#link.write(TAKE_LEASE, this.#name, PUBLISHER_LEASE_MS)
       if (!(reply instanceof Uint8Array)) return undefined
       this.#token = String(reply)
     }
+    const token = this.#token
     await this.#newest.refresh()
-    return { isNew, unfinished: await this.#unfinished() }
+    const unfinished = await this.#unfinished()
+    // Told only now: a turn of which nobody heard, because Redis failed meanwhile, is still a new one.
+    const isNew = token !== this.#told
+    this.#told = token
+    return { isNew, unfinished }
   }
 
   /** Renews the lease, if this replica publishes. */

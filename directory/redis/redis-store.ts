@@ -167,9 +167,10 @@ export class RedisStore implements Store {
   }
 
   async putRecords(records: readonly StoredRecord[]): Promise<void> {
+    const { token } = this.sharing
     for (let from = 0; from < records.length; from += DESCRIPTORS_AT_ONCE) {
       const some = records.slice(from, from + DESCRIPTORS_AT_ONCE)
-      await this.#link.run(PUT_RECORDS, ...some.flatMap(({ hubId, record }) => [toHex(hubId), bufferOf(record)]))
+      await this.#link.run(PUT_RECORDS, token, ...some.flatMap(({ hubId, record }) => [toHex(hubId), bufferOf(record)]))
     }
   }
 

@@ -1,10 +1,11 @@
+import { getEventListeners } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { Home } from '../../client/home-dialer.ts'
+import { type Home, waitFor } from '../../client/home-dialer.ts'
 import { HomeLink } from '../../client/home-link.ts'
 import { HomeStore } from '../../client/home-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
@@ -42,6 +43,7 @@ let ups: number
 let downs: string[]
 let warnings: string[]
 let errors: string[]
+let draws = 0
 const log: Log = {
   ...silentLog,
   warn: (message) => void warnings.push(message),
@@ -69,8 +71,13 @@ afterEach(async () => {
 })
 
 function make(transport: LinkTransport = 'tls'): HomeLink {
+  const chance = seededRandom('home link')
+  const below = (limit: number): number => {
+    draws++
+    return chance.below(limit)
+  }
   return new HomeLink({
-    ...{ networkId: NODE_NETWORK_ID, clock, random: seededRandom('home link'), log },
+    ...{ networkId: NODE_NETWORK_ID, clock, random: { ...chance, below }, log },
     homes: new HomeStore(folder),
     transport,
     ownLocation: () => undefined,
@@ -98,7 +105,38 @@ async function hub(): Promise<TestNode> {
   return node
 }
 
+describe('a wait', () => {
+  test('that is over leaves nothing behind at its signal, and ends at once where that came before', async () => {
+    const stop = new AbortController()
+    for (let i = 0; i < 20; i++) await waitFor(1, stop.signal)
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0)
+    stop.abort()
+    await waitFor(60_000, stop.signal)
+  })
+})
+
 describe('the home link', () => {
+  test('is kept when the map expires during the dial', async () => {
+    const node = await hub()
+    homeLink.connect()
+    hubs = []
+    expect((await homeLink.ready(soon())).hub.key).toBe(toHex(node.id))
+    await until(() => node.links.length === 1)
+    expect(downs).toEqual([])
+  })
+
+  test('does not look for more homes each second where all that there are are kept', async () => {
+    await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    const before = draws
+    for (let i = 0; i < 5; i++) {
+      homeLink.tick()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(draws).toBe(before)
+  })
+
   test('comes up when it is told to connect, and says to what', async () => {
     const node = await hub()
     homeLink.connect()

@@ -10,6 +10,8 @@ test.each<[Record<string, unknown>, IdentityScope]>([
     { app: 'a', site: 'example.com.' },
     { app: 'a', site: 'example.com' },
   ],
+  [{ site: '93.184.216.34' }, { site: '93.184.216.34' }],
+  [{ site: '2606:2800:0220::1' }, { site: '2606:2800:220::1' }],
   [{ app: 7, site: null }, {}],
 ])('a new identity that is asked for as %j is one for %j', (request, scope) => {
   const asked: (IdentityScope | undefined)[] = []

@@ -17,6 +17,7 @@ describe('records of hubs', () => {
   test('are there after a restart as they were when they were saved', async () => {
     const store = new SqliteStore(':memory:')
     const book = new RecordBook(store)
+    await book.load()
     book.probed({ hubId: A, answered: true, rttMs: 12.5 }, NOW_S)
     book.carried(A, 4000, NOW_S)
     book.weighed(A, 1024)
@@ -39,6 +40,7 @@ describe('records of hubs', () => {
     const store = new SqliteStore(':memory:')
     for (const hubId of [A, B]) await described(store, hubId)
     const book = new RecordBook(store)
+    await book.load()
     for (const hubId of [A, B]) book.carried(hubId, 4000, NOW_S)
     await book.save()
     book.keep((key) => key === toHex(A))
@@ -48,9 +50,10 @@ describe('records of hubs', () => {
     expect((await store.records()).map(({ hubId }) => toHex(hubId))).toEqual([toHex(A)])
   })
 
-  test('that could not be saved are saved later, and what is newer here is not read over', async () => {
+  test('that could not be saved are saved later', async () => {
     const store = new SqliteStore(':memory:')
     const book = new RecordBook(store)
+    await book.load()
     book.carried(A, 4000, NOW_S)
     const put = store.putRecords
     store.putRecords = () => Promise.reject(new Error('full'))
@@ -60,5 +63,35 @@ describe('records of hubs', () => {
     expect(book.of(A).capacities).toEqual([{ atS: NOW_S, kbits: 4000 }])
     await book.save()
     expect((await store.records()).length).toBe(1)
+  })
+
+  test('that could not be read are read before anything is saved over them', async () => {
+    const store = new SqliteStore(':memory:')
+    const before = new RecordBook(store)
+    await before.load()
+    before.carried(A, 4000, NOW_S)
+    await before.save()
+    const book = new RecordBook(store)
+    const records = store.records
+    store.records = () => Promise.reject(new Error('away'))
+    await expect(book.load()).rejects.toThrow('away')
+    book.probed({ hubId: A, answered: true, rttMs: 1 }, NOW_S)
+    await expect(book.save()).rejects.toThrow('away')
+    store.records = records
+    await book.save()
+    expect(book.of(A)).toEqual(before.of(A))
+    expect((await store.records()).length).toBe(1)
+  })
+
+  test('that are damaged are none, and the others are there', async () => {
+    const store = new SqliteStore(':memory:')
+    const before = new RecordBook(store)
+    await before.load()
+    before.carried(B, 4000, NOW_S)
+    await before.save()
+    await store.putRecords([{ hubId: A, record: Uint8Array.of(255, 1) }])
+    const book = new RecordBook(store)
+    await book.load()
+    expect([book.of(A), book.of(B)]).toEqual([NO_RECORD, before.of(B)])
   })
 })
