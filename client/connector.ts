@@ -28,7 +28,7 @@ import type { IdentityScope } from './navigator/sticky-exits.ts'
 import { MAX_RETRIES } from './navigator/way-plan.ts'
 import type { OpenWish, RuleWish } from './navigator/wish.ts'
 import type { OpenPackets } from './packet-flow.ts'
-import { type Asked, type ChosenPath, PathChooser } from './path-chooser.ts'
+import { type AppSite, type Asked, type ChosenPath, PathChooser } from './path-chooser.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 import { purposeText } from './purpose-text.ts'
 import { HOME_IS_OVER, KILLS, OF_HUBS, WORTH_ANOTHER_WAY } from './way-faults.ts'
@@ -79,14 +79,6 @@ const HOME_WAIT_MS = 20_000
 
 /** For exit policies an echo request is one to the port of the echo service. */
 const ECHO_PORT = 7
-
-/** An app's exit at a site. */
-export interface AppSite {
-  /** Key of the app; empty if it is not known. */
-  readonly app: string
-  /** A name of the site. */
-  readonly name: string
-}
 
 /** Who asks. */
 interface Asker {
@@ -146,7 +138,7 @@ export class Connector implements TunnelOpener {
    *
    * @param app whose connection it is, for the list of connections: nothing waits for it. Must not reject
    * @param wish what a rule asks of the path
-   * @param site whose exit it takes and keeps, if not that of the destination
+   * @param site whose exit it takes and keeps, if not that of the app and the destination
    */
   open(
     target: StreamPurpose,
@@ -165,8 +157,10 @@ export class Connector implements TunnelOpener {
     sink: AssociationSink,
     app?: Asker['app'],
     wish: RuleWish = {},
+    site?: AppSite,
   ): Association {
-    const open: OpenPackets = (near, opened) => this.#start({ purpose: { kind: 'udp' }, near, by, app, wish }, opened)
+    const open: OpenPackets = (near, opened) =>
+      this.#start({ purpose: { kind: 'udp' }, near, by, app, wish, site }, opened)
     return new Association({ clock: this.#parts.clock, open, isPublic: (address) => this.isPublic(address) }, sink)
   }
 
@@ -204,12 +198,17 @@ export class Connector implements TunnelOpener {
     for (const { at, onLate } of [...this.#deadlines.values()]) if (at <= now) onLate()
   }
 
-  /** Which path a connection to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
+  /** Which path a connection of an unknown app to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
   explainRoute(target: StreamPurpose, wish: RuleWish): RouteReport {
     const home = this.#parts.homeLink.home
     if (home === undefined) throw new Fault('path-no-home')
-    const asked: Asked = { target, wish, name: undefined, app: '', bothFamilies: false, echo: false }
-    return this.#paths.explain(asked, home.hub)
+    const whose = (): AppSite => ({ app: '' })
+    return this.#paths.explain({ target, wish, whose, bothFamilies: false, echo: false }, home.hub)
+  }
+
+  /** Another number after every new identity. */
+  get identity(): number {
+    return this.#paths.identity
   }
 
   /** The next connections of these apps to these sites leave by exits that are chosen anew. */
@@ -232,7 +231,8 @@ export class Connector implements TunnelOpener {
     const tunnel = new PendingTunnel()
     const id = connections.add(request.by, purposeText(request.purpose, request.near))
     void request.app?.then((found) => {
-      const name = request.near.kind === 'ip' ? nameOf({ app: found?.key }, request.near.address) : undefined
+      const owner = { app: request.site?.app ?? found?.key }
+      const name = request.near.kind === 'ip' ? nameOf(owner, request.near.address) : undefined
       connections.setApp(id, found, name)
     })
     void this.#open(request, id, sink, tunnel)
@@ -273,13 +273,20 @@ export class Connector implements TunnelOpener {
     tunnel.reset() // ways that are still being built
   }
 
-  /** Whose connection it is, as far as that is known by now: nothing waits for it. */
+  /** Nothing waits for the app: one that is not known at once has no exit yet, but gets the one that is taken. */
   async #asked({ purpose, near, app, wish, site }: Request): Promise<Asked> {
-    const needs = { bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
-    if (site !== undefined) return { target: near, wish, ...site, ...needs }
-    const found = app === undefined ? undefined : await Promise.race([app, Promise.resolve().then(() => undefined)])
-    const name = near.kind === 'ip' ? this.#parts.nameOf({ app: found?.key }, near.address) : undefined
-    return { target: near, wish, name, app: found?.key ?? '', ...needs }
+    const { nameOf } = this.#parts
+    let owner = site?.app ?? (app === undefined ? '' : undefined)
+    const told = app?.then((found) => {
+      owner ??= found?.key ?? ''
+    })
+    if (owner === undefined) await Promise.race([told, Promise.resolve().then(() => undefined)])
+    const whose = (): AppSite | undefined => {
+      if (owner === undefined) return undefined
+      const given = near.kind === 'ip' ? nameOf({ app: owner === '' ? undefined : owner }, near.address) : undefined
+      return { app: owner, name: site?.name ?? given }
+    }
+    return { target: near, wish, whose, bothFamilies: purpose.kind === 'udp', echo: purpose.kind === 'echo' }
   }
 
   /** @param underWay hubs of ways that are being built, which a rival keeps clear of */
@@ -305,7 +312,9 @@ export class Connector implements TunnelOpener {
     let path: readonly MapHub[] = []
     let home: Home | undefined
     try {
-      home = this.#parts.homeLink.home ?? (await this.#waitForHome())
+      const { homeLink } = this.#parts
+      const limit = (): AbortSignal => AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)])
+      home = homeLink.home ?? (await homeLink.ready(limit()))
       const chosen = this.#paths.choose(connection.asked, home.hub, home.handle.link.rttMs, avoid)
       path = chosen.hubs
       onPath(home, path, chosen.expectedMs)
@@ -336,16 +345,13 @@ export class Connector implements TunnelOpener {
     if (OF_HUBS.has(fault.code)) this.#paths.failed(guilty, isNamed)
   }
 
-  #waitForHome(): Promise<Home> {
-    return this.#parts.homeLink.ready(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOME_WAIT_MS)]))
-  }
-
   /** Resolves with nothing once the circuit is open. @throws Fault if it ends before */
   async #build(
     { request, asked, id, sink, tunnel }: Connection,
-    { hubs: path, isPrivate }: ChosenPath,
+    chosen: ChosenPath,
     { handle }: Home,
   ): Promise<undefined> {
+    const { hubs: path, isPrivate } = chosen
     const { clock, time, networkId, circuitKey } = this.#parts
     const hops = path.map((hub, i): PathHop => {
       const key = circuitKey(hub)
@@ -364,7 +370,7 @@ export class Connector implements TunnelOpener {
           opened: (family) => {
             opened = true
             tunnel.use(circuit)
-            this.#paths.succeeded(asked, path)
+            this.#paths.succeeded(asked, chosen)
             this.#parts.connections.update(id, { path: path.map(hopView) })
             sink.opened(family)
             resolve(undefined)

@@ -149,6 +149,11 @@ export function nameOwner({ uid, guest }: AskedFlow, app: App | undefined): Name
   return { app: guest ?? app?.key, uid }
 }
 
+/** A guest has exits of its own, which no other guest and no program of this computer has. Undefined for what is no guest's. */
+export function siteOfGuest({ guest }: AskedFlow): { readonly app: string } | undefined {
+  return guest === undefined ? undefined : { app: guest }
+}
+
 function directionOf(incoming: AskedFlow['incoming'], forwarded: AskedFlow['forwarded']): Direction {
   if (incoming === true) return { direction: 'in' }
   return forwarded === undefined ? { direction: 'out' } : { direction: 'forwarded', ...forwarded }

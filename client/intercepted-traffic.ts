@@ -4,7 +4,7 @@ import type { App, FindApp } from './apps/app.ts'
 import type { Connector } from './connector.ts'
 import type { DnsResolver } from './dns/dns-resolver.ts'
 import { guestKey } from './dns-asker.ts'
-import type { AskedFlow, JudgedFlow } from './flow-judge.ts'
+import { type AskedFlow, type JudgedFlow, siteOfGuest } from './flow-judge.ts'
 import { tunnelDatagrams } from './intercepted-datagrams.ts'
 import { EchoTunnels } from './intercepted-echoes.ts'
 import type {
@@ -122,7 +122,7 @@ export class InterceptedTraffic {
       flow,
       {
         isPublic: (address) => connector.isPublic(address),
-        openCircuit: (sink) => connector.openAssociation('intercepted', sink, asked.app, wish),
+        openCircuit: (sink) => connector.openAssociation('intercepted', sink, asked.app, wish, siteOfGuest(asked)),
         onStranger: (from, letIn) => this.#judgeStranger(flow, from, asked.app, letIn),
         onOpen: (forget) => this.#sockets.set(key, { forget, watched: new Map() }),
         onClosed: () => this.#forget(key),

@@ -10,7 +10,14 @@ import { DirectFlows } from './direct-flows.ts'
 import type { DnsAsker, NameRefusal } from './dns/dns-resolver.ts'
 import type { DnsRoute } from './dns/dns-way.ts'
 import { guestKey } from './dns-asker.ts'
-import { type AskedFlow, FlowJudge, type FlowJudgeParts, type JudgedFlow, nameOwner } from './flow-judge.ts'
+import {
+  type AskedFlow,
+  FlowJudge,
+  type FlowJudgeParts,
+  type JudgedFlow,
+  nameOwner,
+  siteOfGuest,
+} from './flow-judge.ts'
 import { tunnelFlow } from './intercepted-flow.ts'
 import type { InterceptedFlow } from './interception/interception-api.ts'
 import { JudgedAssociation } from './judged-association.ts'
@@ -84,10 +91,12 @@ export class JudgedConnector implements TunnelOpener {
     const { verdict, wish: ruled } = this.judge.judgementOfName(name, facts, forwarded)
     const wish = verdict === 'tunnel' ? ruled : {}
     const site = wish.exit === undefined ? undefined : { app: app ?? '', name }
+    const { connector } = this.#parts
+    // After a new identity no question goes by a circuit of before.
+    const era = connector.identity === 0 ? '' : `\nidentity ${connector.identity}`
     return {
-      text: fullWishText(wish),
-      connect: (purpose) =>
-        new CircuitStream((sink) => this.#parts.connector.open(purpose, 'client', sink, undefined, wish, site)),
+      text: fullWishText(wish) + era,
+      connect: (purpose) => new CircuitStream((sink) => connector.open(purpose, 'client', sink, undefined, wish, site)),
     }
   }
 
@@ -113,7 +122,7 @@ export class JudgedConnector implements TunnelOpener {
         sink.closed(fault)
       },
     }
-    const tunnel = this.#parts.connector.open(target, by, watched, app, wish)
+    const tunnel = this.#parts.connector.open(target, by, watched, app, wish, siteOfGuest(asked))
     if (!over) unwatch = this.judge.watch(flow, asked, () => tunnel.reset())
     return tunnel
   }

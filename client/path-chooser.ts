@@ -29,14 +29,20 @@ export interface PathChooserParts {
   readonly map: () => HubMap
 }
 
+/** An app at a site, which have an exit together. */
+export interface AppSite {
+  /** Key of the app; empty if nobody can tell. */
+  readonly app: string
+  /** A name of the site, if one is known; else the address says which site it is. */
+  readonly name?: string | undefined
+}
+
 /** What one connection asks of its path. */
 export interface Asked {
   readonly target: StreamPurpose
   readonly wish: RuleWish
-  /** The name of the site, if it is known; else the address says which site it is. */
-  readonly name: string | undefined
-  /** Key of the app; empty if it is not known. */
-  readonly app: string
+  /** Undefined as long as the app is looked for: meanwhile it must not get the exit of another one. */
+  readonly whose: () => AppSite | undefined
   readonly bothFamilies: boolean
   readonly echo: boolean
 }
@@ -47,6 +53,20 @@ export interface ChosenPath {
   readonly expectedMs: number
   /** The exit learns the target only when the path is there. */
   readonly isPrivate: boolean
+  /** Tells whether there was a new identity since. */
+  readonly identity: number
+}
+
+/** An app at a site, as exits are kept for it. */
+interface Sticking {
+  readonly app: string
+  readonly site: string
+}
+
+/** A path, and the request that it honours. */
+interface Honoured {
+  readonly request: PathRequest
+  readonly hubs: readonly MapHub[]
 }
 
 /** Until a home was measured. */
@@ -73,41 +93,39 @@ export class PathChooser {
    * @throws Fault destination-forbidden, wish-unmet, path-no-exit, path-too-few-hubs, role-refused, and those of `map`
    */
   choose(asked: Asked, home: MapHub, homeMs: number | undefined, avoid: ReadonlySet<string>): ChosenPath {
-    const request = this.request(asked, home, avoid)
-    const navigator = this.navigator()
-    const { profile } = ruledWish(this.#wish, asked.wish)
-    const unwanted = this.#unwanted(asked)
-    let hubs = this.#wished(navigator, request, unwanted)
-    if (profile === 'fast' && areNear(home, hubs.at(-1) as MapHub))
-      hubs = this.#wished(navigator, withHops(request, hopsOf(profile, { ...FAR, endsAreNear: true })), unwanted)
-    const slots = hubs.map(({ key }) => navigator.table.slotOf(key) as number)
-    const links = slots.slice(1).map((slot, i) => navigator.table.linkMs(slots[i] as number, slot))
+    const { request, hubs } = this.#choose(asked, home, avoid)
+    const { table } = this.navigator()
+    const slots = hubs.map(({ key }) => table.slotOf(key) as number)
+    const links = slots.slice(1).map((slot, i) => table.linkMs(slots[i] as number, slot))
     const exit = hubs.at(-1) as MapHub
     const targetMs = request.location === undefined ? 0 : 2 * delayMs(exit.location.place, request.location.place)
     const ms = expectedMs(homeMs ?? USUAL_HOME_MS, links, targetMs)
-    return { hubs, expectedMs: ms, isPrivate: profile === 'private' }
+    const isPrivate = ruledWish(this.#wish, asked.wish).profile === 'private'
+    return { hubs, expectedMs: ms, isPrivate, identity: this.identity }
   }
 
   /** @throws as `choose` */
   explain(asked: Asked, home: MapHub): RouteReport {
-    const avoid = this.#failures.avoided(this.#parts.clock.now())
-    return explainRoute(this.navigator(), this.request(asked, home, avoid), this.#parts.random)
+    const { request, hubs } = this.#choose(asked, home, new Set())
+    return explainRoute(this.navigator(), request, hubs)
   }
 
   /** As the library wants it. @throws as `choose` */
-  request({ target, wish: ruleWish, ...asked }: Asked, home: MapHub, avoid: ReadonlySet<string>): PathRequest {
+  request(asked: Asked, home: MapHub, avoid: ReadonlySet<string>): PathRequest {
     const { map, locator, clock } = this.#parts
+    const { target, wish: ruleWish, bothFamilies, echo } = asked
     refuseUnmet(ruleWish)
     refuseSpecial(target, map().content.parameters.addressScope)
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
-    const site = siteFor(target, asked.name)
-    const sticky = site === undefined ? undefined : this.#sticky.get(asked.app, site, clock.now())
+    const sticking = stickingOf(asked)
+    const sticky = sticking && this.#sticky.get(sticking.app, sticking.site, clock.now())
     const { profile, ...wish } = ruledWish(this.#wish, ruleWish)
-    const { bothFamilies, echo } = asked
     const request = { home, wish, target, location, avoid, sticky, bothFamilies, echo }
     if (profile === undefined) return request
     const homeMayExit = this.navigator().homeMayExit(request)
-    return withHops(request, hopsOf(profile, { ...FAR, homeMayExit, isUnencrypted: isUnencrypted(target) }))
+    // Of other destinations that follow nobody knows the port.
+    const needs = { ...FAR, homeMayExit, isUnencrypted: bothFamilies || isUnencrypted(target) }
+    return withHops(request, hopsOf(profile, needs))
   }
 
   /** Of the map of the moment. @throws Fault map-expired, directory-unreachable */
@@ -122,11 +140,13 @@ export class PathChooser {
   }
 
   /** A circuit over this path was opened for this connection. */
-  succeeded(asked: Asked, path: readonly MapHub[]): void {
-    this.#failures.succeeded(path.slice(1).map(({ key }) => key))
-    const site = siteFor(asked.target, asked.name)
-    const exit = path.at(-1)
-    if (site !== undefined && exit !== undefined) this.#sticky.put(asked.app, site, exit.key, this.#parts.clock.now())
+  succeeded(asked: Asked, { hubs, identity }: ChosenPath): void {
+    this.#failures.succeeded(hubs.slice(1).map(({ key }) => key))
+    const sticking = stickingOf(asked)
+    const exit = hubs.at(-1)
+    // What was chosen before a new identity is none of it.
+    if (sticking === undefined || exit === undefined || identity !== this.identity) return
+    this.#sticky.put(sticking.app, sticking.site, exit.key, this.#parts.clock.now())
   }
 
   /**
@@ -135,6 +155,11 @@ export class PathChooser {
    */
   failed(hubs: readonly string[], isNamed: boolean): void {
     this.#failures.failed(hubs, isNamed, this.#parts.clock.now())
+  }
+
+  /** Another number after every new identity. */
+  get identity(): number {
+    return this.#sticky.renewals
   }
 
   /** From now on other exits are chosen anew for these apps and sites. */
@@ -148,10 +173,19 @@ export class PathChooser {
     this.#failures.forget()
   }
 
+  #choose(asked: Asked, home: MapHub, avoid: ReadonlySet<string>): Honoured {
+    const request = this.request(asked, home, avoid)
+    const unwanted = this.#unwanted(asked)
+    const found = this.#wished(request, unwanted)
+    const { profile } = ruledWish(this.#wish, asked.wish)
+    if (profile !== 'fast' || !areNear(home, found.hubs.at(-1) as MapHub)) return found
+    return this.#wished(withHops(request, hopsOf(profile, { ...FAR, endsAreNear: true })), unwanted)
+  }
+
   /** @throws Fault wish-unmet where it is the rule that leaves no way, and not that hubs failed */
-  #wished(navigator: Navigator, request: PathRequest, unwanted: ReadonlySet<string>): MapHub[] {
+  #wished(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
     try {
-      return this.#choosePath(navigator, request, unwanted)
+      return this.#choosePath(request, unwanted)
     } catch (error) {
       const isOfRule = request.avoid.size === 0 && wishText(request.wish).length > 0
       throw isOfRule && NO_WAY.has(asFault(error).code) ? unmet(request.wish) : error
@@ -159,36 +193,40 @@ export class PathChooser {
   }
 
   /** Hubs that failed others, and the exit that this app had at this site before its new identity. */
-  #unwanted({ target, name, app }: Asked): ReadonlySet<string> {
+  #unwanted(asked: Asked): ReadonlySet<string> {
     const now = this.#parts.clock.now()
     const unwanted = this.#failures.avoided(now)
-    const site = siteFor(target, name)
-    const shed = site === undefined ? undefined : this.#sticky.shed(app, site, now)
+    const sticking = stickingOf(asked)
+    const shed = sticking && this.#sticky.shed(sticking.app, sticking.site, now)
     if (shed !== undefined) unwanted.add(shed)
     return unwanted
   }
 
   /** Without those that are not wanted, unless there is no way without them. */
-  #choosePath(navigator: Navigator, request: PathRequest, unwanted: ReadonlySet<string>): MapHub[] {
-    const { random } = this.#parts
-    if (unwanted.size === 0) return navigator.choosePath(request, random)
-    try {
-      return navigator.choosePath({ ...request, avoid: new Set([...request.avoid, ...unwanted]) }, random)
-    } catch (error) {
-      if (!NO_WAY.has(asFault(error).code)) throw error
-      return navigator.choosePath(request, random)
+  #choosePath(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
+    const [navigator, { random }] = [this.navigator(), this.#parts]
+    if (unwanted.size > 0) {
+      try {
+        const narrow = { ...request, avoid: new Set([...request.avoid, ...unwanted]) }
+        return { request: narrow, hubs: navigator.choosePath(narrow, random) }
+      } catch (error) {
+        if (!NO_WAY.has(asFault(error).code)) throw error
+      }
     }
+    return { request, hubs: navigator.choosePath(request, random) }
   }
 }
 
 /** Undefined for what has no site: questions for names, unless they go where connections to these do. */
-function siteFor(target: StreamPurpose, name: string | undefined): string | undefined {
-  if (name !== undefined) return siteOf(name)
+function stickingOf({ target, whose }: Asked): Sticking | undefined {
+  const { app, name } = whose() ?? {}
+  if (app === undefined) return undefined
+  if (name !== undefined) return { app, site: siteOf(name) }
   if (target.kind === 'dns') return undefined
-  return target.kind === 'name' ? siteOf(target.name) : formatIp(target.address)
+  return { app, site: target.kind === 'name' ? siteOf(target.name) : formatIp(target.address) }
 }
 
-/** Maps mark no hub as trusted yet. */
+/** Which hubs maps mark as trusted nobody goes by yet. */
 const FAR: PathNeeds = { homeMayExit: true, isUnencrypted: false, homeIsTrusted: false, endsAreNear: false }
 
 function withHops(request: PathRequest, hops: number): PathRequest {

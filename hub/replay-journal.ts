@@ -5,7 +5,13 @@ import { ByteWriter } from '../shared/base/byte-writer.ts'
 import { equalBytes, utf8 } from '../shared/base/bytes.ts'
 import { readStateFile, writeStateFile } from '../shared/base/state-file.ts'
 import { REPLAY_TAG_BYTES } from '../shared/crypto/handshake.ts'
-import { firstGranuleAfterStart, GRANULES_BEHIND, type SeenCreate, type TagKeeper } from './replay-store.ts'
+import {
+  firstGranuleAfterStart,
+  GENERATION_GRANULES,
+  GRANULES_BEHIND,
+  type SeenCreate,
+  type TagKeeper,
+} from './replay-store.ts'
 
 const MAGIC = utf8('SPNR')
 const VERSION = 1
@@ -54,8 +60,12 @@ export class ReplayJournal implements TagKeeper {
     this.#options = options
     const { isFirstStart, nowGranule } = options
     const found = isFirstStart ? { knownFrom: 0, seen: [] } : this.#read()
-    this.#knownFrom = found?.knownFrom ?? firstGranuleAfterStart(nowGranule)
-    this.seen = (found?.seen ?? []).filter(({ granule }) => granule >= nowGranule - GRANULES_BEHIND)
+    const all = found?.seen ?? []
+    const oldest = nowGranule - GRANULES_BEHIND
+    this.seen = all.filter(({ granule }) => granule >= oldest)
+    // A start in a time that was too late must not bind those in the right one.
+    const known = Math.min(found?.knownFrom ?? Number.POSITIVE_INFINITY, firstGranuleAfterStart(nowGranule))
+    this.#knownFrom = this.seen.length < all.length ? Math.max(known, oldest) : known
     this.#begin(this.seen)
     removeFile(this.#before)
   }
@@ -82,8 +92,11 @@ export class ReplayJournal implements TagKeeper {
     const isWhole = this.#out !== undefined
     this.close()
     try {
-      if (isWhole) renameFile(file, this.#before)
-      else {
+      if (isWhole) {
+        renameFile(file, this.#before)
+        // What is forgotten now is older than this: it must not be taken again by a process that begins in an earlier time.
+        this.#knownFrom = Math.max(this.#knownFrom, nowGranule - GENERATION_GRANULES + 1)
+      } else {
         for (const one of [file, this.#before]) removeFile(one)
         this.#knownFrom = firstGranuleAfterStart(nowGranule)
       }

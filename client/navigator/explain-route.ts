@@ -1,4 +1,3 @@
-import type { Random } from '../../shared/base/random.ts'
 import type { MapHub } from '../../shared/map/hub-map.ts'
 import { type ExitTerms, exitTerms } from './exit-cost.ts'
 import type { Navigator } from './navigator.ts'
@@ -37,10 +36,9 @@ export interface RouteReport {
   readonly excluded: readonly { readonly rule: string; readonly hubs: number }[]
 }
 
-/** Chooses a path and tells why. @throws Fault as `choosePath` */
-export function explainRoute(navigator: Navigator, request: PathRequest, random: Random): RouteReport {
+/** @param path as it was chosen for this request */
+export function explainRoute(navigator: Navigator, request: PathRequest, path: readonly MapHub[]): RouteReport {
   const { table, exits, relays } = navigator
-  const path = navigator.choosePath(request, random)
   const slots = path.map(({ key }) => table.slotOf(key) as number)
   const home = slots[0] as number
   const { slots: drawn, chances } = exits.candidates(request, home)

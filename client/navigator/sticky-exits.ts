@@ -28,6 +28,7 @@ interface Sticky {
 export class StickyExits {
   readonly #random: Random
   readonly #byKey = new Map<string, Sticky>()
+  #renewals = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -35,6 +36,11 @@ export class StickyExits {
 
   get size(): number {
     return this.#byKey.size
+  }
+
+  /** Another number after every new identity, of whatever scope. */
+  get renewals(): number {
+    return this.#renewals
   }
 
   /** The exit's `key`; undefined where there is none, or not any more. */
@@ -60,6 +66,7 @@ export class StickyExits {
 
   /** A new identity: the next exits of this scope are others. */
   renew({ app, site }: IdentityScope = {}): void {
+    this.#renewals++
     for (const [key, sticky] of this.#byKey) {
       if ((app !== undefined && sticky.app !== app) || (site !== undefined && sticky.site !== site)) continue
       this.#byKey.set(key, { ...sticky, isShed: true })
@@ -67,6 +74,7 @@ export class StickyExits {
   }
 
   forget(): void {
+    this.#renewals++
     this.#byKey.clear()
   }
 

@@ -14,6 +14,7 @@ import { ConnectorScene } from '../support/connector-scene.ts'
 import { concatAll, MemoryNetwork } from '../support/memory-network.ts'
 import { cellOf, RawExit, WEB } from '../support/raw-circuit.ts'
 
+const WEB_ADDRESS = Uint8Array.of(93, 184, 216, 34)
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 const ip = (text: string, port = 443): Target => ({ kind: 'ip', address: parseIp(text) as Uint8Array, port })
 
@@ -389,6 +390,16 @@ describe('a profile', () => {
     expect((await openBy(apart(), profile, port)).split('>')).toHaveLength(hops)
   })
 
+  test('plain takes two hubs for a UDP socket: what follows the first datagram may be to any port', async () => {
+    const scene = apart()
+    const sink = { datagram: () => {}, closed: () => {} }
+    scene.connector
+      .openAssociation('socks', sink, undefined, { profile: 'plain' })
+      .send(WEB_ADDRESS, 443, Uint8Array.of(1))
+    await scene.settle()
+    expect(scene.paths.at(-1)!.split('>')).toHaveLength(2)
+  })
+
   test('takes one more where the home may not be the exit, or home and exit are near each other', async () => {
     const scene = apart()
     const home = scene.hubs.get('a')!
@@ -486,7 +497,8 @@ describe('a network of which 30 % of the hubs are dead', () => {
 })
 
 describe('an exit', () => {
-  const app = (key: string): Promise<App> => Promise.resolve({ key, path: '/x', uid: 1, pid: 1 })
+  const SOMEBODY = { path: '/x', uid: 1, pid: 1 }
+  const app = (key: string): Promise<App> => Promise.resolve({ key, ...SOMEBODY })
   const exitsOf = async (scene: ConnectorScene, key: string, target = WEB): Promise<Set<string>> => {
     const exits = new Set<string>()
     for (let i = 0; i < 6; i++) {
@@ -507,6 +519,45 @@ describe('an exit', () => {
     }
     expect(new Set(exits).size).toBeGreaterThan(1)
     for (const [i, key] of ['one', 'two'].entries()) expect([...(await exitsOf(scene, key))]).toEqual([exits[i]])
+  })
+
+  test('is not shared by apps that are still looked for when their connections open, and is theirs from then on', async () => {
+    const scene = sceneWith()
+    const later = (key: string): Promise<App> =>
+      new Promise((resolve) => setImmediate(() => resolve({ key, ...SOMEBODY })))
+    const firsts: string[] = []
+    for (const key of ['one', 'two', 'three', 'four', 'five', 'six', 'seven']) {
+      scene.open(WEB, scene.connector, later(key))
+      await scene.settle()
+      firsts.push(scene.paths.at(-1)!.at(-1)!)
+      expect([...(await exitsOf(scene, key))]).toEqual([firsts.at(-1)])
+    }
+    expect(new Set(firsts).size).toBeGreaterThan(1)
+  })
+
+  test('of a connection that was under way at a new identity is none of it', async () => {
+    const kept: boolean[] = []
+    for (let i = 0; i < 8; i++) {
+      const scene = new ConnectorScene(new MemoryNetwork(NAMES), { hops: 2, seed: `under way ${i}` })
+      scene.open(WEB)
+      await new Promise((resolve) => setImmediate(resolve)) // the path is chosen, and nothing has answered
+      scene.connector.newIdentity()
+      await scene.settle()
+      scene.open(WEB)
+      await scene.settle()
+      const [before, after] = scene.paths.map((path) => path.at(-1))
+      kept.push(before === after)
+    }
+    expect(kept).toContain(false)
+  })
+
+  test('is explained as it is taken: also when all exits failed lately, and by the hubs that the profile really has', async () => {
+    const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse('exit-busy') }, 2, ['a', 'b', 'c'])
+    scene.openedHome = scene.homeNow()
+    scene.open(WEB)
+    await scene.settle()
+    expect(scene.connector.explainRoute(WEB, {}).path).toHaveLength(2)
+    expect(scene.connector.explainRoute(WEB, { profile: 'fast' }).path).toHaveLength(3) // all are in one place
   })
 
   test('is another one after a new identity, as long as there is one', async () => {

@@ -149,7 +149,36 @@ describe('a question for a name', () => {
   )
 })
 
+describe('a question after a new identity', () => {
+  test('shares no circuit with those of before', () => {
+    current = rules('global: { default: tunnel }')
+    const texts = [0, 1, 2].map(() => {
+      const { text } = judged.routeOfName('www.example', {})
+      scene.connector.newIdentity({ app: 'any' })
+      return text
+    })
+    expect(new Set(texts).size).toBe(3)
+  })
+})
+
 describe('an intercepted connection', () => {
+  test('of a guest takes exits of its own, which no other guest has', async () => {
+    current = rules('global: { default: tunnel }')
+    const exits: (string | undefined)[] = []
+    for (let guest = 1; guest <= 8; guest++) {
+      const own = new Set<string | undefined>()
+      for (let i = 0; i < 4; i++) {
+        const source = { address: ip(`10.0.3.${guest}`), port: 4 + i }
+        judged.takeFlow({ ...flow().flow, source, forwarded: { interface: 'lxc' } }, app)
+        await scene.settle()
+        own.add(scene.paths.at(-1)?.at(-1))
+      }
+      expect(own.size).toBe(1)
+      exits.push(...own)
+    }
+    expect(new Set(exits).size).toBeGreaterThan(1)
+  })
+
   test.each([
     ['tunnel', 'admit'],
     ['direct', 'direct'],

@@ -129,6 +129,25 @@ describe('the journal of CREATEs', () => {
     expect(open({ bootId: other, nowGranule: NOW + 6 }).knownFrom).toBe(NOW + 2)
   })
 
+  test.each([
+    ['a turn', (journal: ReplayJournal) => [NOW + 5, NOW + 10, NOW + 15].map((now) => journal.turn(now))],
+    ['a start', () => open({ nowGranule: NOW + 15 })],
+  ])('lets nothing be taken that %s forgot, also when the next process begins in an earlier time', (_, forget) => {
+    const journal = first()
+    const before = new ReplayStore(100, journal)
+    expect(before.check(tagOf(1), NOW, NOW, journal.knownFrom)).toBe('fresh')
+    forget(journal)
+    const next = open({ nowGranule: NOW + 1 })
+    const after = new ReplayStore(100, next, next.seen)
+    expect(after.check(tagOf(1), NOW, NOW + 1, next.knownFrom)).toBe('outside-window')
+  })
+
+  test('that was begun in a time that was far too late takes CREATEs when the next process has the right one', () => {
+    writeFileSync(file(), 'no journal')
+    expect(open({ nowGranule: 50 * NOW }).knownFrom).toBe(50 * NOW + 2)
+    expect(open().knownFrom).toBe(NOW + 2)
+  })
+
   test('that can not be written any more is removed, and begins again at the next turn', () => {
     const journal = first()
     journal.keep(tagOf(1), NOW)

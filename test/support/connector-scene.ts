@@ -42,6 +42,8 @@ export class ConnectorScene {
   homes: string[]
   /** Asked for each way. */
   home: () => Promise<Home>
+  /** The home link that is up before anything asks for one. */
+  openedHome: Home | undefined
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -86,7 +88,15 @@ export class ConnectorScene {
       this.onDoubt(hub, since)
       return hub !== this.hubs.get(this.homeName)
     }
-    return { home: undefined, ready: () => this.home(), leave, doubt } as unknown as HomeLink
+    const openedHome = (): Home | undefined => this.openedHome
+    return {
+      get home() {
+        return openedHome()
+      },
+      ready: () => this.home(),
+      leave,
+      doubt,
+    } as unknown as HomeLink
   }
 
   /** The client's time is off by so many ms. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { explainRoute, routeText } from '../../../client/navigator/explain-route.ts'
+import { explainRoute, type RouteReport, routeText } from '../../../client/navigator/explain-route.ts'
 import { FACTS_OF_MAP } from '../../../client/navigator/hub-facts.ts'
 import { HubTable } from '../../../client/navigator/hub-table.ts'
 import { Navigator } from '../../../client/navigator/navigator.ts'
@@ -26,8 +26,11 @@ const request = (changes: Partial<PathRequest> = {}): PathRequest => ({
   ...changes,
 })
 
+const explained = (one: PathRequest, seed: string): RouteReport =>
+  explainRoute(navigator, one, navigator.choosePath(one, seededRandom(seed)))
+
 describe('the explanation of a path', () => {
-  const report = explainRoute(navigator, request(), seededRandom('why'))
+  const report = explained(request(), 'why')
 
   test('is of a path that would be taken, and its terms make up what it costs', () => {
     expect(report.path.map(({ hub }) => hub)).toEqual(
@@ -64,7 +67,7 @@ describe('the explanation of a path', () => {
   })
 
   test('of a path of one hop has no exit beside the home hub', () => {
-    const one = explainRoute(navigator, request({ wish: { hops: 1 }, avoid: new Set() }), seededRandom(''))
+    const one = explained(request({ wish: { hops: 1 }, avoid: new Set() }), '')
     expect([one.path.length, one.cost]).toEqual([1, { links: [], tolls: [], exit: undefined, total: 0 }])
   })
 })
