@@ -395,6 +395,17 @@ describe('a directory', () => {
     expect((await ask(scene.port)).status).toBe(404)
   })
 
+  test('keeps a record of a hub from its first probe on', async () => {
+    await scene.start()
+    const hub = await scene.hub()
+    await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.stop()
+    const again = new SqliteStore(join(scene.folder, 'directory.sqlite'))
+    expect((await again.records()).map(({ hubId }) => toHex(hubId))).toEqual([toHex(hub.key.publicBytes)])
+    await again.close()
+  })
+
   test('answers Prometheus and its operator also while the store does not answer', async () => {
     const port = await freePort('127.0.0.1')
     await scene.start({ metricsListen: `127.0.0.1:${port}` })
