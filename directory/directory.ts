@@ -312,8 +312,7 @@ export class Directory {
   #map(): { map: NonNullable<ReturnType<Store['latestMap']>>; freshForS: number } | undefined {
     const map = this.#parts.store.latestMap()
     if (map === undefined) return undefined
-    const freshUntil = (map.epoch + 1) * this.#options.epochSeconds
-    return { map, freshForS: Math.max(0, freshUntil - this.#now) }
+    return { map, freshForS: Math.max(0, (map.epoch + 1) * this.#options.epochSeconds - this.#now) }
   }
 
   async #probed(result: ProbeResult): Promise<void> {
@@ -321,9 +320,10 @@ export class Directory {
     if (await this.#keeper.keep(result)) this.#firstReachedMs ??= this.#parts.wallClock()
   }
 
-  /** What was never reached has no record, and one replica keeps them. */
+  /** What was never reached has no record, and one replica keeps them. One that answers first is only being stored. */
   async #probedHub(hub: ProbedHub): Promise<void> {
-    if (this.#mayPublish && (await this.#parts.store.descriptor(hub.hubId)) !== undefined) this.#measuring.probed(hub)
+    const isKnown = hub.answered || (await this.#parts.store.descriptor(hub.hubId)) !== undefined
+    if (this.#mayPublish && isKnown) this.#measuring.probed(hub)
   }
 
   async #probeAll(): Promise<void> {

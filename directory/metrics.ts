@@ -3,8 +3,8 @@ import type { IpFamily } from '../shared/base/ip-address.ts'
 
 /** What a directory knows of itself when somebody looks. */
 export interface DirectoryFacts {
-  /** Hubs whose descriptor is held. */
-  readonly descriptors: number
+  /** Hubs whose descriptor is held; undefined while the store does not answer. */
+  readonly descriptors: number | undefined
   /** Hubs of the newest map. */
   readonly mapHubs: number
   readonly mapEpoch: number

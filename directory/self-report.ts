@@ -28,8 +28,9 @@ export interface DirectoryStatus {
   readonly mapHash: Uint8Array | undefined
   readonly mapHubs: number
   readonly mapValidForS: number
-  readonly descriptors: number
-  readonly unproved: number
+  /** Undefined while the store does not answer, as the next one. */
+  readonly descriptors: number | undefined
+  readonly unproved: number | undefined
   readonly lists: ListState
   readonly round: ConsensusHealth | undefined
 }
@@ -55,7 +56,8 @@ export class SelfReport {
     const { entries, refused } = lists.state
     const content = newest.content(store.latestMap())
     return {
-      descriptors: await store.hubCount(now()),
+      // What the rest says is wanted most when the store is away.
+      descriptors: await store.hubCount(now()).catch(() => undefined),
       mapHubs: content?.hubs.length ?? 0,
       mapEpoch: content?.epoch ?? 0,
       mapValidForS: content === undefined ? 0 : content.validUntil - now(),
@@ -74,7 +76,10 @@ export class SelfReport {
   async status(): Promise<DirectoryStatus> {
     const { store, lists, consensus, now } = this.#parts
     const { mapHubs, mapValidForS, descriptors } = await this.facts()
-    const unproved = (await store.unproved.all(now())).length
+    const unproved = await store.unproved.all(now()).then(
+      ({ length }) => length,
+      () => undefined,
+    )
     const latest = store.latestMap()
     return {
       ...{ epoch: latest?.epoch, mapHash: latest?.hash, mapHubs, mapValidForS, descriptors },

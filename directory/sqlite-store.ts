@@ -45,6 +45,12 @@ const SCHEMA = `
   ) strict;
 `
 
+/** Files of versions before have no such column: of hubs that they know nothing is known but when they were reached last. */
+const PROVEN_SINCE = `
+  alter table probes add column proven_since integer not null default 0;
+  update probes set proven_since = reached_at;
+`
+
 /** The store of a directory that is one process: a file. */
 export class SqliteStore implements Store {
   readonly unproved = new MemoryUnprovedHubs()
@@ -59,6 +65,8 @@ export class SqliteStore implements Store {
       this.#database = new DatabaseSync(file)
       this.#database.exec('pragma journal_mode = wal; pragma synchronous = full;')
       this.#database.exec(SCHEMA)
+      const columns = this.#all('pragma table_info(probes)').map(({ name }) => name)
+      if (!columns.includes('proven_since')) this.#atOnce(() => this.#database.exec(PROVEN_SINCE))
       this.#latestMap = this.#loadLatestMap()
     } catch (cause) {
       throw openFault(file, cause)

@@ -5,7 +5,8 @@
  *     writes         counter, so that every write moves the log of replication
  *     hub:ID         sequence u32 | expires u32 | signed descriptor; gone some time after it expired
  *     hubs           ids by when they expire
- *     probes:ID      of each address when it was reached, how often not since, and since when it is there
+ *     probes:ID      of each address when it was reached, how often not since, and since when it is there; of versions
+ *                    before that without the last, for which the first stands
  *     records        what was measured of hubs, by id
  *     unproved       signed descriptors of hubs that were never reached, by id; unproved-heads what is known of them
  *     lease          token of the replica that publishes, for seconds; fence the newest token, fences their counter
@@ -16,6 +17,10 @@
  */
 const HEAD = `
 local function at(name) return string.sub(KEYS[1], 1, -7) .. name end
+local function probeOf(text)
+  local reached, failures, since = string.match(text, '^(%d+) (%d+) ?(%d*)$')
+  return reached, failures, since == '' and reached or since
+end
 local function fenced(token)
   if token == '' or redis.call('GET', at('fence')) ~= token then return redis.error_reply('STALE token') end
 end
@@ -46,7 +51,7 @@ if forget < 0 then return end
 local now, since = ARGV[3], ARGV[3]
 local held = redis.call('HGET', at('probes:' .. ARGV[1]), ARGV[2])
 if held then
-  local reached, _, proven = string.match(held, '^(%d+) (%d+) (%d+)$')
+  local reached, _, proven = probeOf(held)
   if math.abs(now - reached) <= tonumber(ARGV[4]) then since = proven end
 end
 redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], now .. ' 0 ' .. since)
@@ -64,7 +69,7 @@ end`
 export const PUT_FAILED = `${HEAD}
 local probe = redis.call('HGET', at('probes:' .. ARGV[1]), ARGV[2])
 if not probe then return end
-local reached, failures, since = string.match(probe, '^(%d+) (%d+) (%d+)$')
+local reached, failures, since = probeOf(probe)
 redis.call('HSET', at('probes:' .. ARGV[1]), ARGV[2], reached .. ' ' .. (failures + 1) .. ' ' .. since)`
 
 /** id, sequence, expires, block, now, limit of a block, limit in all, life, descriptor → 1, or 0 if there is no room */

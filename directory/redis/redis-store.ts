@@ -297,7 +297,7 @@ function decodeDescriptor(hubId: Uint8Array, bytes: Uint8Array): StoredDescripto
 function decodeProbes(hubId: Uint8Array, words: readonly Uint8Array[]): StoredProbe[] {
   return pairsOf(words).map(([name, probe]) => {
     const [ip, port] = String(name).split(' ')
-    const [reachedAt = 0, failures = 0, provenSince = 0] = String(probe).split(' ').map(Number)
+    const [reachedAt = 0, failures = 0, provenSince = reachedAt] = String(probe).split(' ').map(Number)
     return { hubId, address: { ip: idOf(ip), port: Number(port) }, reachedAt, failures, provenSince }
   })
 }

@@ -11,6 +11,7 @@ import { SqliteStore } from '../../directory/sqlite-store.ts'
 import type { Store, StoredMap } from '../../directory/store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
+import { Fault } from '../../shared/base/fault.ts'
 import { silentLog } from '../../shared/base/log.ts'
 import { systemRandom } from '../../shared/base/random.ts'
 import { askDaemon } from '../../shared/control/control-client.ts'
@@ -392,6 +393,35 @@ describe('a directory', () => {
     const { status, body } = await ask(port)
     expect([status, Buffer.from(body).toString()]).toEqual([200, expect.stringContaining('spn_directory_map_hubs 0\n')])
     expect((await ask(scene.port)).status).toBe(404)
+  })
+
+  test('keeps a record of a hub from its first probe on', async () => {
+    await scene.start()
+    const hub = await scene.hub()
+    await scene.publish(hub.key, scene.describe(hub.key, [hub.port]))
+    await until(async () => (await scene.store!.probes()).length === 1)
+    await scene.stop()
+    const again = new SqliteStore(join(scene.folder, 'directory.sqlite'))
+    expect((await again.records()).map(({ hubId }) => toHex(hubId))).toEqual([toHex(hub.key.publicBytes)])
+    await again.close()
+  })
+
+  test('answers Prometheus and its operator also while the store does not answer', async () => {
+    const port = await freePort('127.0.0.1')
+    await scene.start({ metricsListen: `127.0.0.1:${port}` })
+    const away = () => Promise.reject(new Fault('store-unreachable'))
+    Object.assign(scene.store!, { hubCount: away })
+    Object.assign(scene.store!.unproved, { all: away })
+    const url = `http://127.0.0.1:${port}/metrics`
+    const { status, body } = await directHttp({ method: 'GET', url, maxBytes: 100_000 }, AbortSignal.timeout(20_000))
+    expect([status, Buffer.from(body).toString()]).toEqual([
+      200,
+      expect.stringContaining('spn_directory_map_epoch 0\n'),
+    ])
+    expect(await askDaemon(`${scene.folder}/control.sock`, 'status')).toMatchObject({
+      mapHubs: 0,
+      lists: { number: 0 },
+    })
   })
 
   test('is ready with a map that may be used and a store that takes what is written, and lives in any case', async () => {

@@ -162,6 +162,25 @@ describe('the probes of a directory', () => {
     expect(await store.probes()).toEqual([])
     await store.close()
   })
+
+  test('of versions before, which did not say since when, count since they were reached', async () => {
+    const old = plainFile()
+    const database = new DatabaseSync(old)
+    database.exec(`
+      create table probes (
+        hub_id blob not null, ip blob not null, port integer not null, reached_at integer not null, failures integer not null,
+        primary key (hub_id, ip, port)
+      ) strict;
+      insert into probes values (x'${'01'.repeat(32)}', x'09090901', 443, 1000, 1)`)
+    database.close()
+    for (const times of [1, 2]) {
+      const store = new SqliteStore(old)
+      expect(await store.probes()).toMatchObject([{ reachedAt: 1000 * times, provenSince: 1000 }])
+      await store.putReached(id(1), address(1), 2000)
+      expect(await store.probes()).toMatchObject([{ reachedAt: 2000, provenSince: 1000 }])
+      await store.close()
+    }
+  })
 })
 
 describe('the circuit keys of a directory', () => {

@@ -119,9 +119,12 @@ describe('what was measured of hubs', () => {
   test('is not saved by one that lost its turn', async () => {
     const before = await measured()
     const client = servers.client(servers.servers[0]!.port)
-    await client.del(`spn:{${toHex(network.id).slice(0, 32)}}:lease`)
     const publisher = await opened()
-    expect(await publisher.sharing.lead()).toMatchObject({ isNew: true })
+    // The other one renews its lease all the time.
+    await eventually(async () => {
+      await client.del(`spn:{${toHex(network.id).slice(0, 32)}}:lease`)
+      return (await publisher.sharing.lead())?.isNew === true
+    }, 'the turn')
     const late = before.putRecords([{ hubId: hub.key.publicBytes, record: Uint8Array.of(1) }])
     expect((await rejectionOf(late)).code).toBe('lease-lost')
     expect(await carriedIn(publisher)).toEqual(CARRIED)
@@ -135,6 +138,24 @@ describe('what was measured of hubs', () => {
     expect(await publisher.records()).toEqual([])
     await publisher.close()
   })
+})
+
+test('probes of versions before, which did not say since when, count since they were reached', async () => {
+  const store = await opened()
+  const hubId = hub.key.publicBytes
+  const address = { ip: Uint8Array.of(9, 9, 9, 9), port: 443 }
+  await store.putDescriptor({ hubId, sequence: 1, expires: nowS() + 10_800, signed: hub.signed(1) })
+  const client = servers.client(servers.servers[0]!.port)
+  await client.hset(`spn:{${toHex(network.id).slice(0, 32)}}:probes:${toHex(hubId)}`, '09090909 443', '1000 1')
+  expect(await store.probes()).toEqual([{ hubId, address, reachedAt: 1000, failures: 1, provenSince: 1000 }])
+  await store.putFailed(hubId, address)
+  expect(await store.probes()).toMatchObject([{ failures: 2, provenSince: 1000 }])
+  await store.putReached(hubId, address, 2000)
+  expect(await store.probes()).toMatchObject([{ reachedAt: 2000, failures: 0, provenSince: 1000 }])
+  await client.hset(`spn:{${toHex(network.id).slice(0, 32)}}:probes:${toHex(hubId)}`, '09090909 443', '1500 0')
+  await store.putReached(hubId, address, 2500)
+  expect(await store.probes()).toMatchObject([{ reachedAt: 2500, provenSince: 1500 }])
+  await store.close()
 })
 
 test('a turn of which nobody heard, because Redis failed meanwhile, is still a new one', async () => {
