@@ -44,9 +44,16 @@ interface Attempt {
  */
 export class HomeDialer {
   readonly #parts: HomeDialerParts
+  /** Dials that are under way. */
+  readonly #attempts = new Set<{ readonly hub: MapHub }>()
 
   constructor(parts: HomeDialerParts) {
     this.#parts = parts
+  }
+
+  /** Hubs that are being dialled, by their keys. */
+  get dialled(): string[] {
+    return [...this.#attempts].map(({ hub }) => hub.key)
   }
 
   /**
@@ -86,10 +93,14 @@ export class HomeDialer {
   }
 
   async #attempt(hub: MapHub, signal: AbortSignal): Promise<Attempt> {
+    const attempting = { hub }
+    this.#attempts.add(attempting)
     try {
       return { hub, linked: await this.#dial(hub, signal) }
     } catch (error) {
       return { hub, error }
+    } finally {
+      this.#attempts.delete(attempting)
     }
   }
 

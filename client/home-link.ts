@@ -50,7 +50,7 @@ export class HomeLink {
   /** When a hub was left, by its key. */
   readonly #leftAt = new Map<string, number>()
   /** Links that take no new circuits. */
-  readonly #leaving = new Map<LinkHandle, LinkNode>()
+  readonly #leaving = new Map<LinkHandle, LinkedHome>()
   /** When links were asked whether they live, those that have not answered yet. */
   readonly #probedAt = new Map<LinkHandle, number>()
   /** Ends the attempts to dial, and the wait for the next one. */
@@ -76,6 +76,12 @@ export class HomeLink {
   /** Takes over when the home is lost. */
   get second(): Home | undefined {
     return this.#second
+  }
+
+  /** Hubs that know this computer's address now: all to which it has a link, or is making one. By their keys. */
+  get acquainted(): Set<string> {
+    const linked = [this.#home, this.#second, ...this.#leaving.values()].flatMap((one) => one?.hub.key ?? [])
+    return new Set([...linked, ...this.#dialer.dialled])
   }
 
   /** The home link, as soon as it is up. @throws Fault cancelled */
@@ -145,7 +151,7 @@ export class HomeLink {
     const now = this.#parts.clock.now()
     for (const linked of [this.#second, this.#home]) if (linked?.handle.link.isWorn(now) === true) this.#retire(linked)
     for (const handle of [...this.#probedAt.keys()]) this.#judge(handle, now)
-    for (const [handle, node] of this.#leaving) if (handle.link.circuitCount === 0) this.#end(handle, node)
+    for (const [handle, { node }] of this.#leaving) if (handle.link.circuitCount === 0) this.#end(handle, node)
     this.#prefer()
     void this.#warm()
   }
@@ -153,8 +159,8 @@ export class HomeLink {
   async close(): Promise<void> {
     this.#closing.abort()
     this.#waiting.reject(new Fault('cancelled'))
-    const nodes = [this.#home?.node, this.#second?.node, ...this.#leaving.values()]
-    await Promise.all(nodes.map((node) => node?.close()))
+    const all = [this.#home, this.#second, ...this.#leaving.values()]
+    await Promise.all(all.map((linked) => linked?.node.close()))
   }
 
   #probe(handle: LinkHandle): void {
@@ -170,8 +176,8 @@ export class HomeLink {
     if (!isAlive && now - probedAt < PROBE_MS) return
     this.#probedAt.delete(handle)
     if (isAlive) return
-    const node = this.#leaving.get(handle)
-    if (node !== undefined) this.#end(handle, node)
+    const left = this.#leaving.get(handle)
+    if (left !== undefined) this.#end(handle, left.node)
     const linked = [this.#home, this.#second].find((one) => one?.handle === handle)
     if (linked === undefined) return
     this.#failed(linked.hub, new Fault('link-silent'))
@@ -186,7 +192,7 @@ export class HomeLink {
 
   /** Its link lives on for the circuits that it has; new ones take another. */
   #retire(linked: LinkedHome): void {
-    this.#leaving.set(linked.handle, linked.node)
+    this.#leaving.set(linked.handle, linked)
     if (this.#second === linked) this.#second = undefined
     else this.#replace()
   }
@@ -328,7 +334,7 @@ export class HomeLink {
   }
 
   #down(handle: LinkHandle, fault: Fault): void {
-    void this.#leaving.get(handle)?.close()
+    void this.#leaving.get(handle)?.node.close()
     this.#leaving.delete(handle)
     this.#probedAt.delete(handle)
     const lost = [this.#home, this.#second].find((one) => one?.handle === handle)

@@ -26,7 +26,7 @@ export interface PathChooserParts {
   readonly clock: MonotonicClock
   readonly random: Random
   readonly locator: Locator
-  readonly homeLink: Pick<HomeLink, 'second'>
+  readonly homeLink: Pick<HomeLink, 'acquainted'>
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
 }
@@ -205,14 +205,15 @@ export class PathChooser {
   }
 
   /**
-   * Without those that are not wanted, unless there is no way without them. Nor is the second home: by its link it knows
-   * this computer, and on a path it would know more.
+   * Without those that are not wanted, and without those that know this computer by a link, as the second home does: on a
+   * path they would know more. Where there is no way without both, one that may fail is better than one that knows more;
+   * when it did fail, the next attempt goes without it.
    */
   #choosePath(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
     const [navigator, { random, homeLink }] = [this.navigator(), this.#parts]
-    const second = homeLink.second?.hub.key
-    const all = second === undefined || second === request.home.key ? unwanted : new Set([...unwanted, second])
-    for (const some of new Set([all, unwanted])) {
+    const { acquainted } = homeLink
+    acquainted.delete(request.home.key)
+    for (const some of [new Set([...unwanted, ...acquainted]), acquainted, unwanted]) {
       if (some.size === 0) continue
       try {
         const narrow = { ...request, avoid: new Set([...request.avoid, ...some]) }

@@ -106,11 +106,30 @@ describe('the second home', () => {
     ['is on paths where there is no other', ['a', 'c', 'd'], 20],
   ])('%s', async (_, names, times) => {
     const scene = sceneWith({}, 3, names)
-    scene.secondHome = 'd'
+    scene.acquainted = ['d', scene.homeName]
     for (let i = 0; i < 20; i++) scene.open(ip(`93.184.216.${i + 1}`))
     await scene.settle()
     expect(scene.paths.filter((path) => path.length === 5).length).toBe(20)
     expect(scene.paths.filter((path) => path.includes('d')).length).toBe(times)
+  })
+})
+
+describe('a hub that knows this computer by a link', () => {
+  test('is on no path only because others failed lately', async () => {
+    const scene = sceneWith({}, 3, ['a', 'b', 'c', 'd', 'e'])
+    scene.acquainted = ['d']
+    const failed = Promise.reject(new Fault('next-unreachable'))
+    failed.catch(() => {})
+    for (const name of ['b', 'c']) scene.network.dialling.set(name, failed)
+    for (let i = 0; i < 5; i++) {
+      scene.open(WEB)
+      await scene.settle()
+    }
+    scene.network.dialling.clear()
+    const before = scene.paths.length
+    for (let i = 0; i < 10; i++) scene.open(ip(`93.184.216.${i + 1}`))
+    await scene.settle()
+    expect(scene.paths.slice(before).map((path) => path.includes('d'))).toEqual(Array(10).fill(false))
   })
 })
 

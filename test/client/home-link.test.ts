@@ -203,7 +203,9 @@ describe('the home link', () => {
     homeLink = make()
     const started = systemClock.now()
     homeLink.connect()
+    expect(homeLink.acquainted).toEqual(new Set([toHex(old.id)]))
     expect((await homeLink.ready(soon())).hub.key).toBe(toHex(other.id))
+    expect(homeLink.acquainted).toContain(toHex(other.id))
     expect(systemClock.now() - started).toBeLessThan(4_000) // half of what a dial may take: another was dialled beside it
   })
 
@@ -339,6 +341,19 @@ describe('the home link', () => {
         await new Promise((resolve) => setImmediate(resolve))
       }
       expect(started.reduce((sum, { links }) => sum + links.length, 0)).toBe(2)
+    })
+
+    test('and tells which hubs know this computer: also one that was left, as long as its link lives', async () => {
+      const { home, second } = await both()
+      expect(homeLink.acquainted).toEqual(new Set([home.hub.key, second.hub.key]))
+      const circuit = home.handle.link.openCircuit()
+      homeLink.leave(home)
+      homeLink.tick() // dials a third
+      const { second: third } = await both()
+      expect(homeLink.acquainted).toEqual(new Set([home.hub.key, second.hub.key, third.hub.key]))
+      circuit.abort()
+      homeLink.tick()
+      expect(homeLink.acquainted).toEqual(new Set([second.hub.key, third.hub.key]))
     })
 
     test('which takes over in the moment in which it breaks, and another takes its place', async () => {

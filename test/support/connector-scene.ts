@@ -44,8 +44,8 @@ export class ConnectorScene {
   home: () => Promise<Home>
   /** The home link that is up before anything asks for one. */
   openedHome: Home | undefined
-  /** Name of the hub that the client has a second link to. */
-  secondHome: string | undefined
+  /** Names of hubs that the client has other links to. */
+  acquainted: readonly string[] = []
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -91,16 +91,13 @@ export class ConnectorScene {
       return hub !== this.hubs.get(this.homeName)
     }
     const openedHome = (): Home | undefined => this.openedHome
-    const second = (): Pick<Home, 'hub'> | undefined => {
-      const hub = this.secondHome === undefined ? undefined : this.hubs.get(this.secondHome)
-      return hub && { hub }
-    }
+    const acquainted = (): Set<string> => new Set(this.acquainted.flatMap((name) => this.hubs.get(name)?.key ?? []))
     return {
       get home() {
         return openedHome()
       },
-      get second() {
-        return second()
+      get acquainted() {
+        return acquainted()
       },
       ready: () => this.home(),
       leave,
