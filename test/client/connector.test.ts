@@ -4,6 +4,7 @@ import { MAX_TRIES } from '../../client/connector.ts'
 import type { Profile } from '../../client/navigator/profiles.ts'
 import type { RuleWish } from '../../client/navigator/wish.ts'
 import { targetText } from '../../client/purpose-text.ts'
+import { utf8 } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
@@ -181,15 +182,30 @@ describe('another way', () => {
     expect(opened.fault?.code).toBe('exit-busy')
   })
 
-  test('is never taken once the connection was open: bytes may have arrived', async () => {
+  test('is never taken once bytes may have arrived that must not arrive twice', async () => {
     const scene = sceneWith()
     const { homes } = countCreates(scene)
     const opened = scene.open(WEB)
     await scene.settle()
+    opened.tunnel.write(utf8('POST / HTTP/1.1\r\n\r\n'))
     const exit = scene.paths[0]?.at(-1) as string
     scene.network.hub(exit).service.close()
     await scene.settle()
     expect([opened.events, homes]).toEqual([['opened 4', 'closed circuit-closed'], ['a']])
+  })
+
+  test('is taken when the exit dies behind a request that changes nothing, which goes there', async () => {
+    const scene = sceneWith()
+    const opened = scene.open(WEB)
+    await scene.settle()
+    opened.tunnel.write(utf8('GET / HTTP/1.1\r\n\r\n'))
+    const exit = scene.paths[0]?.at(-1) as string
+    scene.network.hub(exit).service.close()
+    await scene.settle()
+    expect(opened.events).toEqual(['opened 4'])
+    const again = scene.network.hub(scene.paths[1]?.at(-1) as string).exits.at(-1)
+    expect(concatAll(again?.received ?? [])).toEqual(utf8('GET / HTTP/1.1\r\n\r\n'))
+    expect(scene.connections.all().map(({ state }) => state)).toEqual(['failed', 'open'])
   })
 
   test('is not taken for an app that does not want the connection any more', async () => {
