@@ -8,6 +8,7 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { delayMs } from '../shared/geo/place.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import type { HomeLink } from './home-link.ts'
 import { explainRoute, type RouteReport } from './navigator/explain-route.ts'
 import { FailureMemory } from './navigator/failure-memory.ts'
 import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
@@ -25,6 +26,7 @@ export interface PathChooserParts {
   readonly clock: MonotonicClock
   readonly random: Random
   readonly locator: Locator
+  readonly homeLink: Pick<HomeLink, 'second'>
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
 }
@@ -202,12 +204,18 @@ export class PathChooser {
     return unwanted
   }
 
-  /** Without those that are not wanted, unless there is no way without them. */
+  /**
+   * Without those that are not wanted, unless there is no way without them. Nor is the second home: by its link it knows
+   * this computer, and on a path it would know more.
+   */
   #choosePath(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
-    const [navigator, { random }] = [this.navigator(), this.#parts]
-    if (unwanted.size > 0) {
+    const [navigator, { random, homeLink }] = [this.navigator(), this.#parts]
+    const second = homeLink.second?.hub.key
+    const all = second === undefined || second === request.home.key ? unwanted : new Set([...unwanted, second])
+    for (const some of new Set([all, unwanted])) {
+      if (some.size === 0) continue
       try {
-        const narrow = { ...request, avoid: new Set([...request.avoid, ...unwanted]) }
+        const narrow = { ...request, avoid: new Set([...request.avoid, ...some]) }
         return { request: narrow, hubs: navigator.choosePath(narrow, random) }
       } catch (error) {
         if (!NO_WAY.has(asFault(error).code)) throw error

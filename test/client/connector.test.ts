@@ -101,6 +101,20 @@ describe('a connection', () => {
   })
 })
 
+describe('the second home', () => {
+  test.each([
+    ['is on no path', ['a', 'b', 'c', 'd', 'e'], 0],
+    ['is on paths where there is no other', ['a', 'c', 'd'], 20],
+  ])('%s', async (_, names, times) => {
+    const scene = sceneWith({}, 3, names)
+    scene.secondHome = 'd'
+    for (let i = 0; i < 20; i++) scene.open(ip(`93.184.216.${i + 1}`))
+    await scene.settle()
+    expect(scene.paths.filter((path) => path.length === 5).length).toBe(20)
+    expect(scene.paths.filter((path) => path.includes('d')).length).toBe(times)
+  })
+})
+
 describe('a destination that is no public address', () => {
   test.each(['10.0.0.1', '127.0.0.1', '169.254.169.254', '192.168.1.1', '224.0.0.1', '0.0.0.0', '::1', 'fe80::1'])(
     '%s is refused here, and nothing is sent',

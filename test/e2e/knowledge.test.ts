@@ -70,7 +70,13 @@ describeWorld(describe, 'what each hub knows of a connection', () => {
     expect(knows(relay)).toEqual([])
     expect(knows(exit)).toEqual(expect.arrayContaining(['name', 'payload']))
     expect(knows(exit).some((what) => what.startsWith('user'))).toBe(false)
-    for (const other of spn.hubs.filter((hub) => !path.includes(hub))) expect(knows(other)).toEqual([])
+    // The second home has a link, and no part in this.
+    const { secondHome } = (await spn.ask('status')) as { secondHome: { city: string } }
+    const second = spn.hubs.find(({ city }) => city.place.city === secondHome.city)!
+    expect(path).not.toContain(second)
+    expect(knows(second).every((what) => what.startsWith('user'))).toBe(true)
+    for (const other of spn.hubs.filter((hub) => hub !== second && !path.includes(hub)))
+      expect(knows(other)).toEqual([])
     expect(sending.running).toBe(true)
     sending.kill('SIGKILL')
     await sending.exited

@@ -44,6 +44,8 @@ export class ConnectorScene {
   home: () => Promise<Home>
   /** The home link that is up before anything asks for one. */
   openedHome: Home | undefined
+  /** Name of the hub that the client has a second link to. */
+  secondHome: string | undefined
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -89,9 +91,16 @@ export class ConnectorScene {
       return hub !== this.hubs.get(this.homeName)
     }
     const openedHome = (): Home | undefined => this.openedHome
+    const second = (): Pick<Home, 'hub'> | undefined => {
+      const hub = this.secondHome === undefined ? undefined : this.hubs.get(this.secondHome)
+      return hub && { hub }
+    }
     return {
       get home() {
         return openedHome()
+      },
+      get second() {
+        return second()
       },
       ready: () => this.home(),
       leave,
