@@ -1,7 +1,7 @@
 import type { Fault } from '../shared/base/fault.ts'
 import type { Tunnel, TunnelSink } from './connector.ts'
 import { EarlyBytes } from './early-bytes.ts'
-import { CUTS } from './way-faults.ts'
+import { CUT } from './way-faults.ts'
 
 /**
  * A connection that outlives a hub that dies before the first byte came: it is opened once more, by another way, and what the
@@ -11,13 +11,12 @@ export class RepeatedTunnel implements Tunnel {
   readonly #open: (sink: TunnelSink) => Tunnel
   readonly #sink: TunnelSink
   #tunnel: Tunnel
-  /** Undefined when something came, and after the second opening. */
+  /** Undefined when something came, the app wants no more, and after the second opening. */
   #early: EarlyBytes | undefined = new EarlyBytes()
   /** What the app sent since the first circuit was cut; undefined while there is one. */
   #held: Uint8Array[] | undefined
   #isOpened = false
   #isFinished = false
-  #isReset = false
 
   /** @param open opens the connection; tells nothing before it returned */
   constructor(open: (sink: TunnelSink) => Tunnel, sink: TunnelSink) {
@@ -41,7 +40,7 @@ export class RepeatedTunnel implements Tunnel {
   }
 
   reset(): void {
-    this.#isReset = true
+    this.#early = undefined
     this.#tunnel.reset()
   }
 
@@ -75,8 +74,7 @@ export class RepeatedTunnel implements Tunnel {
   }
 
   #mayRepeat(fault: Fault | undefined): boolean {
-    if (fault === undefined || !CUTS.has(fault.code) || this.#isReset) return false
-    return this.#isOpened && this.#early?.isHarmless === true
+    return fault?.code === CUT && this.#isOpened && this.#early?.isHarmless === true
   }
 
   #repeat(): void {

@@ -119,9 +119,16 @@ describe('a connection is not opened again', () => {
     expect([openings.length, events]).toEqual([1, ['closed circuit-closed']])
   })
 
-  test('when the destination ended it, or the app', () => {
+  test.each(['connection-reset', 'cell-rejected', undefined] as const)('when it ended otherwise (%s)', (code) => {
     of(0).sink.opened(4)
-    of(0).sink.closed(undefined)
-    expect([openings.length, events.at(-1)]).toEqual([1, 'closed undefined'])
+    of(0).sink.closed(code && new Fault(code))
+    expect([openings.length, events.at(-1)]).toEqual([1, `closed ${code}`])
+  })
+
+  test('when the app had reset it', () => {
+    of(0).sink.opened(4)
+    tunnel.reset()
+    cut(0)
+    expect([openings.length, events.at(-1)]).toEqual([1, 'closed circuit-closed'])
   })
 })
