@@ -5,7 +5,8 @@ const HANDSHAKE_RECORD = 22
 const CLIENT_HELLO = 1
 const RECORD_HEADER_BYTES = 5
 const SAFE_METHODS = /^(?:GET|HEAD|OPTIONS) /
-const END_OF_HEAD = '\r\n\r\n'
+/** Also the short one, which servers take too (RFC 9112, 2.2): behind either stands a body or another request. */
+const END_OF_HEAD = /\n\r?\n/
 
 /** What an app sent before anything came back. */
 export class EarlyBytes {
@@ -43,6 +44,6 @@ function isClientHello(bytes: Buffer): boolean {
 /** One request of HTTP/1 by a method that changes nothing (RFC 9110, 9.2.1), without a body. It may be cut off. */
 function isSafeRequest(text: string): boolean {
   if (!SAFE_METHODS.test(text)) return false
-  const end = text.indexOf(END_OF_HEAD)
-  return end === -1 || end === text.length - END_OF_HEAD.length
+  const end = END_OF_HEAD.exec(text)
+  return end === null || end.index + end[0].length === text.length
 }
