@@ -26,7 +26,7 @@ export interface PathChooserParts {
   readonly clock: MonotonicClock
   readonly random: Random
   readonly locator: Locator
-  readonly homeLink: Pick<HomeLink, 'second'>
+  readonly homeLink: Pick<HomeLink, 'second' | 'lost'>
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
 }
@@ -206,12 +206,14 @@ export class PathChooser {
 
   /**
    * Without those that are not wanted, unless there is no way without them. Nor is the second home: by its link it knows
-   * this computer, and on a path it would know more.
+   * this computer, and on a path it would know more. Nor is a home that was just lost: what ended the link may end the path.
    */
   #choosePath(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
     const [navigator, { random, homeLink }] = [this.navigator(), this.#parts]
-    const second = homeLink.second?.hub.key
-    const all = second === undefined || second === request.home.key ? unwanted : new Set([...unwanted, second])
+    const homes = [homeLink.second?.hub.key ?? request.home.key, ...homeLink.lost].filter(
+      (key) => key !== request.home.key,
+    )
+    const all = homes.length === 0 ? unwanted : new Set([...unwanted, ...homes])
     for (const some of new Set([all, unwanted])) {
       if (some.size === 0) continue
       try {

@@ -101,13 +101,16 @@ describe('a connection', () => {
   })
 })
 
-describe('the second home', () => {
+describe.each([
+  ['the second home', { secondHome: 'd' }],
+  ['a home that was just lost', { lostHomes: ['d', 'a'] }],
+])('%s', (_, homes) => {
   test.each([
     ['is on no path', ['a', 'b', 'c', 'd', 'e'], 0],
     ['is on paths where there is no other', ['a', 'c', 'd'], 20],
   ])('%s', async (_, names, times) => {
     const scene = sceneWith({}, 3, names)
-    scene.secondHome = 'd'
+    Object.assign(scene, homes)
     for (let i = 0; i < 20; i++) scene.open(ip(`93.184.216.${i + 1}`))
     await scene.settle()
     expect(scene.paths.filter((path) => path.length === 5).length).toBe(20)

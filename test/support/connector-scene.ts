@@ -46,6 +46,8 @@ export class ConnectorScene {
   openedHome: Home | undefined
   /** Name of the hub that the client has a second link to. */
   secondHome: string | undefined
+  /** Names of hubs to which the client just lost its link. */
+  lostHomes: readonly string[] = []
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -95,9 +97,13 @@ export class ConnectorScene {
       const hub = this.secondHome === undefined ? undefined : this.hubs.get(this.secondHome)
       return hub && { hub }
     }
+    const lost = (): string[] => this.lostHomes.flatMap((name) => this.hubs.get(name)?.key ?? [])
     return {
       get home() {
         return openedHome()
+      },
+      get lost() {
+        return lost()
       },
       get second() {
         return second()
