@@ -210,9 +210,8 @@ export class PathChooser {
    */
   #choosePath(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
     const [navigator, { random, homeLink }] = [this.navigator(), this.#parts]
-    const homes = [homeLink.second?.hub.key ?? request.home.key, ...homeLink.lost].filter(
-      (key) => key !== request.home.key,
-    )
+    const second = homeLink.second === undefined ? [] : [homeLink.second.hub.key]
+    const homes = [...second, ...homeLink.lost].filter((key) => key !== request.home.key)
     const all = homes.length === 0 ? unwanted : new Set([...unwanted, ...homes])
     for (const some of new Set([all, unwanted])) {
       if (some.size === 0) continue
