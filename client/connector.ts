@@ -20,7 +20,7 @@ import type { App } from './apps/app.ts'
 import { Association, type AssociationSink, type Datagrams } from './association.ts'
 import { type ConnectionList, type ConnectionView, hopView } from './connection-list.ts'
 import type { NameOwner } from './dns/dns-resolver.ts'
-import { Echo, type EchoSink } from './echo.ts'
+import { ECHO_PORT, Echo, type EchoSink } from './echo.ts'
 import type { Home } from './home-dialer.ts'
 import type { HomeLink } from './home-link.ts'
 import type { RouteReport } from './navigator/explain-route.ts'
@@ -31,6 +31,7 @@ import type { OpenPackets } from './packet-flow.ts'
 import { type AppSite, type Asked, type ChosenPath, PathChooser } from './path-chooser.ts'
 import { PendingTunnel } from './pending-tunnel.ts'
 import { purposeText } from './purpose-text.ts'
+import { RepeatedTunnel } from './repeated-tunnel.ts'
 import { HOME_IS_OVER, KILLS, OF_HUBS, WORTH_ANOTHER_WAY } from './way-faults.ts'
 import { type RunningWay, raceWays } from './way-race.ts'
 
@@ -76,9 +77,6 @@ export interface TunnelOpener {
 export const MAX_TRIES = 1 + MAX_RETRIES
 /** How long a connection waits for the home link. */
 const HOME_WAIT_MS = 20_000
-
-/** For exit policies an echo request is one to the port of the echo service. */
-const ECHO_PORT = 7
 
 /** Who asks. */
 interface Asker {
@@ -148,7 +146,7 @@ export class Connector implements TunnelOpener {
     wish: RuleWish = {},
     site?: AppSite,
   ): Tunnel {
-    return this.#start({ purpose: target, near: target, by, app, wish, site }, sink)
+    return new RepeatedTunnel((once) => this.#start({ purpose: target, near: target, by, app, wish, site }, once), sink)
   }
 
   /** A UDP socket of an app. Failures come by `sink.closed`, and each time the next datagram tries again. */

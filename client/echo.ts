@@ -3,6 +3,9 @@ import type { Fault } from '../shared/base/fault.ts'
 import type { IpTarget } from '../shared/cell/target.ts'
 import { type OpenPackets, PacketFlow } from './packet-flow.ts'
 
+/** For exit policies an echo request is one to the port of the echo service. */
+export const ECHO_PORT = 7
+
 export interface EchoSink {
   /** An answer to the request with this number. Yours to keep. */
   reply(sequence: number, bytes: Uint8Array): void

@@ -36,6 +36,8 @@ const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 15_000
 /** A home hub that was left because it stops is the last to be dialled for so long: it may be back by then. */
 const LEFT_FOR_MS = 10 * 60_000
+/** A hub whose link broke is called lost for so long. */
+const LOST_FOR_MS = 60_000
 /** A link that is doubted and silent for so long after a PING is dead. */
 const PROBE_MS = 3_000
 
@@ -49,6 +51,8 @@ export class HomeLink {
   readonly #closing = new AbortController()
   /** When a hub was left, by its key. */
   readonly #leftAt = new Map<string, number>()
+  /** When the last link to a hub broke, by its key. */
+  readonly #lostAt = new Map<string, number>()
   /** Links that take no new circuits. */
   readonly #leaving = new Map<LinkHandle, LinkedHome>()
   /** When links were asked whether they live, those that have not answered yet. */
@@ -82,6 +86,12 @@ export class HomeLink {
   get acquainted(): Set<string> {
     const linked = [this.#home, this.#second, ...this.#leaving.values()].flatMap((one) => one?.hub.key ?? [])
     return new Set([...linked, ...this.#dialer.dialled])
+  }
+
+  /** Keys of hubs whose link broke not long ago: they may be gone, also from the paths of others. */
+  get lost(): readonly string[] {
+    const now = this.#parts.clock.now()
+    return [...this.#lostAt].flatMap(([key, at]) => (now - at < LOST_FOR_MS ? key : []))
   }
 
   /** The home link, as soon as it is up. @throws Fault cancelled */
@@ -138,6 +148,7 @@ export class HomeLink {
   renew(): void {
     if (this.#second !== undefined) this.#retire(this.#second)
     if (this.#home !== undefined) this.#retire(this.#home)
+    this.#lostAt.clear()
     for (const handle of this.#leaving.keys()) this.#probe(handle)
     this.#keepHomes(next(this.#parts.homes.guards, { kind: 'network' }))
     const hurry = this.#hurry
@@ -339,6 +350,7 @@ export class HomeLink {
     this.#probedAt.delete(handle)
     const lost = [this.#home, this.#second].find((one) => one?.handle === handle)
     if (lost === undefined) return
+    this.#lostAt.set(lost.hub.key, this.#parts.clock.now())
     if (!this.#closing.signal.aborted) this.#parts.log.warn('home link lost', { hub: lost.hub.key })
     if (lost === this.#second) this.#second = undefined
     else {

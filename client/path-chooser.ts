@@ -26,7 +26,7 @@ export interface PathChooserParts {
   readonly clock: MonotonicClock
   readonly random: Random
   readonly locator: Locator
-  readonly homeLink: Pick<HomeLink, 'acquainted'>
+  readonly homeLink: Pick<HomeLink, 'acquainted' | 'lost'>
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
 }
@@ -185,7 +185,7 @@ export class PathChooser {
   }
 
   /** @throws Fault wish-unmet where it is the rule that leaves no way, and not that hubs failed */
-  #wished(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
+  #wished(request: PathRequest, unwanted: readonly string[]): Honoured {
     try {
       return this.#choosePath(request, unwanted)
     } catch (error) {
@@ -194,36 +194,46 @@ export class PathChooser {
     }
   }
 
-  /** Hubs that failed others, and the exit that this app had at this site before its new identity. */
-  #unwanted(asked: Asked): ReadonlySet<string> {
+  /**
+   * The exit that this app had at this site before its new identity, homes that were just lost (what ended the link may end
+   * the path), and hubs that failed others, the last one first.
+   */
+  #unwanted(asked: Asked): readonly string[] {
     const now = this.#parts.clock.now()
-    const unwanted = this.#failures.avoided(now)
     const sticking = stickingOf(asked)
     const shed = sticking && this.#sticky.shed(sticking.app, sticking.site, now)
-    if (shed !== undefined) unwanted.add(shed)
-    return unwanted
+    return [...(shed === undefined ? [] : [shed]), ...this.#parts.homeLink.lost, ...this.#failures.avoided(now)]
   }
 
   /**
    * Without those that are not wanted, and without those that know this computer by a link, as the second home does: on a
-   * path they would know more. Where there is no way without both, one that may fail is better than one that knows more;
-   * when it did fail, the next attempt goes without it.
+   * path they would know more. Where there is no way, those that failed long ago get another chance first: a hub that was
+   * started again is better than one that was just seen dead, and any of them better than one that knows more.
    */
-  #choosePath(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
+  #choosePath(request: PathRequest, unwanted: readonly string[]): Honoured {
     const [navigator, { random, homeLink }] = [this.navigator(), this.#parts]
     const { acquainted } = homeLink
     acquainted.delete(request.home.key)
-    for (const some of [new Set([...unwanted, ...acquainted]), acquainted, unwanted]) {
-      if (some.size === 0) continue
-      try {
-        const narrow = { ...request, avoid: new Set([...request.avoid, ...some]) }
-        return { request: narrow, hubs: navigator.choosePath(narrow, random) }
-      } catch (error) {
-        if (!NO_WAY.has(asFault(error).code)) throw error
+    let noWay: unknown
+    for (const knowing of acquainted.size === 0 ? [acquainted] : [acquainted, []]) {
+      for (const failing of halves(unwanted.filter((key) => key !== request.home.key))) {
+        const narrow = { ...request, avoid: new Set([...request.avoid, ...knowing, ...failing]) }
+        try {
+          return { request: narrow, hubs: navigator.choosePath(narrow, random) }
+        } catch (error) {
+          if (!NO_WAY.has(asFault(error).code)) throw error
+          noWay = error
+        }
       }
     }
-    return { request, hubs: navigator.choosePath(request, random) }
+    throw noWay
   }
+}
+
+/** All of them, the first half, of that the first half, and so on, and none. */
+function* halves<T>(all: readonly T[]): Iterable<readonly T[]> {
+  for (let count = all.length; count > 0; count >>= 1) yield all.slice(0, count)
+  yield []
 }
 
 /** Undefined for what has no site: questions for names, unless they go where connections to these do. */

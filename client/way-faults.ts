@@ -16,5 +16,8 @@ export const OF_HUBS: ReadonlySet<FaultCode> = new Set<FaultCode>([
   ...['next-unknown', 'next-forbidden', 'next-unreachable', 'next-closed', 'next-silent', 'cell-rejected'],
 ] as FaultCode[])
 
+/** How an open circuit ends whose way was lost, whichever hub it was: the destination did not do it. */
+export const CUT: FaultCode = 'circuit-closed'
+
 /** How an open circuit ends that a hub has killed, or lost. */
 export const KILLS: ReadonlySet<FaultCode> = new Set<FaultCode>(['circuit-closed', 'cell-rejected', 'circuit-protocol'])

@@ -7,8 +7,12 @@ import type { MapHub } from '../shared/map/hub-map.ts'
 import { addressesFor, type LinkAddress, type LinkTransport } from '../shared/map/link-address.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 
-/** A hub that did not answer is not dialled again for so long: circuits to it are refused at once meanwhile. */
+/**
+ * A hub that did not answer is not dialled again for as long as that took, within these: circuits to it are refused at once
+ * meanwhile. One whose machine refused is perhaps just being started again.
+ */
 const DIAL_AGAIN_AFTER_MS = 5_000
+const DIAL_REFUSED_AGAIN_AFTER_MS = 500
 const DIAL_TIMEOUT_MS = 8_000
 /** Up to this many hubs everyone keeps a link to everyone. */
 export const MAX_WARM_NEIGHBOURS = 64
@@ -31,7 +35,8 @@ export class Neighbours {
   readonly #self: Uint8Array
   readonly #parts: NeighboursParts
   readonly #dialling = new Map<string, Promise<LinkHandle>>()
-  readonly #failedAt = new Map<string, number>()
+  /** When hubs that failed may be dialled again. */
+  readonly #againAt = new Map<string, number>()
   readonly #closing = new AbortController()
   #maps: readonly HubMap[] = []
 
@@ -87,8 +92,9 @@ export class Neighbours {
   #dial(hub: MapHub): Promise<LinkHandle> {
     const running = this.#dialling.get(hub.key)
     if (running !== undefined) return running
-    const failedAt = this.#failedAt.get(hub.key)
-    if (failedAt !== undefined && this.#parts.clock.now() - failedAt < DIAL_AGAIN_AFTER_MS) {
+    const { clock } = this.#parts
+    const startedAt = clock.now()
+    if (startedAt < (this.#againAt.get(hub.key) ?? startedAt)) {
       return Promise.reject(new Fault('next-unreachable', { recently: true }))
     }
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
@@ -96,8 +102,11 @@ export class Neighbours {
     this.#dialling.set(hub.key, dialling)
     dialling
       .then(
-        () => this.#failedAt.delete(hub.key),
-        () => this.#failedAt.set(hub.key, this.#parts.clock.now()),
+        () => this.#againAt.delete(hub.key),
+        () => {
+          const [now, least] = [clock.now(), DIAL_REFUSED_AGAIN_AFTER_MS]
+          this.#againAt.set(hub.key, now + Math.min(Math.max(now - startedAt, least), DIAL_AGAIN_AFTER_MS))
+        },
       )
       .finally(() => this.#dialling.delete(hub.key))
     return dialling
@@ -114,7 +123,7 @@ export class Neighbours {
     const dialNext = async (): Promise<void> => {
       for (let hub = cold.pop(); hub !== undefined; hub = cold.pop()) {
         if (this.#closing.signal.aborted) return
-        await this.#dial(hub).catch(() => {}) // counted in #failedAt; the next map tries again
+        await this.#dial(hub).catch(() => {}) // counted in #againAt; the next map tries again
       }
     }
     await Promise.all(Array.from({ length: WARM_DIALS_AT_ONCE }, dialNext))

@@ -17,6 +17,7 @@ interface Record {
   successes: number
   /** In a row. */
   failures: number
+  failedAt: number
   avoidUntil: number
 }
 
@@ -50,6 +51,7 @@ export class FailureMemory {
     for (const hub of hubs) {
       const record = this.#record(hub)
       record.failures++
+      record.failedAt = now
       this.#count(record, false)
       if (isNamed) this.#avoid(record, Math.min(LONGEST_MS, AVOID_MS * LONGER ** (record.failures - 1)), now)
       if (!this.#isSuspect(record)) continue
@@ -58,11 +60,10 @@ export class FailureMemory {
     }
   }
 
-  /** Hubs that are not to be used now. */
+  /** Hubs that are not to be used now, those that failed last first. */
   avoided(now: number): Set<string> {
-    const avoided = new Set<string>()
-    for (const [hub, { avoidUntil }] of this.#records) if (now < avoidUntil) avoided.add(hub)
-    return avoided
+    const avoided = [...this.#records].filter(([, { avoidUntil }]) => now < avoidUntil)
+    return new Set(avoided.sort(([, a], [, b]) => b.failedAt - a.failedAt).map(([hub]) => hub))
   }
 
   /** This computer is on another network: what failed there tells nothing here. */
@@ -100,7 +101,8 @@ export class FailureMemory {
 
   #record(hub: string): Record {
     const known = this.#records.get(hub)
-    const record = known ?? { tries: 0, successes: 0, failures: 0, avoidUntil: Number.NEGATIVE_INFINITY }
+    const never = Number.NEGATIVE_INFINITY
+    const record = known ?? { tries: 0, successes: 0, failures: 0, failedAt: never, avoidUntil: never }
     this.#records.delete(hub)
     if (this.#records.size >= MAX_REMEMBERED) this.#records.delete(this.#records.keys().next().value as string)
     this.#records.set(hub, record)

@@ -4,6 +4,7 @@ import { MAX_TRIES } from '../../client/connector.ts'
 import type { Profile } from '../../client/navigator/profiles.ts'
 import type { RuleWish } from '../../client/navigator/wish.ts'
 import { targetText } from '../../client/purpose-text.ts'
+import { utf8 } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { FAULTS, type FaultCode } from '../../shared/base/fault-codes.ts'
 import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
@@ -100,17 +101,41 @@ describe('a connection', () => {
   })
 })
 
-describe('the second home', () => {
+describe.each([
+  ['the second home', { acquainted: ['d', 'a'] }],
+  ['a home that was just lost', { lostHomes: ['d', 'a'] }],
+])('%s', (_, homes) => {
   test.each([
     ['is on no path', ['a', 'b', 'c', 'd', 'e'], 0],
     ['is on paths where there is no other', ['a', 'c', 'd'], 20],
   ])('%s', async (_, names, times) => {
     const scene = sceneWith({}, 3, names)
-    scene.acquainted = ['d', scene.homeName]
+    Object.assign(scene, homes)
     for (let i = 0; i < 20; i++) scene.open(ip(`93.184.216.${i + 1}`))
     await scene.settle()
     expect(scene.paths.filter((path) => path.length === 5).length).toBe(20)
     expect(scene.paths.filter((path) => path.includes('d')).length).toBe(times)
+  })
+})
+
+describe('a network of so few hubs that there is no way without those that failed', () => {
+  test('goes by those that failed long ago, and not by one that just did', async () => {
+    const scene = sceneWith({}, 3, ['a', 'b', 'c', 'd'])
+    const failed = Promise.reject(new Fault('next-unreachable'))
+    failed.catch(() => {})
+    for (const name of ['b', 'c']) {
+      scene.network.dialling.clear()
+      scene.network.dialling.set(name, failed)
+      for (let i = 0; i < 5; i++) {
+        scene.open(WEB)
+        await scene.settle()
+      }
+      scene.network.clock.advance(1_000)
+    }
+    const before = scene.paths.length
+    for (let i = 0; i < 20; i++) scene.open(ip(`93.184.216.${i + 1}`))
+    await scene.settle()
+    expect(scene.paths.slice(before).filter((path) => path.includes('c'))).toEqual([])
   })
 })
 
@@ -214,15 +239,30 @@ describe('another way', () => {
     expect(opened.fault?.code).toBe('exit-busy')
   })
 
-  test('is never taken once the connection was open: bytes may have arrived', async () => {
+  test('is never taken once bytes may have arrived that must not arrive twice', async () => {
     const scene = sceneWith()
     const { homes } = countCreates(scene)
     const opened = scene.open(WEB)
     await scene.settle()
+    opened.tunnel.write(utf8('POST / HTTP/1.1\r\n\r\n'))
     const exit = scene.paths[0]?.at(-1) as string
     scene.network.hub(exit).service.close()
     await scene.settle()
     expect([opened.events, homes]).toEqual([['opened 4', 'closed circuit-closed'], ['a']])
+  })
+
+  test('is taken when the exit dies behind a request that changes nothing, which goes there', async () => {
+    const scene = sceneWith()
+    const opened = scene.open(WEB)
+    await scene.settle()
+    opened.tunnel.write(utf8('GET / HTTP/1.1\r\n\r\n'))
+    const exit = scene.paths[0]?.at(-1) as string
+    scene.network.hub(exit).service.close()
+    await scene.settle()
+    expect(opened.events).toEqual(['opened 4'])
+    const again = scene.network.hub(scene.paths[1]?.at(-1) as string).exits.at(-1)
+    expect(concatAll(again?.received ?? [])).toEqual(utf8('GET / HTTP/1.1\r\n\r\n'))
+    expect(scene.connections.all().map(({ state }) => state)).toEqual(['failed', 'open'])
   })
 
   test('is not taken for an app that does not want the connection any more', async () => {

@@ -365,6 +365,22 @@ describe('the home link', () => {
       await both()
     })
 
+    test('and calls a hub lost for a minute whose link broke, if not because the network changed', async () => {
+      const { home, second } = await both()
+      expect(homeLink.lost).toEqual([])
+      nodeOf(home).links[0]?.close()
+      await until(() => homeLink.lost.length > 0)
+      expect(homeLink.lost).toEqual([home.hub.key])
+      clock.advance(50_000)
+      expect(homeLink.lost).toEqual([home.hub.key])
+      clock.advance(10_000)
+      expect(homeLink.lost).toEqual([])
+      nodeOf(second).links[0]?.close()
+      await until(() => homeLink.lost.length > 0)
+      homeLink.renew()
+      expect(homeLink.lost).toEqual([])
+    })
+
     test('which takes over from a home that is left, and keeps what it has', async () => {
       const { home, second } = await both()
       home.handle.link.openCircuit()

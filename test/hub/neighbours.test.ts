@@ -113,12 +113,17 @@ describe('the neighbours of a hub', () => {
     expect(dialler.dialled).toEqual([1])
   })
 
-  test('that did not answer are left alone for 5 seconds, and refused at once meanwhile', async () => {
+  test.each([
+    ['refused at once', 'half a second', 0, 500],
+    ['failed in two seconds', 'as long', 2_000, 2_000],
+    ['did not answer', '5 seconds', 8_000, 5_000],
+  ])('that %s are left alone for %s, and refused at once meanwhile', async (_, __, tookMs, restMs) => {
     neighbours.useMaps(mapWith([1]), undefined)
     const circuits = [1, 2].map(() => rejectionOf(neighbours.openCircuitTo(idOf(1))))
+    clock.advance(tookMs)
     dialler.down(1)
     expect((await Promise.all(circuits)).map(({ code }) => code)).toEqual(['next-unreachable', 'next-unreachable'])
-    clock.advance(4_999)
+    clock.advance(restMs - 1)
     expect((await rejectionOf(neighbours.openCircuitTo(idOf(1)))).code).toBe('next-unreachable')
     expect(dialler.dialled).toEqual([1])
     clock.advance(1)

@@ -46,6 +46,8 @@ export class ConnectorScene {
   openedHome: Home | undefined
   /** Names of hubs that the client has other links to. */
   acquainted: readonly string[] = []
+  /** Names of hubs to which the client just lost its link. */
+  lostHomes: readonly string[] = []
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -92,12 +94,16 @@ export class ConnectorScene {
     }
     const openedHome = (): Home | undefined => this.openedHome
     const acquainted = (): Set<string> => new Set(this.acquainted.flatMap((name) => this.hubs.get(name)?.key ?? []))
+    const lost = (): string[] => this.lostHomes.flatMap((name) => this.hubs.get(name)?.key ?? [])
     return {
       get home() {
         return openedHome()
       },
       get acquainted() {
         return acquainted()
+      },
+      get lost() {
+        return lost()
       },
       ready: () => this.home(),
       leave,

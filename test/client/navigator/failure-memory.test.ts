@@ -23,6 +23,13 @@ describe('hubs that failed', () => {
     ])
   })
 
+  test('are told with those first that failed last', () => {
+    const memory = new FailureMemory()
+    for (const [i, hub] of ['a', 'b', 'c', 'a'].entries()) memory.failed([hub], true, i)
+    memory.succeeded(['b'])
+    expect([...memory.avoided(4)]).toEqual(['a', 'c', 'b'])
+  })
+
   test('are only counted if nobody named them', () => {
     const memory = new FailureMemory()
     memory.failed(['a', 'b'], false, 0)
