@@ -198,12 +198,9 @@ export class Connector implements TunnelOpener {
     for (const { at, onLate } of [...this.#deadlines.values()]) if (at <= now) onLate()
   }
 
-  /** Which path a connection of an unknown app to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
-  explainRoute(target: StreamPurpose, wish: RuleWish): RouteReport {
-    const home = this.#parts.homeLink.home
-    if (home === undefined) throw new Fault('path-no-home')
-    const whose = (): AppSite => ({ app: '' })
-    return this.#paths.explain({ target, wish, whose, bothFamilies: false, echo: false }, home.hub)
+  /** Which path a connection to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
+  explainRoute(target: StreamPurpose, wish: RuleWish, isAsker: (appKey: string) => boolean): RouteReport {
+    return this.#paths.explain(target, wish, isAsker)
   }
 
   /** Another number after every new identity. */

@@ -1,6 +1,6 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import { formatIp, type IpRange } from '../shared/base/ip-address.ts'
+import { formatIp, type IpAddress, type IpRange } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { StreamPurpose } from '../shared/cell/purpose.ts'
@@ -8,6 +8,7 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { delayMs } from '../shared/geo/place.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import type { NameOwner } from './dns/dns-resolver.ts'
 import type { HomeLink } from './home-link.ts'
 import { explainRoute, type RouteReport } from './navigator/explain-route.ts'
 import { FailureMemory } from './navigator/failure-memory.ts'
@@ -26,7 +27,9 @@ export interface PathChooserParts {
   readonly clock: MonotonicClock
   readonly random: Random
   readonly locator: Locator
-  readonly homeLink: Pick<HomeLink, 'second'>
+  readonly homeLink: Pick<HomeLink, 'home' | 'second'>
+  /** The name that this app was given the address for; if none, that anybody was. */
+  readonly nameOf: (owner: NameOwner, address: IpAddress) => string | undefined
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
 }
@@ -106,9 +109,21 @@ export class PathChooser {
     return { hubs, expectedMs: ms, isPrivate, identity: this.identity }
   }
 
-  /** @throws as `choose` */
-  explain(asked: Asked, home: MapHub): RouteReport {
-    const { request, hubs } = this.#choose(asked, home, new Set())
+  /**
+   * The path that a connection would take now, of an app that is one of these: of several, of the one that got an exit
+   * there last.
+   * @param isAsker by the key of an app; the key of an unknown one is empty
+   * @throws Fault path-no-home, and as `choose`
+   */
+  explain(target: StreamPurpose, wish: RuleWish, isAsker: (appKey: string) => boolean): RouteReport {
+    const { home } = this.#parts.homeLink
+    if (home === undefined) throw new Fault('path-no-home')
+    const whose = (): AppSite | undefined => this.#keeperAt(target, isAsker)
+    const { request, hubs } = this.#choose(
+      { target, wish, whose, bothFamilies: false, echo: false },
+      home.hub,
+      new Set(),
+    )
     return explainRoute(this.navigator(), request, hubs)
   }
 
@@ -175,6 +190,20 @@ export class PathChooser {
     this.#failures.forget()
   }
 
+  /** Who of these apps has an exit at the site of this target, or had one before a new identity. */
+  #keeperAt(target: StreamPurpose, isAsker: (appKey: string) => boolean): AppSite | undefined {
+    const { nameOf, clock } = this.#parts
+    const keepers = this.#sticky.apps().filter(isAsker)
+    const sites = keepers.map((app): AppSite => {
+      const owner = { app: app === '' ? undefined : app }
+      return { app, name: target.kind === 'ip' ? nameOf(owner, target.address) : undefined }
+    })
+    return sites.find((one) => {
+      const sticking = stickingAt(target, one)
+      return sticking !== undefined && this.#sticky.has(sticking.app, sticking.site, clock.now())
+    })
+  }
+
   #choose(asked: Asked, home: MapHub, avoid: ReadonlySet<string>): Honoured {
     const request = this.request(asked, home, avoid)
     const unwanted = this.#unwanted(asked)
@@ -225,10 +254,13 @@ export class PathChooser {
   }
 }
 
-/** Undefined for what has no site: questions for names, unless they go where connections to these do. */
 function stickingOf({ target, whose }: Asked): Sticking | undefined {
-  const { app, name } = whose() ?? {}
-  if (app === undefined) return undefined
+  const owner = whose()
+  return owner && stickingAt(target, owner)
+}
+
+/** Undefined for what has no site: questions for names, unless they go where connections to these do. */
+function stickingAt(target: StreamPurpose, { app, name }: AppSite): Sticking | undefined {
   if (name !== undefined) return { app, site: siteOf(name) }
   if (target.kind === 'dns') return undefined
   return { app, site: target.kind === 'name' ? siteOf(target.name) : formatIp(target.address) }

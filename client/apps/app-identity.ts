@@ -1,4 +1,5 @@
 import type { ProcessTexts } from '../native/native.ts'
+import type { AppFacts } from '../rules/flow-facts.ts'
 import type { App } from './app.ts'
 import { readCgroup, unifiedPath } from './cgroup-text.ts'
 import { isPlain, scriptOf } from './script-text.ts'
@@ -48,6 +49,11 @@ function keyOf(
   if (container !== undefined) return `${uid} ${container} ${program}`
   if (tag !== undefined) return `${uid} ${tag}`
   return `${uid} path:${program}`
+}
+
+/** May this be the key of an app of which so much is known? Its program or tag has to be, and whatever else its key has. */
+export function fitsKey({ uid, path = '', container, tag, script }: AppFacts, key: string): boolean {
+  return key === keyOf(uid ?? Number.parseInt(key, 10), path, container, tag, script)
 }
 
 /** So that the parts of a key cannot be taken for one another. */

@@ -136,6 +136,7 @@ describe('a destination that is no public address', () => {
   })
 })
 
+const nobody = (): boolean => false
 const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused', 'kind-refused']
 const DESTINATION_FAULTS = (Object.keys(FAULTS) as FaultCode[]).filter(
   (code) => FAULTS[code].wire >= 0x20 && !WAY_FAULTS.includes(code),
@@ -570,8 +571,29 @@ describe('an exit', () => {
     scene.openedHome = scene.homeNow()
     scene.open(WEB)
     await scene.settle()
-    expect(scene.connector.explainRoute(WEB, {}).path).toHaveLength(2)
-    expect(scene.connector.explainRoute(WEB, { profile: 'fast' }).path).toHaveLength(3) // all are in one place
+    expect(scene.connector.explainRoute(WEB, {}, nobody).path).toHaveLength(2)
+    expect(scene.connector.explainRoute(WEB, { profile: 'fast' }, nobody).path).toHaveLength(3) // all are in one place
+  })
+
+  test('is explained as the one that an app keeps, for that app and site alone', async () => {
+    const scene = sceneWith({}, 2)
+    scene.openedHome = scene.homeNow()
+    const exits = new Map<string, string>()
+    for (const key of ['one', 'two', 'three', 'four']) {
+      scene.open(WEB, scene.connector, Promise.resolve({ key, ...SOMEBODY }))
+      await scene.settle()
+      exits.set(key, scene.hubs.get(scene.paths.at(-1)!.slice(-1))!.key)
+    }
+    expect(new Set(exits.values()).size).toBeGreaterThan(1)
+    for (const [key, exit] of exits) {
+      const { path, isKept } = scene.connector.explainRoute(WEB, {}, (app) => app === key)
+      expect([path.at(-1)?.hub, isKept]).toEqual([exit, true])
+      expect(scene.connector.explainRoute(ip('8.8.8.8'), {}, (app) => app === key).isKept).toBe(false)
+    }
+    expect(scene.connector.explainRoute(WEB, {}, nobody).isKept).toBe(false)
+    scene.connector.newIdentity({ app: 'one' })
+    const { path, isKept } = scene.connector.explainRoute(WEB, {}, (app) => app === 'one')
+    expect([path.at(-1)?.hub === exits.get('one'), isKept]).toEqual([false, false])
   })
 
   test('is another one after a new identity, as long as there is one', async () => {
