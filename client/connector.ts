@@ -171,10 +171,11 @@ export class Connector implements TunnelOpener {
     sink: EchoSink,
     app?: Asker['app'],
     wish: RuleWish = {},
+    site?: AppSite,
   ): Echo {
     const near = { kind: 'ip', address, port: ECHO_PORT } as const
     const open: OpenPackets = (_, opened) =>
-      this.#start({ purpose: { kind: 'echo', address }, near, by, app, wish }, opened)
+      this.#start({ purpose: { kind: 'echo', address }, near, by, app, wish, site }, opened)
     return new Echo(near, this.#parts.clock, open, sink)
   }
 

@@ -75,7 +75,8 @@ export class InterceptedTraffic {
     const guest = guestKey(forwarded, request.source)
     const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded, guest }
     this.#parts.judged.judge.judge(asked, (judged) => {
-      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
+      if (!this.#isTunnelled(judged, asked, request)) return
+      this.#pingsBy(judged.judgement.wish).handle(request, { app, site: siteOfGuest(asked) })
     })
   }
 
@@ -196,7 +197,8 @@ export class InterceptedTraffic {
     const { connector } = this.#parts
     const pings = new EchoTunnels({
       isPublic: (address) => connector.isPublic(address),
-      openCircuit: (destination, sink, app) => connector.openEcho(destination, 'intercepted', sink, app, wish),
+      openCircuit: (destination, sink, { app, site }) =>
+        connector.openEcho(destination, 'intercepted', sink, app, wish, site),
     })
     this.#pings.set(group, pings)
     return pings
