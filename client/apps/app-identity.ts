@@ -1,5 +1,4 @@
 import type { ProcessTexts } from '../native/native.ts'
-import type { AppFacts } from '../rules/flow-facts.ts'
 import type { App } from './app.ts'
 import { readCgroup, unifiedPath } from './cgroup-text.ts'
 import { isPlain, scriptOf } from './script-text.ts'
@@ -52,7 +51,7 @@ function keyOf(
 }
 
 /** May this be the key of an app of which so much is known? Its program or tag has to be, and whatever else its key has. */
-export function fitsKey({ uid, path = '', container, tag, script }: AppFacts, key: string): boolean {
+export function fitsKey({ uid, path = '', container, tag, script }: Partial<App>, key: string): boolean {
   return key === keyOf(uid ?? Number.parseInt(key, 10), path, container, tag, script)
 }
 
