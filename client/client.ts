@@ -31,6 +31,7 @@ import { InterceptedTraffic } from './intercepted-traffic.ts'
 import type { Interception, InterceptionParts } from './interception/interception-api.ts'
 import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
 import { MapWays } from './map-ways.ts'
+import type { OpenWish } from './navigator/wish.ts'
 import { networkPrint } from './network-print.ts'
 import { NetworkWatch } from './network-watch.ts'
 import type { ClientOptions } from './options.ts'
@@ -115,7 +116,7 @@ export class Client {
     })
     this.#connector = new Connector(
       {
-        wish: { hops: options.hops, ...(options.profile === null ? {} : { profile: options.profile }) },
+        wish: wishOf(options),
         targetAfterAnswer: options.privateTargets,
       },
       {
@@ -320,6 +321,10 @@ export class Client {
   #ports(): Record<'socksPort' | 'httpProxyPort' | 'dnsPort', number | undefined> {
     return { socksPort: this.#socks?.port, httpProxyPort: this.#httpProxy?.port, dnsPort: this.#dns.port }
   }
+}
+
+function wishOf({ hops, profile, trusted }: ClientOptions): OpenWish {
+  return { hops, ...(profile === null ? {} : { profile }), ...(trusted ? { trusted } : {}) }
 }
 
 function homeView({ hub, handle }: Home): unknown {

@@ -20,7 +20,7 @@ import { hopsOf, isUnencrypted, type PathNeeds } from './navigator/profiles.ts'
 import { siteOf } from './navigator/site.ts'
 import { type IdentityScope, StickyExits } from './navigator/sticky-exits.ts'
 import { expectedMs } from './navigator/way-plan.ts'
-import { type OpenWish, type RuleWish, ruledWish, unhonourable, wishText } from './navigator/wish.ts'
+import { type OpenWish, type RuleWish, ruledWish, wishText } from './navigator/wish.ts'
 import { NO_WAY } from './way-race.ts'
 
 export interface PathChooserParts {
@@ -131,7 +131,6 @@ export class PathChooser {
   request(asked: Asked, home: MapHub, avoid: ReadonlySet<string>): PathRequest {
     const { map, locator, clock } = this.#parts
     const { target, wish: ruleWish, bothFamilies, echo } = asked
-    refuseUnmet(ruleWish)
     refuseSpecial(target, map().content.parameters.addressScope)
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const sticking = stickingOf(asked)
@@ -139,10 +138,7 @@ export class PathChooser {
     const { profile, ...wish } = ruledWish(this.#wish, ruleWish)
     const request = { home, wish, target, location, avoid, sticky, bothFamilies, echo }
     if (profile === undefined) return request
-    const homeMayExit = this.navigator().homeMayExit(request)
-    // Of other destinations that follow nobody knows the port.
-    const needs = { ...FAR, homeMayExit, isUnencrypted: bothFamilies || isUnencrypted(target) }
-    return withHops(request, hopsOf(profile, needs))
+    return withHops(request, hopsOf(profile, this.#needs(request)))
   }
 
   /** Of the map of the moment. @throws Fault map-expired, directory-unreachable */
@@ -210,10 +206,20 @@ export class PathChooser {
     const found = this.#wished(request, unwanted)
     const { profile } = ruledWish(this.#wish, asked.wish)
     if (profile !== 'fast' || !areNear(home, found.hubs.at(-1) as MapHub)) return found
-    return this.#wished(withHops(request, hopsOf(profile, { ...FAR, endsAreNear: true })), unwanted)
+    const needs = { ...this.#needs(request), endsAreNear: true }
+    return this.#wished(withHops(request, hopsOf(profile, needs)), unwanted)
   }
 
-  /** @throws Fault wish-unmet where it is the rule that leaves no way, and not that hubs failed */
+  /** What is known before there is a path. */
+  #needs(request: PathRequest): PathNeeds {
+    const navigator = this.navigator()
+    const [homeMayExit, homeIsTrusted] = [navigator.homeMayExit(request), navigator.homeIsTrusted(request)]
+    // Of other destinations that follow nobody knows the port.
+    const hasNoLock = request.bothFamilies === true || isUnencrypted(request.target)
+    return { homeMayExit, homeIsTrusted, isUnencrypted: hasNoLock, endsAreNear: false }
+  }
+
+  /** @throws Fault wish-unmet where it is the rule or an option that leaves no way, and not that hubs failed */
   #wished(request: PathRequest, unwanted: ReadonlySet<string>): Honoured {
     try {
       return this.#choosePath(request, unwanted)
@@ -266,9 +272,6 @@ function stickingAt(target: StreamPurpose, { app, name }: AppSite): Sticking | u
   return { app, site: target.kind === 'name' ? siteOf(target.name) : formatIp(target.address) }
 }
 
-/** Which hubs maps mark as trusted nobody goes by yet. */
-const FAR: PathNeeds = { homeMayExit: true, isUnencrypted: false, homeIsTrusted: false, endsAreNear: false }
-
 function withHops(request: PathRequest, hops: number): PathRequest {
   return { ...request, wish: { ...request.wish, hops } }
 }
@@ -284,10 +287,6 @@ function refuseSpecial(target: StreamPurpose, scope: readonly IpRange[]): void {
 }
 
 /** What a rule asks for is done or the connection is not: another path could be what the rule is there to prevent. */
-function refuseUnmet(wish: RuleWish): void {
-  if (unhonourable(wish).length > 0) throw unmet(wish)
-}
-
 function unmet(wish: RuleWish): Fault {
   return new Fault('wish-unmet', { wish: wishText(wish).join(', ') })
 }

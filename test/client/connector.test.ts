@@ -10,6 +10,7 @@ import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { CELL_TYPES } from '../../shared/cell/cell.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
+import { HUB_FLAGS } from '../../shared/map/hub-flags.ts'
 import { ConnectorScene } from '../support/connector-scene.ts'
 import { concatAll, MemoryNetwork } from '../support/memory-network.ts'
 import { cellOf, RawExit, WEB } from '../support/raw-circuit.ts'
@@ -89,6 +90,32 @@ describe('a connection', () => {
     await scene.settle()
     expect([opened.events, opened.fault?.details, homes]).toEqual([['closed wish-unmet'], { wish: told }, []])
     expect(scene.connections.all()[0]).toMatchObject({ state: 'failed', fault: 'wish-unmet', path: [] })
+  })
+
+  test('leaves by a hub that the map marks as trusted where a rule asks for it, over any other hubs', async () => {
+    const scene = sceneWith()
+    for (const name of ['d', 'f']) scene.hubs.set(name, { ...scene.hubs.get(name)!, flags: HUB_FLAGS.trusted })
+    for (let i = 0; i < 20; i++) {
+      scene.open(ip(`93.184.216.${i}`), { open: (...args) => scene.connector.open(...args, { trusted: true }) })
+    }
+    await scene.settle()
+    expect(new Set(scene.paths.map((path) => path.at(-1)))).toEqual(new Set(['d', 'f']))
+    const relays = scene.paths.map((path) => path[2] as string)
+    expect(relays.filter((relay) => !['d', 'f'].includes(relay)).length).toBeGreaterThan(10)
+  })
+
+  test.each([
+    [{ hops: 1 } as const, false, 'wish-unmet'],
+    [{ hops: 1 } as const, true, 'a'],
+    [{ profile: 'plain' } as const, false, 'wish-unmet'],
+    [{ profile: 'plain' } as const, true, 'a'],
+  ])('over the home hub alone is trusted if that is: %j %s', async (length, isTrusted, expected) => {
+    const scene = sceneWith()
+    if (isTrusted) scene.hubs.set('a', { ...scene.hubs.get('a')!, flags: HUB_FLAGS.trusted })
+    const wish = { ...length, trusted: true }
+    const opened = scene.open(WEB, { open: (...args) => scene.connector.open(...args, wish) })
+    await scene.settle()
+    expect(opened.fault?.code ?? scene.paths[0]).toBe(expected)
   })
 
   test.each([
@@ -403,6 +430,16 @@ describe('a profile', () => {
     ['private', 443, 4],
   ] as const)('%s, to port %i, takes %i hubs', async (profile, port, hops) => {
     expect((await openBy(apart(), profile, port)).split('>')).toHaveLength(hops)
+  })
+
+  test('plain, to any port, takes one where the map of now marks the home hub as trusted', async () => {
+    const scene = apart()
+    scene.hubs.set('a', { ...scene.hubs.get('a')!, flags: HUB_FLAGS.trusted })
+    expect(await openBy(scene, 'plain', 80)).toBe('a')
+    const home = scene.homeNow()
+    scene.hubs.set('a', { ...home.hub, circuitKey: scene.hubs.get('a')!.circuitKey, flags: 0 })
+    scene.home = () => Promise.resolve(home) // as it was when the link was made
+    expect((await openBy(scene, 'plain', 80)).split('>')).toHaveLength(2)
   })
 
   test('plain takes two hubs for a UDP socket: what follows the first datagram may be to any port', async () => {
