@@ -35,6 +35,7 @@ import type { OpenWish } from './navigator/wish.ts'
 import { networkPrint } from './network-print.ts'
 import { NetworkWatch } from './network-watch.ts'
 import type { ClientOptions } from './options.ts'
+import { ownFamilies } from './own-families.ts'
 import { ownLocation } from './own-location.ts'
 import type { Opening } from './protection/exemptions.ts'
 import { Protection } from './protection/protection.ts'
@@ -106,6 +107,7 @@ export class Client {
     const homes = new HomeStore(files.stateDir)
     this.#homeLink = new HomeLink({
       ...{ networkId, clock, random, map, transport, homes, log: log.part('home') },
+      families: ownFamilies,
       ownLocation: () => ownLocation(locator),
       onUp: () => this.#protection.handle({ kind: 'home-back' }),
       onDown: ({ code }) => this.#protection.handle({ kind: 'home-lost', reason: code }),
