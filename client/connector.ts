@@ -23,6 +23,7 @@ import type { NameOwner } from './dns/dns-resolver.ts'
 import { Echo, type EchoSink } from './echo.ts'
 import type { Home } from './home-dialer.ts'
 import type { HomeLink } from './home-link.ts'
+import type { HomeWatch } from './home-watch.ts'
 import type { RouteReport } from './navigator/explain-route.ts'
 import type { IdentityScope } from './navigator/sticky-exits.ts'
 import { MAX_RETRIES } from './navigator/way-plan.ts'
@@ -40,6 +41,7 @@ export interface ConnectorParts {
   readonly time: NetworkTime
   readonly random: Random
   readonly homeLink: HomeLink
+  readonly homeWatch: HomeWatch
   readonly locator: Locator
   readonly connections: ConnectionList
   /** The name that this app was given the address for; if none, that anybody was. */
@@ -325,6 +327,7 @@ export class Connector implements TunnelOpener {
         connection.avoid.add(home.hub.key)
         this.#parts.homeLink.leave(home)
       } else if (path.length > 0) this.#blame(fault, path, connection.avoid)
+      this.#paths.homeFailed(path, fault)
       return fault
     }
   }
@@ -381,7 +384,7 @@ export class Connector implements TunnelOpener {
             this.#circuits.delete(circuit)
             tunnel.withdraw(circuit)
             if (!opened) return reject(fault ?? new Fault('circuit-closed'))
-            if (fault !== undefined && KILLS.has(fault.code)) this.#paths.failed(path.slice(1).map(keyOf), false)
+            if (fault !== undefined && KILLS.has(fault.code)) this.#paths.killed(path)
             sink.closed(fault)
           },
         },
@@ -391,8 +394,4 @@ export class Connector implements TunnelOpener {
       tunnel.offer(circuit)
     })
   }
-}
-
-function keyOf({ key }: MapHub): string {
-  return key
 }

@@ -50,8 +50,8 @@ export class HomeLink {
   readonly #parts: HomeLinkParts
   readonly #dialer: HomeDialer
   readonly #closing = new AbortController()
-  /** When a hub was left, by its key. */
-  readonly #leftAt = new Map<string, number>()
+  /** Until when a hub that was left is the last to be dialled, by its key. */
+  readonly #leftUntil = new Map<string, number>()
   /** Links that take no new circuits. */
   readonly #leaving = new Map<LinkHandle, LinkNode>()
   /** When links were asked whether they live, those that have not answered yet. */
@@ -108,12 +108,20 @@ export class HomeLink {
     })
   }
 
-  /** This home takes no new circuits: another takes them at once, and the link lives on for the circuits that it has. */
-  leave(home: Home): void {
+  /** This home gets no new circuits: another takes them at once, and the link lives on for the circuits that it has. */
+  leave(home: Home, forMs = LEFT_FOR_MS): void {
     if (this.#home !== home) return
-    this.#leftAt.set(home.hub.key, this.#parts.clock.now())
-    this.#parts.log.info('home hub takes no new circuits', { hub: home.hub.key })
+    const until = this.#leftUntil.get(home.hub.key) ?? 0
+    this.#leftUntil.set(home.hub.key, Math.max(until, this.#parts.clock.now() + forMs))
+    this.#parts.log.info('home hub gets no new circuits', { hub: home.hub.key })
     this.#retire(this.#home)
+  }
+
+  /** A hub that was left is dialled again as if it had not been: at once, if it is preferred to the second home. */
+  forgive(hub: string): void {
+    this.#leftUntil.delete(hub)
+    const second = this.#second
+    if (second !== undefined && isPreferred(this.#parts.homes.guards, hub, second.hub.key)) this.#retire(second)
   }
 
   /**
@@ -285,8 +293,7 @@ export class HomeLink {
   }
 
   #wasLeft(key: string): boolean {
-    const leftAt = this.#leftAt.get(key)
-    return leftAt !== undefined && this.#parts.clock.now() - leftAt < LEFT_FOR_MS
+    return this.#parts.clock.now() < (this.#leftUntil.get(key) ?? Number.NEGATIVE_INFINITY)
   }
 
   /** A link that is up is the home if there is none, else the second one, and the home if its hub is preferred. */

@@ -10,6 +10,7 @@ import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
 import type { NameOwner } from './dns/dns-resolver.ts'
 import type { HomeLink } from './home-link.ts'
+import type { HomeWatch, PathStart } from './home-watch.ts'
 import { explainRoute, type RouteReport } from './navigator/explain-route.ts'
 import { FailureMemory } from './navigator/failure-memory.ts'
 import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
@@ -28,6 +29,7 @@ export interface PathChooserParts {
   readonly random: Random
   readonly locator: Locator
   readonly homeLink: Pick<HomeLink, 'home' | 'second'>
+  readonly homeWatch: HomeWatch
   /** The name that this app was given the address for; if none, that anybody was. */
   readonly nameOf: (owner: NameOwner, address: IpAddress) => string | undefined
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
@@ -154,7 +156,8 @@ export class PathChooser {
 
   /** A circuit over this path was opened for this connection. */
   succeeded(asked: Asked, { hubs, identity }: ChosenPath): void {
-    this.#failures.succeeded(hubs.slice(1).map(({ key }) => key))
+    this.#failures.succeeded(behindHome(hubs))
+    this.#tellOfHome(hubs, (start) => this.#parts.homeWatch.opened(start))
     const sticking = stickingOf(asked)
     const exit = hubs.at(-1)
     // What was chosen before a new identity is none of it.
@@ -163,11 +166,22 @@ export class PathChooser {
   }
 
   /**
-   * One of these hubs failed a circuit, or killed one that was open. The home is not among them.
+   * One of these hubs failed a circuit. The home is not among them.
    * @param isNamed a sealed answer points at them
    */
   failed(hubs: readonly string[], isNamed: boolean): void {
     this.#failures.failed(hubs, isNamed, this.#parts.clock.now())
+  }
+
+  /** A way over this path failed: what that says of its home. */
+  homeFailed(hubs: readonly MapHub[], fault: Fault): void {
+    this.#tellOfHome(hubs, (start) => this.#parts.homeWatch.failed(start, fault))
+  }
+
+  /** One of these hubs killed a circuit that was open. */
+  killed(hubs: readonly MapHub[]): void {
+    this.failed(behindHome(hubs), false)
+    this.#tellOfHome(hubs, (start) => this.#parts.homeWatch.killed(start))
   }
 
   /** Another number after every new identity. */
@@ -184,6 +198,13 @@ export class PathChooser {
   networkChanged(): void {
     this.#sticky.forget()
     this.#failures.forget()
+  }
+
+  #tellOfHome([home, second]: readonly MapHub[], tell: (start: PathStart) => void): void {
+    const table = this.#navigator?.table
+    const slot = second && table?.slotOf(second.key)
+    if (home === undefined || second === undefined || slot === undefined) return
+    tell({ home: home.key, second: { key: second.key, weight: table?.weight[slot] as number } })
   }
 
   /** Who of these apps has an exit at the site of this target, or had one before a new identity. */
@@ -258,6 +279,10 @@ export class PathChooser {
     }
     return { request, hubs: navigator.choosePath(request, random) }
   }
+}
+
+function behindHome(path: readonly MapHub[]): string[] {
+  return path.slice(1).map(({ key }) => key)
 }
 
 function stickingOf({ target, whose }: Asked): Sticking | undefined {

@@ -141,6 +141,57 @@ describe('the second home', () => {
   })
 })
 
+describe('a home hub that lets live only circuits to few hubs', () => {
+  const MANY = Array.from({ length: 40 }, (_, i) => `${i}`)
+
+  const isFriend = (name: string | undefined): boolean => Number(name) % 8 === 0
+
+  /** The first byte that comes over this circuit is changed by the home hub. */
+  const kill = async (scene: ConnectorScene, exit: string): Promise<void> => {
+    scene.network.tamper = (header, frame, from, to) => {
+      if (header.type !== CELL_TYPES.cell || from !== '0' || to !== 'client') return [frame]
+      return [frame.with(frame.length - 1, (frame.at(-1) as number) ^ 1)]
+    }
+    scene.network.hub(exit).exits.at(-1)?.circuit().write(Uint8Array.of(1))
+    await scene.settle()
+    scene.network.tamper = (_, frame) => [frame]
+  }
+
+  test.each(['before they are open', 'when they are open'])(
+    'is left for another one: it kills others %s',
+    async (when) => {
+      const scene = sceneWith({}, 3, MANY)
+      scene.openedHome = scene.homeNow()
+      for (const name of when === 'before they are open' ? MANY.filter((one) => !isFriend(one)) : []) {
+        const failed = Promise.reject(new Fault('next-unreachable'))
+        failed.catch(() => {})
+        scene.network.dialling.set(name, failed)
+      }
+      let circuits = 0
+      while (circuits++ < 400 && scene.homeName === '0') {
+        scene.connector.networkChanged() // hubs that failed are tried again, as they are after a while
+        scene.open(WEB)
+        await scene.settle()
+        const [, second, exit = ''] = scene.paths.at(-1)!.split('>')
+        if (when === 'when they are open' && !isFriend(second)) await kill(scene, exit)
+      }
+      expect([scene.homeName, scene.warnings.at(-1)]).toEqual(['1', 'home hub left: hardly any circuit gets beyond it'])
+      expect(circuits).toBeGreaterThan(20)
+    },
+  )
+
+  test('is kept where it lets all live, and where what fails is not of its next hub', async () => {
+    const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse('exit-busy') }, 3, MANY)
+    scene.openedHome = scene.homeNow()
+    for (let i = 0; i < 100; i++) {
+      scene.connector.networkChanged()
+      scene.open(WEB)
+      await scene.settle()
+    }
+    expect([scene.homeName, scene.warnings]).toEqual(['0', []])
+  })
+})
+
 describe('a destination that is no public address', () => {
   test.each(['10.0.0.1', '127.0.0.1', '169.254.169.254', '192.168.1.1', '224.0.0.1', '0.0.0.0', '::1', 'fe80::1'])(
     '%s is refused here, and nothing is sent',

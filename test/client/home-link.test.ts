@@ -407,6 +407,28 @@ describe('the home link', () => {
     })
   })
 
+  test('that was left for long comes back when it is forgiven, as the preferred one', async () => {
+    for (let i = 0; i < 3; i++) await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    await until(() => homeLink.second)
+    homeLink.leave(first, 7 * 86_400_000)
+    const next = homeLink.home
+    expect(next?.hub.key).not.toBe(first.hub.key)
+    const second = await until(() => {
+      homeLink.tick()
+      return homeLink.second
+    })
+    clock.advance(3_600_000)
+    homeLink.tick()
+    expect([homeLink.home === next, second.hub.key === first.hub.key]).toEqual([true, false])
+    homeLink.forgive(first.hub.key)
+    await until(() => {
+      homeLink.tick()
+      return homeLink.home?.hub.key === first.hub.key
+    })
+  })
+
   test('that was left is closed with the client', async () => {
     const node = await hub()
     homeLink.connect()
