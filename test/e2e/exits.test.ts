@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { RouteReport } from '../../client/navigator/explain-route.ts'
 import { makeKey, publicKeys } from '../../directory/key-files.ts'
 import { serveHttp } from '../world/destinations.ts'
 import { type CityName, SOCKS_PORT, SpnWorld, type WorldHub } from '../world/spn-world.ts'
@@ -116,6 +117,16 @@ describeWorld(describe, 'the exit of a program, as a server sees it that prints 
   test('stays the same for an app at a site', async () => {
     const first = await byCurl(FREE)
     for (let i = 0; i < 8; i++) expect((await byCurl(FREE)).host.name).toBe(first.host.name)
+    const routeOf = async (app: string): Promise<RouteReport> => {
+      const words = ['route', `${FREE}:80`, '--app', app, '--json', '--config', spn.clientConfig]
+      return JSON.parse(await spn.user.mustRun('deploy/bin/spn', words)).route
+    }
+    const curl = (await spn.user.mustRun('sh', ['-c', 'readlink -f "$(command -v curl)"'])).trim()
+    for (let i = 0; i < 3; i++) {
+      const { path, isKept } = await routeOf(curl)
+      expect([path.at(-1)?.city, isKept]).toEqual([first.city.place.city, true])
+    }
+    expect((await routeOf('/usr/bin/nobody-has-this')).isKept).toBe(false)
   })
 
   test('is another after each new identity, for the site or for all, and stays in the country of a rule', async () => {
