@@ -2,6 +2,7 @@ import type { MonotonicClock } from '../shared/base/clock.ts'
 import type { Fault } from '../shared/base/fault.ts'
 import type { Log } from '../shared/base/log.ts'
 import { BUILD_TIMEOUT_MS } from '../shared/circuit/timers.ts'
+import type { Home } from './home-dialer.ts'
 import type { HomeLink } from './home-link.ts'
 import { HomeBias, type HomeLoss, type HomeOutcome, outcomeOf } from './navigator/home-bias.ts'
 
@@ -45,25 +46,28 @@ export class HomeWatch {
     this.#parts = parts
   }
 
-  opened(path: PathStart): void {
-    this.#note(path, 'worked')
+  /** @returns as `failed`: never true */
+  opened(path: PathStart): boolean {
+    return this.#note(path, 'worked')
   }
 
-  /** A circuit that was open did not end as its two ends wanted. */
-  killed(path: PathStart): void {
-    this.#note(path, 'killed')
+  /** A circuit that was open did not end as its two ends wanted. @returns as `failed` */
+  killed(path: PathStart): boolean {
+    return this.#note(path, 'killed')
   }
 
-  /** A way failed before it was open. */
-  failed(path: PathStart, fault: Fault): void {
+  /**
+   * A way failed before it was open.
+   * @returns true if the home is left for that: what failed behind it says nothing of other hubs
+   */
+  failed(path: PathStart, fault: Fault): boolean {
     const outcome = outcomeOf(fault)
-    if (outcome === undefined) return
+    if (outcome === undefined) return false
     // Where nothing came from the home since, it may be the network of this computer that is gone.
     const { home } = this.#parts.homeLink
     const since = this.#parts.clock.now() - BUILD_TIMEOUT_MS
     const wasHeard = home?.hub.key === path.home && home.handle.link.heardAt >= since
-    if (fault.code === 'circuit-timeout' && !wasHeard) return
-    this.#note(path, outcome)
+    return (fault.code !== 'circuit-timeout' || wasHeard) && this.#note(path, outcome)
   }
 
   /** For the user's own eyes; undefined as long as there is nothing to be told. */
@@ -72,29 +76,32 @@ export class HomeWatch {
     return loss.hubs >= ENOUGH_HUBS && percentOf(loss) >= WARN_PERCENT ? loss : undefined
   }
 
-  #note({ home, second }: PathStart, outcome: HomeOutcome): void {
+  /** @returns true if the home is left */
+  #note({ home, second }: PathStart, outcome: HomeOutcome): boolean {
     this.#bias.note(home, second, outcome, this.#parts.clock.now())
-    if (outcome === 'worked') return
-    const doubt = this.doubtOf(home)
-    if (doubt === undefined) return
+    const doubt = outcome === 'worked' ? undefined : this.doubtOf(home)
+    if (doubt === undefined) return false
     this.#warn(home, doubt)
     const { homeLink } = this.#parts
-    if (percentOf(doubt) >= LEAVE_PERCENT && homeLink.home?.hub.key === home) this.#leave(home)
+    return percentOf(doubt) >= LEAVE_PERCENT && homeLink.home?.hub.key === home && this.#leave(homeLink.home)
   }
 
-  #leave(home: string): void {
+  #leave(linked: Home): boolean {
     const { homeLink, clock, log } = this.#parts
-    const [now, left] = [clock.now(), this.#left]
+    const [now, left, home] = [clock.now(), this.#left, linked.hub.key]
     if (left === undefined || now - left.at >= LEAVE_MS) {
       this.#left = { home, at: now }
       this.#bias.forget(home) // a new chance, when the time is over
       log.warn('home hub left: hardly any circuit gets beyond it', { hub: home })
-      if (homeLink.home !== undefined) homeLink.leave(homeLink.home, LEAVE_MS)
-    } else if (left.home !== undefined && left.home !== home) {
+      homeLink.leave(linked, LEAVE_MS)
+      return true
+    }
+    if (left.home !== undefined && left.home !== home) {
       this.#left = { at: left.at }
       log.warn('circuits fail behind another home hub too: the first one is used again', { hub: left.home })
       homeLink.forgive(left.home)
     }
+    return false
   }
 
   #warn(home: string, doubt: HomeLoss): void {

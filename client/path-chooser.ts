@@ -200,11 +200,13 @@ export class PathChooser {
     this.#failures.forget()
   }
 
-  #tellOfHome([home, second]: readonly MapHub[], tell: (start: PathStart) => void): void {
+  /** @param tell says whether the home is left: then other hubs failed for its doing */
+  #tellOfHome([home, second]: readonly MapHub[], tell: (start: PathStart) => boolean): void {
     const table = this.#navigator?.table
     const slot = second && table?.slotOf(second.key)
     if (home === undefined || second === undefined || slot === undefined) return
-    tell({ home: home.key, second: { key: second.key, weight: table?.weight[slot] as number } })
+    const weight = table?.weight[slot] as number
+    if (tell({ home: home.key, second: { key: second.key, weight } })) this.#failures.forget()
   }
 
   /** Who of these apps has an exit at the site of this target, or had one before a new identity. */

@@ -52,6 +52,7 @@ export class ConnectorScene {
   openedHome: Home | undefined
   /** Name of the hub that the client has a second link to. */
   secondHome: string | undefined
+  onLeave: () => void = () => {}
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -94,6 +95,7 @@ export class ConnectorScene {
 
   get #homeLink(): HomeLink {
     const leave = ({ hub }: Home): void => {
+      this.onLeave()
       this.homes = this.homes.filter((name) => this.hubs.get(name)?.key !== hub.key)
     }
     const doubt = ({ hub }: Home, since: number): boolean => {
