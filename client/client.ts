@@ -26,14 +26,18 @@ import { askerOf } from './dns-asker.ts'
 import type { Home } from './home-dialer.ts'
 import { HomeLink } from './home-link.ts'
 import { HomeStore } from './home-store.ts'
+import { HomeWatch, percentOf } from './home-watch.ts'
 import { HTTP_DIALECT } from './http-proxy/http-dialect.ts'
 import { InterceptedTraffic } from './intercepted-traffic.ts'
 import type { Interception, InterceptionParts } from './interception/interception-api.ts'
 import { JudgedConnector, type JudgedConnectorParts } from './judged-connector.ts'
 import { MapWays } from './map-ways.ts'
+import type { HomeLoss } from './navigator/home-bias.ts'
+import type { OpenWish } from './navigator/wish.ts'
 import { networkPrint } from './network-print.ts'
 import { NetworkWatch } from './network-watch.ts'
 import type { ClientOptions } from './options.ts'
+import { ownFamilies } from './own-families.ts'
 import { ownLocation } from './own-location.ts'
 import type { Opening } from './protection/exemptions.ts'
 import { Protection } from './protection/protection.ts'
@@ -73,6 +77,7 @@ export class Client {
   readonly #connections = new ConnectionList()
   readonly #maps: MapKeeper
   readonly #homeLink: HomeLink
+  readonly #homeWatch: HomeWatch
   readonly #networkWatch: NetworkWatch
   readonly #connector: Connector
   readonly #rulesFile: RulesFile | undefined
@@ -105,21 +110,24 @@ export class Client {
     const homes = new HomeStore(files.stateDir)
     this.#homeLink = new HomeLink({
       ...{ networkId, clock, random, map, transport, homes, log: log.part('home') },
+      families: ownFamilies,
       ownLocation: () => ownLocation(locator),
       onUp: () => this.#protection.handle({ kind: 'home-back' }),
       onDown: ({ code }) => this.#protection.handle({ kind: 'home-lost', reason: code }),
     })
+    this.#homeWatch = new HomeWatch({ clock, homeLink: this.#homeLink, log: log.part('home') })
     this.#networkWatch = new NetworkWatch({
       ...{ clock, wallClock: parts.wallClock, look: networkPrint },
       onChange: () => this.#networkChanged(),
     })
     this.#connector = new Connector(
       {
-        wish: { hops: options.hops, ...(options.profile === null ? {} : { profile: options.profile }) },
+        wish: wishOf(options),
         targetAfterAnswer: options.privateTargets,
       },
       {
-        ...{ networkId, clock, time: this.#time, random, homeLink: this.#homeLink, locator, map },
+        ...{ networkId, clock, time: this.#time, random, locator, map },
+        ...{ homeLink: this.#homeLink, homeWatch: this.#homeWatch },
         checkTime: () => this.#maps.checkTime(),
         circuitKey: (hub) => this.#maps.circuitKey(hub),
         ...{ connections: this.#connections, nameOf },
@@ -283,7 +291,7 @@ export class Client {
     const content = this.#maps.newest?.content
     const { contradiction } = this.#heads
     return {
-      home: home && homeView(home),
+      home: home && { ...homeView(home), ...doubtView(this.#homeWatch.doubtOf(home.hub.key)) },
       map: content && {
         ...{ epoch: content.epoch, hubs: content.hubs.length, validUntil: content.validUntil, from: this.#maps.origin },
         ...(contradiction === undefined ? {} : { contradiction: contradictionView(contradiction) }),
@@ -322,7 +330,16 @@ export class Client {
   }
 }
 
-function homeView({ hub, handle }: Home): unknown {
+/** Of the hubs behind the home hub that were tried, so many percent got no circuit: it may let only some live. */
+function doubtView(doubt: HomeLoss | undefined): object {
+  return doubt === undefined ? {} : { notReached: { triedHubs: doubt.hubs, percent: percentOf(doubt) } }
+}
+
+function wishOf({ hops, profile, trusted }: ClientOptions): OpenWish {
+  return { hops, ...(profile === null ? {} : { profile }), ...(trusted ? { trusted } : {}) }
+}
+
+function homeView({ hub, handle }: Home): object {
   const { city, country } = hub.location.place
   return { hub: hub.key, city, country, transport: handle.transport }
 }

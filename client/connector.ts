@@ -23,6 +23,7 @@ import type { NameOwner } from './dns/dns-resolver.ts'
 import { ECHO_PORT, Echo, type EchoSink } from './echo.ts'
 import type { Home } from './home-dialer.ts'
 import type { HomeLink } from './home-link.ts'
+import type { HomeWatch } from './home-watch.ts'
 import type { RouteReport } from './navigator/explain-route.ts'
 import type { IdentityScope } from './navigator/sticky-exits.ts'
 import { MAX_RETRIES } from './navigator/way-plan.ts'
@@ -41,6 +42,7 @@ export interface ConnectorParts {
   readonly time: NetworkTime
   readonly random: Random
   readonly homeLink: HomeLink
+  readonly homeWatch: HomeWatch
   readonly locator: Locator
   readonly connections: ConnectionList
   /** The name that this app was given the address for; if none, that anybody was. */
@@ -169,10 +171,11 @@ export class Connector implements TunnelOpener {
     sink: EchoSink,
     app?: Asker['app'],
     wish: RuleWish = {},
+    site?: AppSite,
   ): Echo {
     const near = { kind: 'ip', address, port: ECHO_PORT } as const
     const open: OpenPackets = (_, opened) =>
-      this.#start({ purpose: { kind: 'echo', address }, near, by, app, wish }, opened)
+      this.#start({ purpose: { kind: 'echo', address }, near, by, app, wish, site }, opened)
     return new Echo(near, this.#parts.clock, open, sink)
   }
 
@@ -196,12 +199,9 @@ export class Connector implements TunnelOpener {
     for (const { at, onLate } of [...this.#deadlines.values()]) if (at <= now) onLate()
   }
 
-  /** Which path a connection of an unknown app to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
-  explainRoute(target: StreamPurpose, wish: RuleWish): RouteReport {
-    const home = this.#parts.homeLink.home
-    if (home === undefined) throw new Fault('path-no-home')
-    const whose = (): AppSite => ({ app: '' })
-    return this.#paths.explain({ target, wish, whose, bothFamilies: false, echo: false }, home.hub)
+  /** Which path a connection to this target would take, and why. @throws Fault path-no-home, and those of choosing a path */
+  explainRoute(target: StreamPurpose, wish: RuleWish, isAsker: (appKey: string) => boolean): RouteReport {
+    return this.#paths.explain(target, wish, isAsker)
   }
 
   /** Another number after every new identity. */
@@ -325,6 +325,7 @@ export class Connector implements TunnelOpener {
         connection.avoid.add(home.hub.key)
         this.#parts.homeLink.leave(home)
       } else if (path.length > 0) this.#blame(fault, path, connection.avoid)
+      this.#paths.homeFailed(path, fault)
       return fault
     }
   }
@@ -381,7 +382,7 @@ export class Connector implements TunnelOpener {
             this.#circuits.delete(circuit)
             tunnel.withdraw(circuit)
             if (!opened) return reject(fault ?? new Fault('circuit-closed'))
-            if (fault !== undefined && KILLS.has(fault.code)) this.#paths.failed(path.slice(1).map(keyOf), false)
+            if (fault !== undefined && KILLS.has(fault.code)) this.#paths.killed(path)
             sink.closed(fault)
           },
         },
@@ -391,8 +392,4 @@ export class Connector implements TunnelOpener {
       tunnel.offer(circuit)
     })
   }
-}
-
-function keyOf({ key }: MapHub): string {
-  return key
 }

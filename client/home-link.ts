@@ -1,5 +1,6 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
+import { familyOf, type IpFamily } from '../shared/base/ip-address.ts'
 import { faultFields, type Log } from '../shared/base/log.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { Location } from '../shared/geo/place.ts'
@@ -25,6 +26,8 @@ export interface HomeLinkParts {
   readonly log: Log
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
+  /** Families of addresses that this computer has a way for now. */
+  readonly families: () => ReadonlySet<IpFamily>
   /** Where this computer is, if that is known. */
   readonly ownLocation: () => Location | undefined
   readonly onUp: () => void
@@ -49,8 +52,8 @@ export class HomeLink {
   readonly #parts: HomeLinkParts
   readonly #dialer: HomeDialer
   readonly #closing = new AbortController()
-  /** When a hub was left, by its key. */
-  readonly #leftAt = new Map<string, number>()
+  /** Until when a hub that was left is the last to be dialled, by its key. */
+  readonly #leftUntil = new Map<string, number>()
   /** When the last link to a hub broke, by its key. */
   readonly #lostAt = new Map<string, number>()
   /** Links that take no new circuits. */
@@ -121,12 +124,20 @@ export class HomeLink {
     })
   }
 
-  /** This home takes no new circuits: another takes them at once, and the link lives on for the circuits that it has. */
-  leave(home: Home): void {
+  /** This home gets no new circuits: another takes them at once, and the link lives on for the circuits that it has. */
+  leave(home: Home, forMs = LEFT_FOR_MS): void {
     if (this.#home !== home) return
-    this.#leftAt.set(home.hub.key, this.#parts.clock.now())
-    this.#parts.log.info('home hub takes no new circuits', { hub: home.hub.key })
+    const until = this.#leftUntil.get(home.hub.key) ?? 0
+    this.#leftUntil.set(home.hub.key, Math.max(until, this.#parts.clock.now() + forMs))
+    this.#parts.log.info('home hub gets no new circuits', { hub: home.hub.key })
     this.#retire(this.#home)
+  }
+
+  /** A hub that was left is dialled again as if it had not been: at once, if it is preferred to the second home. */
+  forgive(hub: string): void {
+    this.#leftUntil.delete(hub)
+    const second = this.#second
+    if (second !== undefined && isPreferred(this.#parts.homes.guards, hub, second.hub.key)) this.#retire(second)
   }
 
   /**
@@ -230,12 +241,15 @@ export class HomeLink {
     }
   }
 
-  /** Tries the homes that are kept, in their order, and those last that were left not long ago. */
+  /**
+   * Tries the homes that are kept, in their order, and those last that were left not long ago, or to which there seems to be
+   * no way.
+   */
   async #connectOnce(): Promise<void> {
-    const usable = this.#fillGuards()
+    const { usable, fitting } = this.#fillGuards()
     const hubs = toTry(this.#parts.homes.guards, this.#parts.clock.now()).flatMap(({ hub }) => usable.get(hub) ?? [])
-    const left = hubs.filter(({ key }) => this.#wasLeft(key))
-    await this.#dialFirst([...hubs.filter((one) => !left.includes(one)), ...left])
+    const last = hubs.filter((hub) => this.#wasLeft(hub.key) || !fitting.has(hub.key))
+    await this.#dialFirst([...hubs.filter((one) => !last.includes(one)), ...last])
   }
 
   /** A second link, to the preferred one of the homes that may be tried; those that failed wait for their time. */
@@ -244,10 +258,10 @@ export class HomeLink {
     if (this.#isWarming || home === undefined || this.#second !== undefined) return
     this.#isWarming = true
     try {
-      const usable = this.#fillGuards()
+      const { usable, fitting } = this.#fillGuards()
       const others = triable(this.#parts.homes.guards, this.#parts.clock.now())
         .flatMap(({ hub }) => usable.get(hub) ?? [])
-        .filter(({ key }) => key !== home.hub.key && !this.#wasLeft(key))
+        .filter(({ key }) => key !== home.hub.key && !this.#wasLeft(key) && fitting.has(key))
       if (others.length > 0) await this.#dialFirst(others)
     } catch {
       // What failed was told; the next tick looks again.
@@ -268,25 +282,35 @@ export class HomeLink {
     log.warn('home hub not reached', { hub: hub.key, ...faultFields(error) })
   }
 
-  /** Brings the homes up to the map. @returns hubs that can be dialled, by their keys */
-  #fillGuards(): Map<string, MapHub> {
+  /** Brings the homes up to the map. @returns hubs that can be dialled, by their keys, and to which of them there is a way now */
+  #fillGuards(): { usable: Map<string, MapHub>; fitting: Set<string> } {
     const { homes, map, random, ownLocation, transport } = this.#parts
     const { hubs, validAfter: nowS } = map().content
     const dialable = hubs.filter((hub) => hub.roles.home && addressesFor(transport, hub).length > 0)
     const usable = new Map(dialable.map((hub) => [hub.key, hub]))
     const known = next(homes.guards, { kind: 'map', isListed: (hub) => usable.has(hub), nowS })
+    const fitting = this.#fitting(dialable)
     // A look at all hubs costs much, and a network may have no other home hub: nobody looks in vain each second.
-    const areEnough = !wantsGuard(known) || known.filter(({ hub }) => usable.has(hub)).length === usable.size
-    const may = ({ key }: MapHub): boolean => usable.has(key)
+    const areEnough =
+      !wantsGuard(known, (hub) => fitting.has(hub)) ||
+      known.filter(({ hub }) => fitting.has(hub)).length === fitting.size
+    const may = ({ key }: MapHub): boolean => fitting.has(key)
     this.#keepHomes(
       areEnough ? known : fillGuards(known, new HubTable(hubs, FACTS_OF_MAP), ownLocation(), may, nowS, random),
     )
-    return usable
+    return { usable, fitting }
+  }
+
+  /** Those with an address of a family that this computer has; if none has one, what it has is not known so well, and it is all. */
+  #fitting(hubs: readonly MapHub[]): Set<string> {
+    const { transport, families } = this.#parts
+    const own = families()
+    const fitting = hubs.filter((hub) => addressesFor(transport, hub).some(({ ip }) => own.has(familyOf(ip))))
+    return new Set((fitting.length > 0 ? fitting : hubs).map(({ key }) => key))
   }
 
   #wasLeft(key: string): boolean {
-    const leftAt = this.#leftAt.get(key)
-    return leftAt !== undefined && this.#parts.clock.now() - leftAt < LEFT_FOR_MS
+    return this.#parts.clock.now() < (this.#leftUntil.get(key) ?? Number.NEGATIVE_INFINITY)
   }
 
   /** A link that is up is the home if there is none, else the second one, and the home if its hub is preferred. */

@@ -12,6 +12,7 @@ const UNDELIVERED: Partial<Record<FaultCode, Undelivered>> = {
   'family-refused': 'unreachable',
   'path-no-exit': 'unreachable',
   'policy-refused': 'prohibited',
+  'wish-unmet': 'prohibited',
   'destination-forbidden': 'prohibited',
 }
 

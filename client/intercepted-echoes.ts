@@ -1,6 +1,7 @@
 import { formatIp, type IpAddress } from '../shared/base/ip-address.ts'
 import type { App } from './apps/app.ts'
 import type { InterceptedEcho } from './interception/interception-api.ts'
+import type { AppSite } from './path-chooser.ts'
 
 /** Requests for echoes to one address, as an exit sends them. */
 export interface EchoCircuit {
@@ -17,11 +18,15 @@ export interface EchoCircuitSink {
 export interface EchoRoutes {
   /** Does the network carry anything to this address? */
   readonly isPublic: (address: IpAddress) => boolean
-  readonly openCircuit: (
-    destination: IpAddress,
-    sink: EchoCircuitSink,
-    app: Promise<App | undefined> | undefined,
-  ) => EchoCircuit
+  readonly openCircuit: (destination: IpAddress, sink: EchoCircuitSink, whose: EchoAsker) => EchoCircuit
+}
+
+/** Whose a ping is. */
+export interface EchoAsker {
+  /** Nothing here waits for it. */
+  readonly app?: Promise<App | undefined>
+  /** Whose exit it takes and keeps, if not that of the app. */
+  readonly site?: AppSite | undefined
 }
 
 /** Pings that run at the same time; the oldest ends for one more. */
@@ -45,19 +50,18 @@ export class EchoTunnels {
     this.#routes = routes
   }
 
-  /** @param app whose it is; nothing here waits for it */
-  handle(request: InterceptedEcho, app?: Promise<App | undefined>): void {
+  handle(request: InterceptedEcho, whose: EchoAsker = {}): void {
     const { source, destination, identifier, sequence, bytes } = request
     if (!this.#routes.isPublic(destination)) return request.refuse('reset')
     const key = `${formatIp(source)} ${formatIp(destination)} ${identifier}`
-    const ping = this.#pings.get(key) ?? this.#open(key, destination, app)
+    const ping = this.#pings.get(key) ?? this.#open(key, destination, whose)
     giveUp(ping, sequence)
     if (ping.waiting.size >= MAX_UNANSWERED) giveUp(ping, ping.waiting.keys().next().value as number)
     ping.waiting.set(sequence, request)
     ping.circuit?.send(sequence, bytes)
   }
 
-  #open(key: string, destination: IpAddress, app: Promise<App | undefined> | undefined): Ping {
+  #open(key: string, destination: IpAddress, whose: EchoAsker): Ping {
     for (const [oldest, { circuit }] of this.#pings) {
       if (this.#pings.size < MAX_ECHO_CIRCUITS) break
       circuit?.close()
@@ -74,7 +78,7 @@ export class EchoTunnels {
         if (this.#pings.get(key) === ping) this.#end(key)
       },
     }
-    ping.circuit = this.#routes.openCircuit(destination, sink, app)
+    ping.circuit = this.#routes.openCircuit(destination, sink, whose)
     return ping
   }
 

@@ -19,7 +19,7 @@ import type {
 } from './interception/interception-api.ts'
 import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from './interception/packet.ts'
 import type { JudgedConnector } from './judged-connector.ts'
-import { fullWishText, type RuleWish, unhonourable } from './navigator/wish.ts'
+import { fullWishText, type RuleWish } from './navigator/wish.ts'
 import { targetText } from './purpose-text.ts'
 import { ruleFault } from './rule-fault.ts'
 
@@ -75,7 +75,8 @@ export class InterceptedTraffic {
     const guest = guestKey(forwarded, request.source)
     const asked: AskedFlow = { protocol: 'icmp', target: { kind: 'ip', address, port: 0 }, app, uid, forwarded, guest }
     this.#parts.judged.judge.judge(asked, (judged) => {
-      if (this.#isTunnelled(judged, asked, request)) this.#pingsBy(judged.judgement.wish).handle(request, app)
+      if (!this.#isTunnelled(judged, asked, request)) return
+      this.#pingsBy(judged.judgement.wish).handle(request, { app, site: siteOfGuest(asked) })
     })
   }
 
@@ -176,16 +177,14 @@ export class InterceptedTraffic {
     asked: AskedFlow,
     flow: Pick<InterceptedDatagrams, 'refuse'> & { direct(): DirectFlow },
   ): boolean {
-    const { verdict, wish } = judged.judgement
+    const { verdict } = judged.judgement
     if (verdict === 'direct') {
       this.#parts.judged.direct.add(judged, asked, flow.direct())
       return false
     }
-    const isUnmet = verdict === 'tunnel' && unhonourable(wish).length > 0
-    if (verdict === 'tunnel' && !isUnmet) return true
+    if (verdict === 'tunnel') return true
     flow.refuse(verdict === 'drop' ? 'drop' : 'reset')
-    const code = verdict === 'tunnel' ? 'wish-unmet' : ruleFault(verdict)
-    this.#parts.judged.listRefused(code, asked, describeAsked(asked), 'intercepted')
+    this.#parts.judged.listRefused(ruleFault(verdict), asked, describeAsked(asked), 'intercepted')
     return false
   }
 
@@ -196,7 +195,8 @@ export class InterceptedTraffic {
     const { connector } = this.#parts
     const pings = new EchoTunnels({
       isPublic: (address) => connector.isPublic(address),
-      openCircuit: (destination, sink, app) => connector.openEcho(destination, 'intercepted', sink, app, wish),
+      openCircuit: (destination, sink, { app, site }) =>
+        connector.openEcho(destination, 'intercepted', sink, app, wish, site),
     })
     this.#pings.set(group, pings)
     return pings

@@ -56,6 +56,8 @@ export const clientOptionsSchema = z.strictObject({
    * `privateTargets`.
    */
   profile: z.enum(PROFILE_NAMES).nullable().default(null),
+  /** Exits are hubs that the map marks as trusted; what no such exit serves is refused. A rule may say otherwise. */
+  trusted: z.boolean().default(false),
   /** Of all profiles: the exit learns the destination only after the path is built; costs one round trip. */
   privateTargets: z.boolean().default(false),
   /** The resolver: names are asked for through circuits, never in the clear. */

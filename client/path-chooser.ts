@@ -1,6 +1,6 @@
 import type { MonotonicClock } from '../shared/base/clock.ts'
 import { asFault, Fault } from '../shared/base/fault.ts'
-import { formatIp, type IpRange } from '../shared/base/ip-address.ts'
+import { formatIp, type IpAddress, type IpRange } from '../shared/base/ip-address.ts'
 import { isPublicIp } from '../shared/base/ip-scope.ts'
 import type { Random } from '../shared/base/random.ts'
 import type { StreamPurpose } from '../shared/cell/purpose.ts'
@@ -8,7 +8,9 @@ import type { Locator } from '../shared/geo/locator.ts'
 import { delayMs } from '../shared/geo/place.ts'
 import type { MapHub } from '../shared/map/hub-map.ts'
 import type { HubMap } from '../shared/map/signed-map.ts'
+import type { NameOwner } from './dns/dns-resolver.ts'
 import type { HomeLink } from './home-link.ts'
+import type { HomeWatch, PathStart } from './home-watch.ts'
 import { explainRoute, type RouteReport } from './navigator/explain-route.ts'
 import { FailureMemory } from './navigator/failure-memory.ts'
 import { FACTS_OF_MAP } from './navigator/hub-facts.ts'
@@ -19,14 +21,17 @@ import { hopsOf, isUnencrypted, type PathNeeds } from './navigator/profiles.ts'
 import { siteOf } from './navigator/site.ts'
 import { type IdentityScope, StickyExits } from './navigator/sticky-exits.ts'
 import { expectedMs } from './navigator/way-plan.ts'
-import { type OpenWish, type RuleWish, ruledWish, unhonourable, wishText } from './navigator/wish.ts'
+import { type OpenWish, type RuleWish, ruledWish, wishText } from './navigator/wish.ts'
 import { NO_WAY } from './way-race.ts'
 
 export interface PathChooserParts {
   readonly clock: MonotonicClock
   readonly random: Random
   readonly locator: Locator
-  readonly homeLink: Pick<HomeLink, 'acquainted' | 'lost'>
+  readonly homeLink: Pick<HomeLink, 'home' | 'acquainted' | 'lost'>
+  readonly homeWatch: HomeWatch
+  /** The name that this app was given the address for; if none, that anybody was. */
+  readonly nameOf: (owner: NameOwner, address: IpAddress) => string | undefined
   /** The map to go by. @throws Fault map-expired, directory-unreachable */
   readonly map: () => HubMap
 }
@@ -106,9 +111,21 @@ export class PathChooser {
     return { hubs, expectedMs: ms, isPrivate, identity: this.identity }
   }
 
-  /** @throws as `choose` */
-  explain(asked: Asked, home: MapHub): RouteReport {
-    const { request, hubs } = this.#choose(asked, home, new Set())
+  /**
+   * The path that a connection would take now, of an app that is one of these: of several, of the one that got an exit
+   * there last.
+   * @param isAsker by the key of an app; the key of an unknown one is empty
+   * @throws Fault path-no-home, and as `choose`
+   */
+  explain(target: StreamPurpose, wish: RuleWish, isAsker: (appKey: string) => boolean): RouteReport {
+    const { home } = this.#parts.homeLink
+    if (home === undefined) throw new Fault('path-no-home')
+    const whose = (): AppSite | undefined => this.#keeperAt(target, isAsker)
+    const { request, hubs } = this.#choose(
+      { target, wish, whose, bothFamilies: false, echo: false },
+      home.hub,
+      new Set(),
+    )
     return explainRoute(this.navigator(), request, hubs)
   }
 
@@ -116,7 +133,6 @@ export class PathChooser {
   request(asked: Asked, home: MapHub, avoid: ReadonlySet<string>): PathRequest {
     const { map, locator, clock } = this.#parts
     const { target, wish: ruleWish, bothFamilies, echo } = asked
-    refuseUnmet(ruleWish)
     refuseSpecial(target, map().content.parameters.addressScope)
     const location = target.kind === 'ip' ? locator.locate(target.address) : undefined
     const sticking = stickingOf(asked)
@@ -124,10 +140,7 @@ export class PathChooser {
     const { profile, ...wish } = ruledWish(this.#wish, ruleWish)
     const request = { home, wish, target, location, avoid, sticky, bothFamilies, echo }
     if (profile === undefined) return request
-    const homeMayExit = this.navigator().homeMayExit(request)
-    // Of other destinations that follow nobody knows the port.
-    const needs = { ...FAR, homeMayExit, isUnencrypted: bothFamilies || isUnencrypted(target) }
-    return withHops(request, hopsOf(profile, needs))
+    return withHops(request, hopsOf(profile, this.#needs(request)))
   }
 
   /** Of the map of the moment. @throws Fault map-expired, directory-unreachable */
@@ -143,7 +156,8 @@ export class PathChooser {
 
   /** A circuit over this path was opened for this connection. */
   succeeded(asked: Asked, { hubs, identity }: ChosenPath): void {
-    this.#failures.succeeded(hubs.slice(1).map(({ key }) => key))
+    this.#failures.succeeded(behindHome(hubs))
+    this.#tellOfHome(hubs, (start) => this.#parts.homeWatch.opened(start))
     const sticking = stickingOf(asked)
     const exit = hubs.at(-1)
     // What was chosen before a new identity is none of it.
@@ -152,11 +166,22 @@ export class PathChooser {
   }
 
   /**
-   * One of these hubs failed a circuit, or killed one that was open. The home is not among them.
+   * One of these hubs failed a circuit. The home is not among them.
    * @param isNamed a sealed answer points at them
    */
   failed(hubs: readonly string[], isNamed: boolean): void {
     this.#failures.failed(hubs, isNamed, this.#parts.clock.now())
+  }
+
+  /** A way over this path failed: what that says of its home. */
+  homeFailed(hubs: readonly MapHub[], fault: Fault): void {
+    this.#tellOfHome(hubs, (start) => this.#parts.homeWatch.failed(start, fault))
+  }
+
+  /** One of these hubs killed a circuit that was open. */
+  killed(hubs: readonly MapHub[]): void {
+    this.failed(behindHome(hubs), false)
+    this.#tellOfHome(hubs, (start) => this.#parts.homeWatch.killed(start))
   }
 
   /** Another number after every new identity. */
@@ -175,16 +200,49 @@ export class PathChooser {
     this.#failures.forget()
   }
 
+  /** @param tell says whether the home is left: then other hubs failed for its doing */
+  #tellOfHome([home, second]: readonly MapHub[], tell: (start: PathStart) => boolean): void {
+    const table = this.#navigator?.table
+    const slot = second && table?.slotOf(second.key)
+    if (home === undefined || second === undefined || slot === undefined) return
+    const weight = table?.weight[slot] as number
+    if (tell({ home: home.key, second: { key: second.key, weight } })) this.#failures.forget()
+  }
+
+  /** Who of these apps has an exit at the site of this target, or had one before a new identity. */
+  #keeperAt(target: StreamPurpose, isAsker: (appKey: string) => boolean): AppSite | undefined {
+    const { nameOf, clock } = this.#parts
+    const keepers = this.#sticky.apps().filter(isAsker)
+    const sites = keepers.map((app): AppSite => {
+      const owner = { app: app === '' ? undefined : app }
+      return { app, name: target.kind === 'ip' ? nameOf(owner, target.address) : undefined }
+    })
+    return sites.find((one) => {
+      const sticking = stickingAt(target, one)
+      return sticking !== undefined && this.#sticky.has(sticking.app, sticking.site, clock.now())
+    })
+  }
+
   #choose(asked: Asked, home: MapHub, avoid: ReadonlySet<string>): Honoured {
     const request = this.request(asked, home, avoid)
     const unwanted = this.#unwanted(asked)
     const found = this.#wished(request, unwanted)
     const { profile } = ruledWish(this.#wish, asked.wish)
     if (profile !== 'fast' || !areNear(home, found.hubs.at(-1) as MapHub)) return found
-    return this.#wished(withHops(request, hopsOf(profile, { ...FAR, endsAreNear: true })), unwanted)
+    const needs = { ...this.#needs(request), endsAreNear: true }
+    return this.#wished(withHops(request, hopsOf(profile, needs)), unwanted)
   }
 
-  /** @throws Fault wish-unmet where it is the rule that leaves no way, and not that hubs failed */
+  /** What is known before there is a path. */
+  #needs(request: PathRequest): PathNeeds {
+    const navigator = this.navigator()
+    const [homeMayExit, homeIsTrusted] = [navigator.homeMayExit(request), navigator.homeIsTrusted(request)]
+    // Of other destinations that follow nobody knows the port.
+    const hasNoLock = request.bothFamilies === true || isUnencrypted(request.target)
+    return { homeMayExit, homeIsTrusted, isUnencrypted: hasNoLock, endsAreNear: false }
+  }
+
+  /** @throws Fault wish-unmet where it is the rule or an option that leaves no way, and not that hubs failed */
   #wished(request: PathRequest, unwanted: readonly string[]): Honoured {
     try {
       return this.#choosePath(request, unwanted)
@@ -236,17 +294,21 @@ function* halves<T>(all: readonly T[]): Iterable<readonly T[]> {
   yield []
 }
 
-/** Undefined for what has no site: questions for names, unless they go where connections to these do. */
+function behindHome(path: readonly MapHub[]): string[] {
+  return path.slice(1).map(({ key }) => key)
+}
+
 function stickingOf({ target, whose }: Asked): Sticking | undefined {
-  const { app, name } = whose() ?? {}
-  if (app === undefined) return undefined
+  const owner = whose()
+  return owner && stickingAt(target, owner)
+}
+
+/** Undefined for what has no site: questions for names, unless they go where connections to these do. */
+function stickingAt(target: StreamPurpose, { app, name }: AppSite): Sticking | undefined {
   if (name !== undefined) return { app, site: siteOf(name) }
   if (target.kind === 'dns') return undefined
   return { app, site: target.kind === 'name' ? siteOf(target.name) : formatIp(target.address) }
 }
-
-/** Which hubs maps mark as trusted nobody goes by yet. */
-const FAR: PathNeeds = { homeMayExit: true, isUnencrypted: false, homeIsTrusted: false, endsAreNear: false }
 
 function withHops(request: PathRequest, hops: number): PathRequest {
   return { ...request, wish: { ...request.wish, hops } }
@@ -263,10 +325,6 @@ function refuseSpecial(target: StreamPurpose, scope: readonly IpRange[]): void {
 }
 
 /** What a rule asks for is done or the connection is not: another path could be what the rule is there to prevent. */
-function refuseUnmet(wish: RuleWish): void {
-  if (unhonourable(wish).length > 0) throw unmet(wish)
-}
-
 function unmet(wish: RuleWish): Fault {
   return new Fault('wish-unmet', { wish: wishText(wish).join(', ') })
 }

@@ -260,6 +260,7 @@ const EDGES: readonly Edge[] = [
     may: {
       'client/native/hurry.ts': 'puts threads that packets wait for in front',
       'client/network-print.ts': 'looks for its addresses',
+      'client/own-families.ts': 'looks of which families its addresses are',
       'client/own-location.ts': 'looks for a public address of its own',
       'hub/hub.ts': 'names its own addresses, to which an exit must not connect',
     },

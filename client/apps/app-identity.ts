@@ -50,6 +50,11 @@ function keyOf(
   return `${uid} path:${program}`
 }
 
+/** May this be the key of an app of which so much is known? Its program or tag has to be, and whatever else its key has. */
+export function fitsKey({ uid, path = '', container, tag, script }: Partial<App>, key: string): boolean {
+  return key === keyOf(uid ?? Number.parseInt(key, 10), path, container, tag, script)
+}
+
 /** So that the parts of a key cannot be taken for one another. */
 function escapeSpaces(text: string): string {
   return text.replace(/[\\ ]/g, (char) => (char === ' ' ? '\\x20' : '\\\\'))

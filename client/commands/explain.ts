@@ -1,4 +1,4 @@
-import { type RuleWish, unhonourable } from '../navigator/wish.ts'
+import type { RuleWish } from '../navigator/wish.ts'
 import type { FlowFacts } from '../rules/flow-facts.ts'
 import type { Verdict } from '../rules/rule.ts'
 import type { Layer, RuleSet } from '../rules/rule-set.ts'
@@ -31,8 +31,6 @@ export function explain(rules: RuleSet, facts: FlowFacts): Explanation {
     notes.push(
       'where the client intercepts, its own resolver answers questions for names, or refuses those that rules forbid',
     )
-  const unmet = verdict === 'tunnel' ? unhonourable(wish) : []
-  if (unmet.length > 0) notes.push(`this version can not choose such a path (${unmet.join(', ')}): it is blocked`)
   return { verdict, wish, rule: rule.text, place: rule.place, layer, why, notes }
 }
 

@@ -1,5 +1,6 @@
 import { Fault } from '../../shared/base/fault.ts'
 import type { Target } from '../../shared/cell/target.ts'
+import { fitsKey } from '../apps/app-identity.ts'
 import type { Connector } from '../connector.ts'
 import { type RouteReport, routeText } from '../navigator/explain-route.ts'
 import type { RuleSet } from '../rules/rule-set.ts'
@@ -29,7 +30,8 @@ export function explainPath(
   if (verdict !== 'tunnel') return { verdict, rule: rule.text }
   const { address, name = '', port } = facts
   const target: Target = address === undefined ? { kind: 'name', name, port } : { kind: 'ip', address, port }
-  return { verdict, rule: rule.text, route: connector.explainRoute(target, wish) }
+  const isAsker = (key: string): boolean => (facts.app === undefined ? key === '' : fitsKey(facts.app, key))
+  return { verdict, rule: rule.text, route: connector.explainRoute(target, wish, isAsker) }
 }
 
 /** For people. */

@@ -52,7 +52,7 @@ export function sampleHome(
 
 /**
  * Draws homes until there are enough. Each is said to be older than it is, by chance, so that not all of them end at once.
- * @param may may this hub be one?
+ * @param may may this hub be one now? Homes that may not are kept, and others come in beside them
  */
 export function fillGuards(
   guards: Guards,
@@ -63,12 +63,17 @@ export function fillGuards(
   random: Random,
 ): Guards {
   let filled = guards
-  while (wantsGuard(filled)) {
+  const fits = (key: string): boolean => {
+    const slot = table.slotOf(key)
+    return slot !== undefined && may(table.hubAt(slot))
+  }
+  while (wantsGuard(filled, fits)) {
     const taken = filled.map(({ hub }) => hub)
     const isNew = (hub: MapHub): boolean => !taken.includes(hub.key) && may(hub)
     const fresh = sampleHome(table, own, taken, isNew, random) ?? sampleHome(table, own, [], isNew, random)
     if (fresh === undefined) break
-    filled = next(filled, { kind: 'sampled', hub: fresh.key, nowS: nowS - random.below(SAMPLED_LIFE_S / AGE_SPREAD) })
+    const sampledAt = nowS - random.below(SAMPLED_LIFE_S / AGE_SPREAD)
+    filled = next(filled, { kind: 'sampled', hub: fresh.key, nowS: sampledAt, fits })
   }
   return filled
 }

@@ -27,6 +27,8 @@ export interface RouteReport {
     readonly exit: ExitTerms | undefined
     readonly total: number
   }
+  /** The app has this exit at this site already, and keeps it for a while. */
+  readonly isKept: boolean
   /** The cheapest, with what they cost and how likely they are. */
   readonly bestExits: readonly (RouteHub & ExitTerms & { readonly cost: number; readonly chance: number })[]
   /** Exits that are drawn from, and all that would do. */
@@ -53,6 +55,7 @@ export function explainRoute(navigator: Navigator, request: PathRequest, path: r
   return {
     path: path.map(routeHub),
     cost: { links, tolls, exit, total: sum(links) + sum(tolls) + (last < 0 ? 0 : (costs[last] as number)) },
+    isKept: request.sticky !== undefined && request.sticky === path.at(-1)?.key,
     bestExits: best.map((place) => {
       const slot = priced.pool.slots[place] as number
       const chance = chances[drawn.indexOf(slot)] ?? 0
@@ -87,7 +90,7 @@ function sum(terms: readonly number[]): number {
 }
 
 /** For people. */
-export function routeText({ path, cost, bestExits, candidates, able, excluded }: RouteReport): string {
+export function routeText({ path, cost, isKept, bestExits, candidates, able, excluded }: RouteReport): string {
   const ms = (value: number): string => `${value.toFixed(1)} ms`
   const exit = cost.exit
   const terms =
@@ -100,6 +103,7 @@ export function routeText({ path, cost, bestExits, candidates, able, excluded }:
     `path: ${path.map(hubText).join(' > ')}`,
     `cost: ${ms(cost.total)}: links ${cost.links.map(ms).join(' + ') || 'none'}, relays ${cost.tolls.map(ms).join(' + ') || 'none'}`,
     ...terms.map((text) => `      ${text}`),
+    ...(isKept ? ['kept: the app has this exit at this site for a while'] : []),
     `exits: ${candidates} are drawn from, of ${able} that would do; the best:`,
     ...bestExits.map(
       (one) => `  ${ms(one.cost).padStart(9)}  ${(100 * one.chance).toFixed(1).padStart(5)} %  ${hubText(one)}`,

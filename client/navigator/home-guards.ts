@@ -6,13 +6,16 @@
  *        └───── too old, or long in no map ─────▶ gone
  *
  * Promises: a hub comes in only if there are too few that could be tried, and never beyond `MAX_GUARDS`; whoever makes hubs
- * fail can neither push one out nor bring one in beyond that; what worked first stays first.
+ * fail can neither push one out nor bring one in beyond that; what worked first stays first. One that this computer has no
+ * way to for now, as it has no address of that family, stays where it is: networks change, and change back.
  */
 
 /** Home hubs at most, whatever fails: so many hubs ever see this user, until they are too old. */
 export const MAX_GUARDS = 8
 /** Of these that are in the map there are so many, if the map has them. */
 export const WANTED_GUARDS = 4
+/** Of these there is a way to so many, for two links; no more come in for it, so that who changes networks has few. */
+export const FITTING_GUARDS = 2
 /** A hub that never worked goes after so long, one that did after so long from then. */
 export const SAMPLED_LIFE_S = 120 * 86_400
 export const CONFIRMED_LIFE_S = 180 * 86_400
@@ -40,6 +43,9 @@ export interface Guard {
   readonly failedAt: number
 }
 
+/** Has this computer a way to that hub now, by what kinds of addresses both have? */
+export type Fits = (hub: string) => boolean
+
 /** In the order in which they are preferred: confirmed ones first, by when they first worked. */
 export type Guards = readonly Guard[]
 
@@ -47,7 +53,7 @@ export type GuardEvent =
   /** There is another map, or time passed. */
   | { readonly kind: 'map'; readonly isListed: (hub: string) => boolean; readonly nowS: number }
   /** A hub that was drawn comes in. */
-  | { readonly kind: 'sampled'; readonly hub: string; readonly nowS: number }
+  | { readonly kind: 'sampled'; readonly hub: string; readonly nowS: number; readonly fits?: Fits }
   | { readonly kind: 'worked'; readonly hub: string; readonly nowS: number }
   | { readonly kind: 'failed'; readonly hub: string; readonly now: number }
   /** This computer is on another network, or was asleep: what failed there may work here. */
@@ -59,7 +65,7 @@ export function next(guards: Guards, event: GuardEvent): Guards {
     case 'map':
       return guards.flatMap((guard) => afterMap(dated(guard, event.nowS), event.isListed(guard.hub), event.nowS))
     case 'sampled':
-      return wantsGuard(guards) && !guards.some(({ hub }) => hub === event.hub)
+      return wantsGuard(guards, event.fits) && !guards.some(({ hub }) => hub === event.hub)
         ? [...withRoom(guards), { hub: event.hub, sampledAt: event.nowS, failures: 0, failedAt: 0 }]
         : guards
     case 'worked':
@@ -76,12 +82,15 @@ export function next(guards: Guards, event: GuardEvent): Guards {
 }
 
 /**
- * May another hub be drawn? Only if there are too few in the map, and never because they fail. Where all places are taken
- * by hubs that no map has, one of them makes room: else a computer that was off for long would have no home.
+ * May another hub be drawn? Only if there are too few in the map, or too few there is a way to, and never because they fail.
+ * Where all places are taken and some by hubs that no map has, one of these makes room if there is a way to nobody else: else a
+ * computer that was off for long would have no home.
  */
-export function wantsGuard(guards: Guards): boolean {
-  const listed = guards.filter(({ unlistedSince }) => unlistedSince === undefined).length
-  return guards.length < MAX_GUARDS ? listed < WANTED_GUARDS : listed === 0
+export function wantsGuard(guards: Guards, fits: Fits = () => true): boolean {
+  const listed = guards.filter(({ unlistedSince }) => unlistedSince === undefined)
+  const fitting = listed.filter(({ hub }) => fits(hub)).length
+  if (guards.length < MAX_GUARDS) return listed.length < WANTED_GUARDS || fitting < FITTING_GUARDS
+  return fitting === 0 && listed.length < guards.length
 }
 
 /** Without the one that is in no map for longest, if all places are taken. */

@@ -46,6 +46,12 @@ export class Navigator {
     return home !== undefined && this.exits.rulesFor({ ...request, avoid: NONE }, home).ownFaultOf(home) === undefined
   }
 
+  /** Does the map of now mark the home hub as trusted? */
+  homeIsTrusted({ home }: PathRequest): boolean {
+    const slot = this.table.slotOf(home.key)
+    return slot !== undefined && this.table.facts.isTrusted(this.table.hubAt(slot))
+  }
+
   #between(home: number, exit: number, { wish, avoid }: PathRequest, random: Random): number[] {
     const { avoid: unwanted } = wish
     const rules = {

@@ -55,6 +55,17 @@ export class StickyExits {
     return sticky?.isShed === true ? sticky.exit : undefined
   }
 
+  /** Is there an exit, or was there one before a new identity? */
+  has(app: string, site: string, now: number): boolean {
+    return this.#find(app, site, now) !== undefined
+  }
+
+  /** All that have exits anywhere, the one that got its last one latest first. */
+  apps(): string[] {
+    const latest = [...this.#byKey.values()].reverse()
+    return [...new Set(latest.map(({ app }) => app))]
+  }
+
   /** A connection over this exit worked. An entry that is there already lives no longer for it. */
   put(app: string, site: string, exit: string, now: number): void {
     if (this.get(app, site, now) === exit) return

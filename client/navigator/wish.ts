@@ -22,7 +22,10 @@ export interface Wish {
   readonly exit?: readonly HubMatch[]
   /** None of these is on the path. */
   readonly avoid?: readonly HubMatch[]
-  /** The exit is a hub that the map marks as trusted. */
+  /**
+   * The exit is a hub that the map marks as trusted (SPEC section 11.3): it reads what is not encrypted, and acts in the
+   * user's name. The other hubs learn neither, so they need not be.
+   */
   readonly trusted?: boolean
 }
 
@@ -39,11 +42,6 @@ export type RuleWish = Partial<OpenWish>
 export function ruledWish({ profile, ...base }: OpenWish, ruled: RuleWish): OpenWish {
   const isRuled = ruled.hops !== undefined || ruled.profile !== undefined
   return { ...base, ...(profile === undefined || isRuled ? {} : { profile }), ...ruled }
-}
-
-/** The parts of a wish that no choice of a path can honour yet: a connection that has any is blocked. */
-export function unhonourable({ trusted = false }: RuleWish): string[] {
-  return trusted ? ['trusted exit'] : []
 }
 
 /** All that it asks for but hops, as people read it. */

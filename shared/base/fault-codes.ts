@@ -92,7 +92,7 @@ export const FAULTS = {
   'path-no-exit': { wire: 0, blame: 'network', text: 'no exit of the map reaches this destination' },
   'path-too-few-hubs': { wire: 0, blame: 'network', text: 'the map has too few independent hubs for this path' },
   'destination-forbidden': { wire: 0, blame: 'self', text: 'this destination is not a public address' },
-  'wish-unmet': { wire: 0, blame: 'self', text: 'a rule asks for a path that this version can not choose' },
+  'wish-unmet': { wire: 0, blame: 'self', text: 'a rule or an option asks for a path that no hubs of the map make' },
 
   // What the user's rules say.
   'rule-blocked': { wire: 0, blame: 'self', text: 'a rule blocks this connection' },

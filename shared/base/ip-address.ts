@@ -4,7 +4,8 @@ import { toHex } from './bytes.ts'
 /** An IP address: 4 bytes for IPv4, 16 for IPv6, network order. IPv4-mapped IPv6 is always held as IPv4. */
 export type IpAddress = Uint8Array
 
-export type IpFamily = 4 | 6
+export const IP_FAMILIES = [4, 6] as const
+export type IpFamily = (typeof IP_FAMILIES)[number]
 
 export function familyOf(address: IpAddress): IpFamily {
   return address.length === 4 ? 4 : 6

@@ -91,7 +91,12 @@ async function session(folder: string, home: EvilHome, now: number): Promise<{ s
   }
   const homeLink = new HomeLink({
     ...{ networkId: NODE_NETWORK_ID, clock, random: systemRandom, log: silentLog, homes: new HomeStore(folder) },
-    ...{ ownLocation: () => undefined, map: () => map as unknown as HubMap, transport: 'tls' },
+    ...{
+      families: () => new Set([4, 6] as const),
+      ownLocation: () => undefined,
+      map: () => map as unknown as HubMap,
+      transport: 'tls',
+    },
     ...{ onUp: () => {}, onDown: () => {} },
   })
   homeLink.connect()

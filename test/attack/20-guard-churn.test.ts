@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { fillGuards } from '../../client/navigator/choose-homes.ts'
-import { type Guards, next, toTry, WANTED_GUARDS } from '../../client/navigator/home-guards.ts'
+import { FITTING_GUARDS, type Guards, next, toTry, WANTED_GUARDS } from '../../client/navigator/home-guards.ts'
 import { FACTS_OF_MAP } from '../../client/navigator/hub-facts.ts'
 import { HubTable } from '../../client/navigator/hub-table.ts'
 import { SimRandom } from '../simulate/sim-random.ts'
@@ -47,6 +47,22 @@ describe('a storm of failures', () => {
     expect(homes).toContain(before[0])
     const bad = new Set(listed.map(({ key }) => key).filter((key) => !homes.includes(key)))
     expect(storm(24 * 7, (hub) => !bad.has(hub)).filter((hub) => bad.has(hub))).toEqual([])
+  })
+
+  test('is no worse if somebody takes the addresses of one family from the client, and those of the other, by turns', () => {
+    const random = new SimRandom('families')
+    const table = new HubTable(listed, FACTS_OF_MAP)
+    const family = new Map(listed.map(({ key }, i) => [key, i % 2]))
+    let guards: Guards = []
+    const seen = new Set<string>()
+    for (let hour = 0; hour < 24 * 7; hour++) {
+      const nowS = 1_000_000 + hour * HOUR_S
+      guards = next(guards, { kind: 'map', isListed: () => true, nowS })
+      guards = fillGuards(guards, table, undefined, ({ key }) => family.get(key) === hour % 2, nowS, random)
+      for (const { hub } of guards) seen.add(hub)
+    }
+    expect(seen.size).toBeLessThanOrEqual(WANTED_GUARDS + FITTING_GUARDS)
+    expect(guards.length).toBe(seen.size)
   })
 
   test('ends where it began: the first home is the home again', () => {

@@ -11,6 +11,7 @@ import { parseIp, parseRange } from '../../shared/base/ip-address.ts'
 import { CELL_TYPES } from '../../shared/cell/cell.ts'
 import type { Target } from '../../shared/cell/target.ts'
 import { CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
+import { HUB_FLAGS } from '../../shared/map/hub-flags.ts'
 import { ConnectorScene } from '../support/connector-scene.ts'
 import { concatAll, MemoryNetwork } from '../support/memory-network.ts'
 import { cellOf, RawExit, WEB } from '../support/raw-circuit.ts'
@@ -92,6 +93,32 @@ describe('a connection', () => {
     expect(scene.connections.all()[0]).toMatchObject({ state: 'failed', fault: 'wish-unmet', path: [] })
   })
 
+  test('leaves by a hub that the map marks as trusted where a rule asks for it, over any other hubs', async () => {
+    const scene = sceneWith()
+    for (const name of ['d', 'f']) scene.hubs.set(name, { ...scene.hubs.get(name)!, flags: HUB_FLAGS.trusted })
+    for (let i = 0; i < 20; i++) {
+      scene.open(ip(`93.184.216.${i}`), { open: (...args) => scene.connector.open(...args, { trusted: true }) })
+    }
+    await scene.settle()
+    expect(new Set(scene.paths.map((path) => path.at(-1)))).toEqual(new Set(['d', 'f']))
+    const relays = scene.paths.map((path) => path[2] as string)
+    expect(relays.filter((relay) => !['d', 'f'].includes(relay)).length).toBeGreaterThan(10)
+  })
+
+  test.each([
+    [{ hops: 1 } as const, false, 'wish-unmet'],
+    [{ hops: 1 } as const, true, 'a'],
+    [{ profile: 'plain' } as const, false, 'wish-unmet'],
+    [{ profile: 'plain' } as const, true, 'a'],
+  ])('over the home hub alone is trusted if that is: %j %s', async (length, isTrusted, expected) => {
+    const scene = sceneWith()
+    if (isTrusted) scene.hubs.set('a', { ...scene.hubs.get('a')!, flags: HUB_FLAGS.trusted })
+    const wish = { ...length, trusted: true }
+    const opened = scene.open(WEB, { open: (...args) => scene.connector.open(...args, wish) })
+    await scene.settle()
+    expect(opened.fault?.code ?? scene.paths[0]).toBe(expected)
+  })
+
   test.each([
     ['198.51.100.1:443', ip('198.51.100.1')],
     ['[2001:db8::1]:80', ip('2001:db8::1', 80)],
@@ -158,6 +185,62 @@ describe('a hub that knows this computer by a link', () => {
   })
 })
 
+describe('a home hub that lets live only circuits to few hubs', () => {
+  const MANY = Array.from({ length: 40 }, (_, i) => `${i}`)
+
+  const isFriend = (name: string | undefined): boolean => Number(name) % 8 === 0
+
+  /** The first byte that comes over this circuit is changed by the home hub. */
+  const kill = async (scene: ConnectorScene, exit: string): Promise<void> => {
+    scene.network.tamper = (header, frame, from, to) => {
+      if (header.type !== CELL_TYPES.cell || from !== '0' || to !== 'client') return [frame]
+      return [frame.with(frame.length - 1, (frame.at(-1) as number) ^ 1)]
+    }
+    scene.network.hub(exit).exits.at(-1)?.circuit().write(Uint8Array.of(1))
+    await scene.settle()
+    scene.network.tamper = (_, frame) => [frame]
+  }
+
+  test.each(['before they are open', 'when they are open'])(
+    'is left for another one: it kills others %s',
+    async (when) => {
+      const scene = sceneWith({}, 3, MANY)
+      scene.openedHome = scene.homeNow()
+      for (const name of when === 'before they are open' ? MANY.filter((one) => !isFriend(one)) : []) {
+        const failed = Promise.reject(new Fault('next-unreachable'))
+        failed.catch(() => {})
+        scene.network.dialling.set(name, failed)
+      }
+      scene.onLeave = () => scene.network.dialling.clear()
+      let circuits = 0
+      while (circuits++ < 400 && scene.homeName === '0') {
+        scene.connector.networkChanged() // hubs that failed are tried again, as they are after a while
+        scene.open(WEB)
+        await scene.settle()
+        const [, second, exit = ''] = scene.paths.at(-1)!.split('>')
+        if (when === 'when they are open' && !isFriend(second)) await kill(scene, exit)
+      }
+      expect([scene.homeName, scene.warnings.at(-1)]).toEqual(['1', 'home hub left: hardly any circuit gets beyond it'])
+      expect(circuits).toBeGreaterThan(20)
+      // That hubs failed behind it is no reason to keep clear of them.
+      scene.openedHome = scene.homeNow()
+      const rules = scene.connector.explainRoute(WEB, {}, nobody).excluded.map(({ rule }) => rule)
+      expect(rules).not.toContain('failed not long ago')
+    },
+  )
+
+  test('is kept where it lets all live, and where what fails is not of its next hub', async () => {
+    const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse('exit-busy') }, 3, MANY)
+    scene.openedHome = scene.homeNow()
+    for (let i = 0; i < 100; i++) {
+      scene.connector.networkChanged()
+      scene.open(WEB)
+      await scene.settle()
+    }
+    expect([scene.homeName, scene.warnings]).toEqual(['0', []])
+  })
+})
+
 describe('a destination that is no public address', () => {
   test.each(['10.0.0.1', '127.0.0.1', '169.254.169.254', '192.168.1.1', '224.0.0.1', '0.0.0.0', '::1', 'fe80::1'])(
     '%s is refused here, and nothing is sent',
@@ -180,6 +263,7 @@ describe('a destination that is no public address', () => {
   })
 })
 
+const nobody = (): boolean => false
 const WAY_FAULTS: readonly FaultCode[] = ['exit-busy', 'family-refused', 'kind-refused']
 const DESTINATION_FAULTS = (Object.keys(FAULTS) as FaultCode[]).filter(
   (code) => FAULTS[code].wire >= 0x20 && !WAY_FAULTS.includes(code),
@@ -463,6 +547,16 @@ describe('a profile', () => {
     expect((await openBy(apart(), profile, port)).split('>')).toHaveLength(hops)
   })
 
+  test('plain, to any port, takes one where the map of now marks the home hub as trusted', async () => {
+    const scene = apart()
+    scene.hubs.set('a', { ...scene.hubs.get('a')!, flags: HUB_FLAGS.trusted })
+    expect(await openBy(scene, 'plain', 80)).toBe('a')
+    const home = scene.homeNow()
+    scene.hubs.set('a', { ...home.hub, circuitKey: scene.hubs.get('a')!.circuitKey, flags: 0 })
+    scene.home = () => Promise.resolve(home) // as it was when the link was made
+    expect((await openBy(scene, 'plain', 80)).split('>')).toHaveLength(2)
+  })
+
   test('plain takes two hubs for a UDP socket: what follows the first datagram may be to any port', async () => {
     const scene = apart()
     const sink = { datagram: () => {}, closed: () => {} }
@@ -629,8 +723,29 @@ describe('an exit', () => {
     scene.openedHome = scene.homeNow()
     scene.open(WEB)
     await scene.settle()
-    expect(scene.connector.explainRoute(WEB, {}).path).toHaveLength(2)
-    expect(scene.connector.explainRoute(WEB, { profile: 'fast' }).path).toHaveLength(3) // all are in one place
+    expect(scene.connector.explainRoute(WEB, {}, nobody).path).toHaveLength(2)
+    expect(scene.connector.explainRoute(WEB, { profile: 'fast' }, nobody).path).toHaveLength(3) // all are in one place
+  })
+
+  test('is explained as the one that an app keeps, for that app and site alone', async () => {
+    const scene = sceneWith({}, 2)
+    scene.openedHome = scene.homeNow()
+    const exits = new Map<string, string>()
+    for (const key of ['one', 'two', 'three', 'four']) {
+      scene.open(WEB, scene.connector, Promise.resolve({ key, ...SOMEBODY }))
+      await scene.settle()
+      exits.set(key, scene.hubs.get(scene.paths.at(-1)!.slice(-1))!.key)
+    }
+    expect(new Set(exits.values()).size).toBeGreaterThan(1)
+    for (const [key, exit] of exits) {
+      const { path, isKept } = scene.connector.explainRoute(WEB, {}, (app) => app === key)
+      expect([path.at(-1)?.hub, isKept]).toEqual([exit, true])
+      expect(scene.connector.explainRoute(ip('8.8.8.8'), {}, (app) => app === key).isKept).toBe(false)
+    }
+    expect(scene.connector.explainRoute(WEB, {}, nobody).isKept).toBe(false)
+    scene.connector.newIdentity({ app: 'one' })
+    const { path, isKept } = scene.connector.explainRoute(WEB, {}, (app) => app === 'one')
+    expect([path.at(-1)?.hub === exits.get('one'), isKept]).toEqual([false, false])
   })
 
   test('is another one after a new identity, as long as there is one', async () => {

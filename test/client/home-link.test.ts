@@ -11,6 +11,7 @@ import { HomeStore } from '../../client/home-store.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { systemClock } from '../../shared/base/clock.ts'
 import { Fault } from '../../shared/base/fault.ts'
+import { type IpFamily, parseIp } from '../../shared/base/ip-address.ts'
 import { type Log, silentLog } from '../../shared/base/log.ts'
 import { CELL_TYPES, newFrame } from '../../shared/cell/cell.ts'
 import { encodeFrame, FRAME_TYPES } from '../../shared/link/frame.ts'
@@ -44,6 +45,7 @@ let downs: string[]
 let warnings: string[]
 let errors: string[]
 let draws = 0
+let families: ReadonlySet<IpFamily>
 const log: Log = {
   ...silentLog,
   warn: (message) => void warnings.push(message),
@@ -55,6 +57,7 @@ const cleanUp: (() => unknown)[] = []
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spn-home-'))
   hubs = []
+  families = new Set([4, 6])
   ups = 0
   downs = []
   warnings = []
@@ -80,6 +83,7 @@ function make(transport: LinkTransport = 'tls'): HomeLink {
     ...{ networkId: NODE_NETWORK_ID, clock, random: { ...chance, below }, log },
     homes: new HomeStore(folder),
     transport,
+    families: () => families,
     ownLocation: () => undefined,
     map: () => {
       if (hubs.length === 0) throw new Fault('map-expired')
@@ -434,6 +438,28 @@ describe('the home link', () => {
     })
   })
 
+  test('that was left for long comes back when it is forgiven, as the preferred one', async () => {
+    for (let i = 0; i < 3; i++) await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    await until(() => homeLink.second)
+    homeLink.leave(first, 7 * 86_400_000)
+    const next = homeLink.home
+    expect(next?.hub.key).not.toBe(first.hub.key)
+    const second = await until(() => {
+      homeLink.tick()
+      return homeLink.second
+    })
+    clock.advance(3_600_000)
+    homeLink.tick()
+    expect([homeLink.home === next, second.hub.key === first.hub.key]).toEqual([true, false])
+    homeLink.forgive(first.hub.key)
+    await until(() => {
+      homeLink.tick()
+      return homeLink.home?.hub.key === first.hub.key
+    })
+  })
+
   test('that was left is closed with the client', async () => {
     const node = await hub()
     homeLink.connect()
@@ -459,6 +485,58 @@ describe('the home link', () => {
     const handle = await until(() => node.links[0])
     handle.link.openCircuit().send(CELL_TYPES.create, newFrame(3))
     await until(() => home.handle.link.closed)
+  })
+})
+
+describe('homes of a family of addresses that this computer has no way for now', () => {
+  const far = (i: number): MapHub => inMap(new Uint8Array(32).fill(i), { ip: parseIp('::1') as Uint8Array, port: i })
+  const kept = (): string[] => new HomeStore(folder).guards.map(({ hub: key }) => key)
+
+  test('stay, and others come in beside them, as many as two links need', async () => {
+    hubs = [far(1), far(2), far(3), far(4)]
+    families = new Set([6])
+    homeLink.connect()
+    await until(() => warnings.includes('no home hub can be reached'))
+    const before = kept()
+    expect(before).toHaveLength(4)
+    families = new Set([4])
+    for (let i = 0; i < 4; i++) await hub()
+    homeLink.renew()
+    const home = await homeLink.ready(soon())
+    const second = await until(() => {
+      homeLink.tick()
+      return homeLink.second
+    })
+    expect([kept().length, kept().filter((key) => before.includes(key)).length]).toEqual([6, 4])
+    expect(before).not.toContain(home.hub.key)
+    expect(before).not.toContain(second.hub.key)
+  })
+
+  test('are tried last, where there are others', async () => {
+    await hub()
+    homeLink.connect()
+    await homeLink.ready(soon())
+    hubs.push(far(1), far(2), far(3))
+    homeLink.tick()
+    await until(() => kept().length === 4)
+    const connect = async (own: IpFamily): Promise<number> => {
+      await homeLink.close()
+      warnings = []
+      families = new Set([own])
+      homeLink = make()
+      homeLink.connect()
+      await homeLink.ready(soon())
+      return warnings.length
+    }
+    expect(await connect(6)).toBeGreaterThan(0) // it seems that there is no way to it, and it is reached all the same
+    expect(await connect(4)).toBe(0)
+  })
+
+  test('are tried all the same where the map has no others', async () => {
+    await hub()
+    families = new Set([6])
+    homeLink.connect()
+    await homeLink.ready(soon())
   })
 })
 

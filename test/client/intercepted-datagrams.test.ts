@@ -102,6 +102,7 @@ describe('intercepted datagrams', () => {
     ['connection-refused', 'refused'],
     ['host-unreachable', 'unreachable'],
     ['policy-refused', 'prohibited'],
+    ['wish-unmet', 'prohibited'],
     ['circuit-closed', undefined],
   ] as const)('that fail by %s: the program is told that the destination is %s', (code, told) => {
     const wanted = told === undefined ? [] : [`93.184.216.34:443 is ${told}`]

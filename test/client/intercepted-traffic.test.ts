@@ -164,6 +164,25 @@ describe('a UDP socket of a program', () => {
 })
 
 describe('a guest', () => {
+  test('pings by an exit of its own, which no other guest has', async () => {
+    change('')
+    const exitsOf: (string | undefined)[] = []
+    for (let guest = 1; guest <= 8; guest++) {
+      const own = new Set<string | undefined>()
+      for (let identifier = 0; identifier < 4; identifier++) {
+        const ends = { source: ip(`10.0.3.${guest}`), destination: A.address }
+        const request = { ...ends, uid: undefined, sockets: [], forwarded: { interface: 'guests0' } }
+        const answers = { answer: () => {}, refuse: () => {}, direct: () => new TestDirectFlow() }
+        traffic.takeEcho({ ...request, identifier, sequence: 1, bytes: Uint8Array.of(1), ...answers })
+        await scene.settle()
+        own.add(scene.paths.at(-1)?.at(-1))
+      }
+      expect(own.size).toBe(1)
+      exitsOf.push(...own)
+    }
+    expect(new Set(exitsOf).size).toBeGreaterThan(1)
+  })
+
   const ADDRESS = ip('10.0.3.7')
   const seen = (address: Uint8Array, port: number) => ({
     ...{ source: { address, port: 5 }, destination: { ...A, port } },

@@ -15,6 +15,7 @@ describe('the options of the client', () => {
         intercept: null,
         hops: 3,
         profile: null,
+        trusted: false,
         privateTargets: false,
       },
       ...{ geo: { overridesOnly: false }, logLevel: 'info', transport: 'tls', rulesFile: null },

@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { RouteReport } from '../../client/navigator/explain-route.ts'
+import { makeKey, publicKeys } from '../../directory/key-files.ts'
 import { serveHttp } from '../world/destinations.ts'
-import { type CityName, SpnWorld, type WorldHub } from '../world/spn-world.ts'
+import { type CityName, SOCKS_PORT, SpnWorld, type WorldHub } from '../world/spn-world.ts'
 import { describeWorld } from '../world/support.ts'
 import { Browser } from './support/browser.ts'
 
@@ -12,6 +17,9 @@ const PINNED = { 'shop.example': 'JP', 'bank.example': 'BR', 'www.bank.example':
 const FREE = 'free.example'
 /** Of one server that hubs of the two Americas alone may be asked for. */
 const EXCLUDED = 'away.example'
+/** Of a site for which the exit has to be trusted, as one hub alone comes to be. */
+const CAREFUL = 'careful.example'
+const TRUSTED: CityName = 'toronto'
 const NEW_IDENTITIES = 3
 
 const RULES = `
@@ -20,16 +28,30 @@ global:
     - { to: [.shop.example], exit: JP, verdict: tunnel }
     - { to: [.bank.example], exit: [BR], verdict: tunnel }
     - { to: [.${EXCLUDED}], avoid: [C:EU, C:AS], verdict: tunnel }
+    - { to: [.${CAREFUL}], trusted: true, verdict: tunnel }
   default: tunnel
 `
+
+interface Status {
+  readonly map: { readonly epoch: number }
+}
+
+/** The time limit of the test is that of the wait. */
+async function whenTrue(look: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await look())) await new Promise((resolve) => setTimeout(resolve, 200))
+}
 
 describeWorld(describe, 'the exit of a program, as a server sees it that prints the address of its caller', () => {
   let spn: SpnWorld
   let browser: Browser
+  const keyDir = mkdtempSync(join(tmpdir(), 'spn-operator-'))
 
   beforeAll(async () => {
-    const names = [...Object.keys(PINNED), FREE, EXCLUDED]
+    const names = [...Object.keys(PINNED), FREE, EXCLUDED, CAREFUL]
+    makeKey(keyDir, 'operator')
+    const lists = { file: join(keyDir, 'lists'), operatorKey: publicKeys(keyDir).operator as string }
     spn = await SpnWorld.create({
+      directory: { lists },
       ...{ hubs: HUBS, destinations: ['paris'], userCity: 'warsaw', userNames: 'dns', rules: () => RULES },
       names: Object.fromEntries(names.map((name) => [name, ['paris']])),
     })
@@ -40,6 +62,7 @@ describeWorld(describe, 'the exit of a program, as a server sees it that prints 
 
   afterAll(async () => {
     await spn?.close()
+    rmSync(keyDir, { recursive: true })
   })
 
   const hubAt = (address: string): WorldHub => {
@@ -62,6 +85,27 @@ describeWorld(describe, 'the exit of a program, as a server sees it that prints 
     expect(['US', 'CA', 'BR']).toContain((await byBrowser(EXCLUDED)).city.place.country)
   })
 
+  test('is one that the operator of the directory trusts where a rule wants that, and before there is one there is none', async () => {
+    const throughProxy = ['-sS', '--max-time', '20', '--socks5-hostname', `127.0.0.1:${SOCKS_PORT}`]
+    const refused = await spn.user.run('curl', [...throughProxy, `http://${CAREFUL}/address`])
+    expect([refused.code, refused.stdout]).toEqual([97, ''])
+    const tried = (await spn.connections()).filter(({ target }) => target === `${CAREFUL}:80`)
+    expect(tried).toMatchObject([{ state: 'failed', fault: 'wish-unmet', path: [] }])
+    const [directory] = spn.directories
+    const hub = spn.publishedMap().content.hubs.find(({ operator }) => operator.endsWith(spn.hubOf(TRUSTED).host.name))!
+    const words = ['trust', `hub:${hub.key}`, '--config', directory!.config, '--key-dir', keyDir, '--reason', 'known']
+    await spn.directory.mustRun('deploy/bin/spn-directory', words)
+    await whenTrue(() => spn.publishedMap().content.hubs.some(({ flags }) => flags !== 0))
+    const { epoch } = spn.publishedMap().content
+    await whenTrue(async () => ((await spn.ask('status')) as Status).map.epoch >= epoch)
+    for (let i = 0; i < 3; i++) {
+      await identity()
+      expect((await byCurl(CAREFUL)).name).toBe(TRUSTED)
+    }
+    const asked = spn.world.queries.filter(({ name }) => name === CAREFUL)
+    expect(new Set(asked.map(({ from }) => hubAt(from).name))).toEqual(new Set([TRUSTED]))
+  })
+
   test('asks for the names of pinned domains too', async () => {
     for (const [name, country] of Object.entries(PINNED)) {
       const asked = spn.world.queries.filter((query) => query.name === name)
@@ -73,6 +117,16 @@ describeWorld(describe, 'the exit of a program, as a server sees it that prints 
   test('stays the same for an app at a site', async () => {
     const first = await byCurl(FREE)
     for (let i = 0; i < 8; i++) expect((await byCurl(FREE)).host.name).toBe(first.host.name)
+    const routeOf = async (app: string): Promise<RouteReport> => {
+      const words = ['route', `${FREE}:80`, '--app', app, '--json', '--config', spn.clientConfig]
+      return JSON.parse(await spn.user.mustRun('deploy/bin/spn', words)).route
+    }
+    const curl = (await spn.user.mustRun('sh', ['-c', 'readlink -f "$(command -v curl)"'])).trim()
+    for (let i = 0; i < 3; i++) {
+      const { path, isKept } = await routeOf(curl)
+      expect([path.at(-1)?.city, isKept]).toEqual([first.city.place.city, true])
+    }
+    expect((await routeOf('/usr/bin/nobody-has-this')).isKept).toBe(false)
   })
 
   test('is another after each new identity, for the site or for all, and stays in the country of a rule', async () => {

@@ -133,7 +133,6 @@ describe('spn rules explain', () => {
     expect(explained('?', 'a.example:443', '--rules', rulesFile)).toEqual([
       'tunnel over 1 hop: {"to":"a.example","verdict":"tunnel","hops":1,"trusted":true} (rules.yaml:4), the first rule for all that fits',
       'note: - C:EU (rules.yaml:3) comes before, and may or may not fit: the address or its place is not known',
-      'note: this version can not choose such a path (trusted exit): it is blocked',
     ])
     expect(explained('?', '10.0.0.1:443', '--rules', rulesFile).at(-1)).toBe(
       'note: the network carries public addresses only, and this one is private: it is refused',

@@ -3,8 +3,10 @@ import { ConnectionList } from '../../client/connection-list.ts'
 import { Connector, type Tunnel, type TunnelOpener, type TunnelSink } from '../../client/connector.ts'
 import type { Home } from '../../client/home-dialer.ts'
 import type { HomeLink } from '../../client/home-link.ts'
+import { HomeWatch } from '../../client/home-watch.ts'
 import type { Fault } from '../../shared/base/fault.ts'
 import type { IpRange } from '../../shared/base/ip-address.ts'
+import { silentLog } from '../../shared/base/log.ts'
 import { NetworkTime } from '../../shared/base/network-time.ts'
 import { Sensitive } from '../../shared/base/sensitive.ts'
 import type { Target } from '../../shared/cell/target.ts'
@@ -38,6 +40,10 @@ export class ConnectorScene {
   /** Names of hubs that are in no map any more. */
   readonly unlisted = new Set<string>()
   scope: readonly IpRange[] = []
+  /** What the client says of its home. */
+  readonly warnings: string[] = []
+  /** Names of homes that were left and are not to be avoided any more. */
+  readonly forgiven: string[] = []
   /** Names of home hubs; the client uses the first, and leaves it when it says that it stops. */
   homes: string[]
   /** Asked for each way. */
@@ -48,6 +54,7 @@ export class ConnectorScene {
   acquainted: readonly string[] = []
   /** Names of hubs to which the client just lost its link. */
   lostHomes: readonly string[] = []
+  onLeave: () => void = () => {}
   /** A way is late; since then nothing may have come from this home. */
   onDoubt: (home: MapHub, since: number) => void = () => {}
   map: () => HubMap
@@ -73,6 +80,10 @@ export class ConnectorScene {
         ...{ clock: network.clock, time: this.time, random: seededRandom(seed), locator: NOWHERE },
         ...{ connections: this.connections, nameOf: () => undefined },
         homeLink: this.#homeLink,
+        homeWatch: new HomeWatch({
+          ...{ clock: network.clock, homeLink: this.#homeLink },
+          log: { ...silentLog, warn: (message) => void this.warnings.push(message) },
+        }),
         map: () => this.map(),
         checkTime: () => this.checkTime(),
         circuitKey: ({ key }) => this.#listed.find((hub) => hub.key === key)?.circuitKey,
@@ -86,6 +97,7 @@ export class ConnectorScene {
 
   get #homeLink(): HomeLink {
     const leave = ({ hub }: Home): void => {
+      this.onLeave()
       this.homes = this.homes.filter((name) => this.hubs.get(name)?.key !== hub.key)
     }
     const doubt = ({ hub }: Home, since: number): boolean => {
@@ -108,6 +120,12 @@ export class ConnectorScene {
       ready: () => this.home(),
       leave,
       doubt,
+      forgive: (key: string) => {
+        const [name] = [...this.hubs].find(([, hub]) => hub.key === key) ?? []
+        if (name === undefined) return
+        this.forgiven.push(name)
+        this.homes = [name, ...this.homes.filter((one) => one !== name)]
+      },
     } as unknown as HomeLink
   }
 

@@ -10,15 +10,18 @@ const rules = noRules(NOWHERE)
 const route = {
   path: [],
   cost: { links: [], tolls: [], exit: undefined, total: 0 },
+  isKept: false,
   bestExits: [],
   candidates: 0,
   able: 0,
   excluded: [],
 }
 const asked: [StreamPurpose, RuleWish][] = []
+let isAsker: (appKey: string) => boolean = () => false
 const connector = {
-  explainRoute: (target: StreamPurpose, wish: RuleWish) => {
+  explainRoute: (target: StreamPurpose, wish: RuleWish, isOne: typeof isAsker) => {
     asked.push([target, wish])
+    isAsker = isOne
     return route
   },
 }
@@ -33,6 +36,21 @@ describe('spn route', () => {
     expect(routeAnswerText(explainPath({ destination: 'example.com:443' }, rules, connector))).toMatch(
       /^tunnel: .*\npath: /,
     )
+  })
+
+  test.each([
+    ['/usr/bin/curl', ['1000 path:/usr/bin/curl', '0 path:/usr/bin/curl']],
+    ['/usr/bin/curl,user:1000', ['1000 path:/usr/bin/curl']],
+    ['/usr/bin/python3,script:/home/ann/my tool.py', ['1000 path:/usr/bin/python3 /home/ann/my\\x20tool.py']],
+    ['tag:snap:mail', ['1000 snap:mail']],
+    ['/usr/bin/curl,container:docker:ab', ['1000 docker:ab /usr/bin/curl']],
+    ['?', ['']],
+    ['unit:ssh.service', []],
+  ])('is of the app that it names: %s', (app, expected) => {
+    const keys = ['1000 path:/usr/bin/curl', '0 path:/usr/bin/curl', '1000 path:/usr/bin/python3', '1000 snap:mail', '']
+    keys.push('1000 path:/usr/bin/python3 /home/ann/my\\x20tool.py', '1000 docker:ab /usr/bin/curl', 'guest 10.0.3.7')
+    explainPath({ destination: 'example.com:443', app }, rules, connector)
+    expect(keys.filter(isAsker)).toEqual(expected)
   })
 
   test.each([

@@ -66,6 +66,14 @@ describe('the explanation of a path', () => {
     expect(text).toContain('     1  failed not long ago')
   })
 
+  test('says that an exit is kept, and only then', () => {
+    const kept = explained(request({ sticky: HUBS[30]!.key }), 'kept')
+    expect([kept.path.at(-1)?.hub, kept.isKept, report.isKept]).toEqual([HUBS[30]!.key, true, false])
+    expect(routeText(kept)).toContain('\nkept: ')
+    expect(routeText(report)).not.toContain('kept: ')
+    expect(explained(request({ sticky: HUBS[20]!.key }), 'failed').isKept).toBe(false)
+  })
+
   test('of a path of one hop has no exit beside the home hub', () => {
     const one = explained(request({ wish: { hops: 1 }, avoid: new Set() }), '')
     expect([one.path.length, one.cost]).toEqual([1, { links: [], tolls: [], exit: undefined, total: 0 }])

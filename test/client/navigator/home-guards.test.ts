@@ -50,6 +50,22 @@ describe('home hubs', () => {
     expect(names(next(none, { kind: 'sampled', hub: 'x', nowS: 4 }))).toBe('bcdefghx')
   })
 
+  test('come in beside those that there is no way to, as many as two links need, and push none out', () => {
+    const fits = (hub: string): boolean => hub >= 'm'
+    const draw = (guards: Guards, hubs: string): Guards =>
+      [...hubs].reduce((all, hub) => next(all, { kind: 'sampled', hub, nowS: 1, fits }), guards)
+    expect(names(draw(sampled('abcd'), 'mnop'))).toBe('abcdmn')
+    expect(wantsGuard(sampled('abcn'), fits)).toBe(true)
+    expect(names(draw(sampled('abcn'), 'mop'))).toBe('abcnm')
+    // All places are taken, and there is a way to none: it is not for that that one leaves.
+    const full = draw(then(sampled('abcd'), listed('', 1)), 'efgh')
+    expect(full).toHaveLength(MAX_GUARDS)
+    expect(wantsGuard(then(full, listed('abcdefgh', 2)), fits)).toBe(false)
+    // One that no map has makes room.
+    const without = then(full, listed('abcdefg', 2))
+    expect(names(draw(without, 'mn'))).toBe('abcdefgm')
+  })
+
   test.each([
     ['that never worked', [], SAMPLED_LIFE_S],
     ['that worked', [worked('a', 0)], CONFIRMED_LIFE_S],

@@ -1,12 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  fullWishText,
-  type RuleWish,
-  ruledWish,
-  sameWish,
-  unhonourable,
-  wishText,
-} from '../../../client/navigator/wish.ts'
+import { fullWishText, type RuleWish, ruledWish, sameWish, wishText } from '../../../client/navigator/wish.ts'
 
 const ALL: RuleWish = {
   hops: 2,
@@ -23,13 +16,6 @@ const ALL: RuleWish = {
 }
 
 describe('what a rule asks of paths', () => {
-  test('can be done, but for exits that are trusted, because no map says so of any', () => {
-    for (const wish of [{}, { hops: 1 }, { trusted: false }, { ...ALL, trusted: false }]) {
-      expect(unhonourable(wish)).toEqual([])
-    }
-    expect(unhonourable(ALL)).toEqual(['trusted exit'])
-  })
-
   test('is a text for people', () => {
     expect(wishText({ hops: 3 })).toEqual([])
     expect(wishText(ALL)).toEqual([
