@@ -298,8 +298,8 @@ export class Directory {
 
   async #take(signed: Uint8Array, sender: string): Promise<'accepted' | 'unchanged'> {
     try {
-      const { descriptor, isNew, block } = await this.#intake.take(signed, sender, this.#parts.wallClock())
-      if (isNew) this.#prober.add(descriptor, block)
+      const { descriptor, isNew, newcomer } = await this.#intake.take(signed, sender, this.#parts.wallClock())
+      if (isNew) this.#prober.add(descriptor, newcomer)
       const result = isNew ? 'accepted' : 'unchanged'
       this.#metrics.descriptor(result)
       return result
@@ -333,8 +333,8 @@ export class Directory {
     const keys = new Set(held.map(({ hubId }) => toHex(hubId)))
     this.#measuring.keep((key) => keys.has(key))
     for (const descriptor of held) this.#prober.add(descriptor)
-    for (const { stored, block } of await this.#intake.unproved(wallClock())) {
-      this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
+    for (const newcomer of await this.#intake.unproved(wallClock())) {
+      this.#prober.add(verifyDescriptor(newcomer.stored.signed, network.id), newcomer)
     }
   }
 
