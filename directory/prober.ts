@@ -18,9 +18,12 @@ export const TARGET_PROBES_AT_ONCE = 4
 const PROBE_TIMEOUT_MS = 8_000
 /** Hubs that wait for their turn; more are left for the next round. */
 const MAX_WAITING = 20_000
-/** A hub that was never reached and does not answer is dialled again after so long, and after three times as long each time. */
-const NEWCOMER_AGAIN_MS = 10_000
-const NEWCOMER_TRIES = 3
+/**
+ * A hub is dialled again after so long, and after three times as long each time, if it was never reached and does not
+ * answer, or if what was found could not be written down.
+ */
+const PROBE_AGAIN_MS = 10_000
+const PROBE_AGAIN_TRIES = 3
 
 export interface ProbeResult {
   readonly hubId: Uint8Array
@@ -39,7 +42,8 @@ export interface ProbedHub {
 }
 
 export interface ProberSink {
-  onResult(result: ProbeResult): void
+  /** @returns whether it was written down */
+  onResult(result: ProbeResult): Promise<boolean>
   /** All its addresses were dialled. */
   onProbed?(hub: ProbedHub): void
 }
@@ -68,7 +72,7 @@ export class Prober {
   /** Hubs whose turn it is: never twice at once, or the link to one address would stand for another. */
   readonly #probing = new Map<string, Probe>()
   readonly #closing = new AbortController()
-  /** Of newcomers that are dialled again. */
+  /** Of hubs that are dialled again. */
   readonly #timers = new Set<NodeJS.Timeout>()
 
   constructor(node: LinkNode, sink: ProberSink, roundTrip: MeasureRoundTrip) {
@@ -97,16 +101,16 @@ export class Prober {
     this.#fill()
   }
 
-  /** Perhaps it was this directory or its network that was busy: who came does not wait for the next round of all hubs. */
+  /** Perhaps it was this directory or its network that was busy: the next round of all hubs may be long after. */
   #tryAgain(probe: Probe): void {
-    if (probe.newcomer === undefined || probe.failures >= NEWCOMER_TRIES || this.#timers.size >= MAX_WAITING) return
+    if (probe.failures >= PROBE_AGAIN_TRIES || this.#timers.size >= MAX_WAITING) return
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer)
         // What was announced meanwhile is newer.
         if (!this.#waiting.has(toHex(probe.descriptor.hubId))) this.#wait({ ...probe, failures: probe.failures + 1 })
       },
-      NEWCOMER_AGAIN_MS * 3 ** probe.failures,
+      PROBE_AGAIN_MS * 3 ** probe.failures,
     )
     this.#timers.add(timer)
   }
@@ -129,16 +133,18 @@ export class Prober {
     const { descriptor, newcomer } = probe
     const { hubId } = descriptor
     const rtts: number[] = []
+    const kept: Promise<boolean>[] = []
     let answered = false
     for (const { transport, address } of allAddresses(descriptor)) {
       const { reached, rttMs } = await this.#probe(hubId, address, transport)
       if (this.#closing.signal.aborted) return
       answered ||= reached
       if (rttMs !== undefined) rtts.push(rttMs)
-      this.#sink.onResult({ hubId, address, reached, newcomer })
+      kept.push(this.#sink.onResult({ hubId, address, reached, newcomer }))
     }
     this.#sink.onProbed?.({ hubId, answered, rttMs: rtts.length === 0 ? undefined : Math.min(...rtts) })
-    if (!answered) this.#tryAgain(probe)
+    const areKept = (await Promise.all(kept)).every(Boolean)
+    if (!areKept || (!answered && newcomer !== undefined)) this.#tryAgain(probe)
   }
 
   /** The first that waits and is not held back by those whose turn it is; such as were dialled in vain come behind all others. */

@@ -55,13 +55,19 @@ function scene(...trueAddresses: number[]) {
   const node = new FakeNode()
   for (const last of trueAddresses) node.trueAddresses.add(last)
   const results: ProbeResult[] = []
+  /** Of the results, those that can not be written down. */
+  const lost = new Set<number>()
   const prober = new Prober(
     node as unknown as LinkNode,
-    { onResult: (result) => void results.push(result) },
+    {
+      onResult: async (result) => {
+        return !lost.has(results.push(result))
+      },
+    },
     async () => undefined,
   )
   const found = (): string[] => results.map(({ address: { ip }, reached }) => `${ip[3]} ${reached}`)
-  return { node, results, prober, found }
+  return { node, results, lost, prober, found }
 }
 
 function hub(...addresses: number[]): Descriptor {
@@ -214,6 +220,18 @@ describe('a prober', () => {
       jest.advanceTimersByTime(1_000_000)
       await settle()
       expect(found().toSorted()).toEqual(['1 false', '2 false'])
+    })
+
+    test('or could not write down what it found, looks again, also for a hub that was reached before', async () => {
+      const { prober, lost, found } = scene(1)
+      lost.add(1)
+      prober.add(hub(1))
+      await settle()
+      jest.advanceTimersByTime(10_000)
+      await settle()
+      jest.advanceTimersByTime(1_000_000)
+      await settle()
+      expect(found()).toEqual(['1 true', '1 true'])
     })
 
     test('takes those that come first before it', async () => {
