@@ -19,6 +19,7 @@ import type { Network } from '../shared/map/network.ts'
 import { encodeSignedMap, signMapBody, UnverifiedMap } from '../shared/map/signed-map.ts'
 import { signTime } from '../shared/map/signed-time.ts'
 import { ListWatch } from './admission/list-watch.ts'
+import { Attempts } from './attempts.ts'
 import { checkFit } from './check-fit.ts'
 import { Consensus, type ConsensusParts, type PublishedMap } from './consensus/consensus.ts'
 import { makeMap } from './consensus/make-map.ts'
@@ -88,8 +89,11 @@ export class Directory {
   /** Only where several replicas share the store, and the directory is alone. */
   readonly #shared: SharedPublisher | undefined
   readonly #timers: NodeJS.Timeout[] = []
-  /** What goes on at the moment, by what is said if it fails. */
-  readonly #running = new Map<Promise<void>, string>()
+  /** A disk that is full must not end the program, which goes on to hand out the map that is there. */
+  readonly #attempts = new Attempts((what, error) => {
+    this.#metrics.failed(what)
+    this.#parts.log.error(what, faultFields(error))
+  })
   #firstReachedMs: number | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -116,8 +120,8 @@ export class Directory {
     this.#prober = new Prober(
       this.#node,
       {
-        onResult: (result) => this.#attempt('probe not kept', () => this.#probed(result)),
-        onProbed: (hub) => this.#attempt('probe not kept', () => this.#probedHub(hub)),
+        onResult: (result) => this.#attempts.begin('probe not kept', () => this.#probed(result)),
+        onProbed: (hub) => this.#attempts.begin('probe not kept', () => this.#probedHub(hub)),
       },
       (handle, signal) => roundTripMs(handle, parts.clock, signal),
     )
@@ -185,7 +189,7 @@ export class Directory {
         if (this.#mayPublish) await this.#keepMap(map)
       },
       keepProof: ({ epoch, kind, bytes: first }, { bytes: second }) =>
-        this.#attempt('proof not kept', () => store.putProof({ epoch, kind, first, second })),
+        this.#attempts.begin('proof not kept', () => store.putProof({ epoch, kind, first, second })),
     }
     return openConsensus?.(parts) ?? new Consensus(parts)
   }
@@ -211,9 +215,9 @@ export class Directory {
   #onTurn(): void {
     this.#parts.log.info('this replica publishes')
     this.#measuring.takeOver()
-    this.#attempt('measurements not read', () => this.#measuring.load())
-    this.#attempt('map not read', () => this.#readMap())
-    this.#attempt('hubs not probed', () => this.#probeAll())
+    this.#attempts.begin('measurements not read', () => this.#measuring.load())
+    this.#attempts.begin('map not read', () => this.#readMap())
+    this.#attempts.begin('hubs not probed', () => this.#probeAll())
   }
 
   /** @throws Fault port-in-use, address-unavailable, capability-missing; cancelled if it is closed */
@@ -234,14 +238,17 @@ export class Directory {
     const { probeSeconds, epochSeconds } = this.#options
     this.#timers.push(
       setInterval(() => {
-        if (this.#mayPublish) this.#attempt('hubs not probed', () => this.#probeAll())
+        if (this.#mayPublish) this.#attempts.begin('hubs not probed', () => this.#probeAll())
       }, probeSeconds * 1000),
-      setInterval(() => this.#attemptOnce('map not published', () => this.#publish()), this.#tickMs(epochSeconds)),
+      setInterval(
+        () => this.#attempts.beginOnce('map not published', () => this.#publish()),
+        this.#tickMs(epochSeconds),
+      ),
       setInterval(() => {
         if (this.#mayPublish) this.#measuring.tick()
       }, MEASURE_TICK_MS),
       setInterval(() => {
-        if (this.#mayPublish) this.#attemptOnce('measurements not kept', () => this.#measuring.save())
+        if (this.#mayPublish) this.#attempts.beginOnce('measurements not kept', () => this.#measuring.save())
       }, SAVE_MS),
     )
     this.#parts.log.info('directory started', { key: toHex(this.#parts.key.publicBytes) })
@@ -263,27 +270,11 @@ export class Directory {
     await this.#metricsHttp.close()
     await this.#http.close()
     await this.#measuring.close()
-    if (this.#mayPublish) this.#attempt('measurements not kept', () => this.#measuring.save())
+    if (this.#mayPublish) this.#attempts.begin('measurements not kept', () => this.#measuring.save())
     await this.#node.close()
-    await Promise.all(this.#running.keys())
+    await this.#attempts.over()
     await this.#parts.store.close()
     this.#parts.log.info('directory stopped')
-  }
-
-  /** A disk that is full must not end the program, which goes on to hand out the map that is there. */
-  #attempt(failure: string, action: () => Promise<void>): void {
-    const attempt = action()
-      .catch((error) => {
-        this.#metrics.failed(failure)
-        this.#parts.log.error(failure, faultFields(error))
-      })
-      .finally(() => this.#running.delete(attempt))
-    this.#running.set(attempt, failure)
-  }
-
-  /** Not while the one before goes on. */
-  #attemptOnce(failure: string, action: () => Promise<void>): void {
-    if (![...this.#running.values()].includes(failure)) this.#attempt(failure, action)
   }
 
   /** Alone, or the one replica whose turn it is. */
@@ -298,8 +289,8 @@ export class Directory {
 
   async #take(signed: Uint8Array, sender: string): Promise<'accepted' | 'unchanged'> {
     try {
-      const { descriptor, isNew, block } = await this.#intake.take(signed, sender, this.#parts.wallClock())
-      if (isNew) this.#prober.add(descriptor, block)
+      const { descriptor, isNew, newcomer } = await this.#intake.take(signed, sender, this.#parts.wallClock())
+      if (isNew) this.#prober.add(descriptor, newcomer)
       const result = isNew ? 'accepted' : 'unchanged'
       this.#metrics.descriptor(result)
       return result
@@ -333,8 +324,8 @@ export class Directory {
     const keys = new Set(held.map(({ hubId }) => toHex(hubId)))
     this.#measuring.keep((key) => keys.has(key))
     for (const descriptor of held) this.#prober.add(descriptor)
-    for (const { stored, block } of await this.#intake.unproved(wallClock())) {
-      this.#prober.add(verifyDescriptor(stored.signed, network.id), block)
+    for (const newcomer of await this.#intake.unproved(wallClock())) {
+      this.#prober.add(verifyDescriptor(newcomer.stored.signed, network.id), newcomer)
     }
   }
 

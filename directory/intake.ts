@@ -25,7 +25,8 @@ export interface IntakeOptions {
 export interface Taken {
   readonly descriptor: Descriptor
   readonly isNew: boolean
-  readonly block?: string
+  /** If the hub was never reached. */
+  readonly newcomer?: UnprovedHub
 }
 
 /** How far a descriptor's time may be off, seconds. */
@@ -48,8 +49,7 @@ export class Intake {
   /**
    * @param sender address that the descriptor came from
    * @param nowMs Unix ms
-   * @returns the descriptor, and whether it was new; the same one again changes nothing. If the hub was never reached,
-   * the block of senders that it came from
+   * @returns the descriptor, and whether it was new; the same one again changes nothing
    * @throws Fault descriptor-rate, descriptor-older, descriptor-invalid, limit-reached, and those of `verifyDescriptor`
    */
   async take(signed: Uint8Array, sender: string, nowMs: number): Promise<Taken> {
@@ -78,21 +78,24 @@ export class Intake {
       if (!(await this.#store.putDescriptor(stored))) throw new Fault('descriptor-older', { sequence })
       return { descriptor, isNew: true }
     }
-    const block = blockOf(sender)
-    await this.#keepUnproved(stored, block, now)
-    return { descriptor, isNew: true, block }
+    const newcomer = { stored, block: blockOf(sender) }
+    await this.#keepUnproved(newcomer, now)
+    return { descriptor, isNew: true, newcomer }
   }
 
   /**
    * The hub was reached for the first time: from now on it counts among the hubs.
+   * @param announced what it was dialled by: it counts also where others took its place among those that were never reached
    * @returns false if nothing is held of this hub, or there is no room for it any more
    */
-  async prove(hubId: Uint8Array, nowMs: number): Promise<boolean> {
+  async prove(hubId: Uint8Array, nowMs: number, announced?: StoredDescriptor): Promise<boolean> {
     const now = Math.floor(nowMs / 1000)
     const { unproved } = this.#store
-    const stored = await unproved.find(hubId)
-    if (stored !== undefined && (await this.#hasRoom(now))) await this.#store.putDescriptor(stored)
-    await unproved.remove(hubId)
+    const stored = (await unproved.find(hubId)) ?? announced
+    if (stored !== undefined && stored.expires > now && (await this.#hasRoom(now)))
+      await this.#store.putDescriptor(stored)
+    // One that came meanwhile stays, and is dialled too.
+    if (stored !== undefined) await unproved.remove(hubId, stored.sequence)
     return (await this.#store.descriptor(hubId)) !== undefined
   }
 
@@ -101,7 +104,7 @@ export class Intake {
     return this.#store.unproved.all(Math.floor(nowMs / 1000))
   }
 
-  async #keepUnproved(stored: StoredDescriptor, block: string, now: number): Promise<void> {
+  async #keepUnproved({ stored, block }: UnprovedHub, now: number): Promise<void> {
     const { maxHubs, newHubsPerBlock } = this.#options
     if (!(await this.#hasRoom(now))) throw new Fault('limit-reached', { hubs: maxHubs })
     if (!(await this.#store.unproved.add(stored, block, now, newHubsPerBlock)))

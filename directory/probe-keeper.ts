@@ -43,10 +43,10 @@ export class ProbeKeeper {
     }
   }
 
-  async #put({ hubId, address, reached }: ProbeResult): Promise<boolean> {
+  async #put({ hubId, address, reached, newcomer }: ProbeResult): Promise<boolean> {
     const { store, intake, log, wallClock } = this.#parts
     if (reached) {
-      if (!(await intake.prove(hubId, wallClock()))) return false
+      if (!(await intake.prove(hubId, wallClock(), newcomer?.stored))) return false
       await store.putReached(hubId, address, Math.floor(wallClock() / 1000))
       return true
     }

@@ -8,6 +8,7 @@ import {
   type LinkAddress,
   type LinkTransport,
 } from '../shared/map/link-address.ts'
+import type { UnprovedHub } from './unproved-hubs.ts'
 
 const PROBES_AT_ONCE = 16
 /** Hubs of one sender that were never reached: whoever announces many silent ones waits for them, and others do not. */
@@ -17,11 +18,19 @@ export const TARGET_PROBES_AT_ONCE = 4
 const PROBE_TIMEOUT_MS = 8_000
 /** Hubs that wait for their turn; more are left for the next round. */
 const MAX_WAITING = 20_000
+/**
+ * A hub is dialled again after so long, and after three times as long each time, if it was never reached and does not
+ * answer, or if what was found could not be written down.
+ */
+const PROBE_AGAIN_MS = 10_000
+const PROBE_AGAIN_TRIES = 3
 
 export interface ProbeResult {
   readonly hubId: Uint8Array
   readonly address: LinkAddress
   readonly reached: boolean
+  /** What is held of it, if it was never reached before. */
+  readonly newcomer: UnprovedHub | undefined
 }
 
 /** What a hub did at all its addresses together. */
@@ -33,7 +42,8 @@ export interface ProbedHub {
 }
 
 export interface ProberSink {
-  onResult(result: ProbeResult): void
+  /** @returns whether it was written down */
+  onResult(result: ProbeResult): Promise<boolean>
   /** All its addresses were dialled. */
   onProbed?(hub: ProbedHub): void
 }
@@ -46,7 +56,9 @@ type Answer = { readonly reached: boolean; readonly rttMs: number | undefined }
 /** One hub that waits or has its turn. */
 interface Probe {
   readonly descriptor: Descriptor
-  readonly sender: string | undefined
+  readonly newcomer: UnprovedHub | undefined
+  /** How often it was dialled in vain. */
+  readonly failures: number
   /** The addresses that it names, each once. */
   readonly targets: readonly string[]
 }
@@ -60,6 +72,8 @@ export class Prober {
   /** Hubs whose turn it is: never twice at once, or the link to one address would stand for another. */
   readonly #probing = new Map<string, Probe>()
   readonly #closing = new AbortController()
+  /** Of hubs that are dialled again. */
+  readonly #timers = new Set<NodeJS.Timeout>()
 
   constructor(node: LinkNode, sink: ProberSink, roundTrip: MeasureRoundTrip) {
     this.#node = node
@@ -69,17 +83,36 @@ export class Prober {
 
   /**
    * Probes all addresses of this hub soon.
-   * @param sender who announced it, if it was never reached
+   * @param newcomer if it was never reached
    */
-  add(descriptor: Descriptor, sender?: string): void {
-    if (this.#waiting.size >= MAX_WAITING || this.#closing.signal.aborted) return
-    this.#waiting.set(toHex(descriptor.hubId), probeOf(descriptor, sender))
-    this.#fill()
+  add(descriptor: Descriptor, newcomer?: UnprovedHub): void {
+    this.#wait(probeOf(descriptor, newcomer))
   }
 
   close(): void {
     this.#waiting.clear()
+    for (const timer of this.#timers) clearTimeout(timer)
     this.#closing.abort()
+  }
+
+  #wait(probe: Probe): void {
+    if (this.#waiting.size >= MAX_WAITING || this.#closing.signal.aborted) return
+    this.#waiting.set(toHex(probe.descriptor.hubId), probe)
+    this.#fill()
+  }
+
+  /** Perhaps it was this directory or its network that was busy: the next round of all hubs may be long after. */
+  #tryAgain(probe: Probe): void {
+    if (probe.failures >= PROBE_AGAIN_TRIES || this.#timers.size >= MAX_WAITING) return
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer)
+        // What was announced meanwhile is newer.
+        if (!this.#waiting.has(toHex(probe.descriptor.hubId))) this.#wait({ ...probe, failures: probe.failures + 1 })
+      },
+      PROBE_AGAIN_MS * 3 ** probe.failures,
+    )
+    this.#timers.add(timer)
   }
 
   #fill(): void {
@@ -89,43 +122,49 @@ export class Prober {
       const key = toHex(next.descriptor.hubId)
       this.#waiting.delete(key)
       this.#probing.set(key, next)
-      void this.#probeHub(next.descriptor).finally(() => {
+      void this.#probeHub(next).finally(() => {
         this.#probing.delete(key)
         this.#fill()
       })
     }
   }
 
-  async #probeHub(descriptor: Descriptor): Promise<void> {
+  async #probeHub(probe: Probe): Promise<void> {
+    const { descriptor, newcomer } = probe
     const { hubId } = descriptor
     const rtts: number[] = []
+    const kept: Promise<boolean>[] = []
     let answered = false
     for (const { transport, address } of allAddresses(descriptor)) {
       const { reached, rttMs } = await this.#probe(hubId, address, transport)
       if (this.#closing.signal.aborted) return
       answered ||= reached
       if (rttMs !== undefined) rtts.push(rttMs)
-      this.#sink.onResult({ hubId, address, reached })
+      kept.push(this.#sink.onResult({ hubId, address, reached, newcomer }))
     }
     this.#sink.onProbed?.({ hubId, answered, rttMs: rtts.length === 0 ? undefined : Math.min(...rtts) })
+    const areKept = (await Promise.all(kept)).every(Boolean)
+    if (!areKept || (!answered && newcomer !== undefined)) this.#tryAgain(probe)
   }
 
-  /** The first that waits and is not held back by those whose turn it is. */
+  /** The first that waits and is not held back by those whose turn it is; such as were dialled in vain come behind all others. */
   #next(): Probe | undefined {
     const senders = new Map<string, number>()
     const targets = new Map<string, number>()
-    for (const { sender, targets: named } of this.#probing.values()) {
-      if (sender !== undefined) count(senders, sender)
+    for (const { newcomer, targets: named } of this.#probing.values()) {
+      if (newcomer !== undefined) count(senders, newcomer.block)
       for (const target of named) count(targets, target)
     }
+    let again: Probe | undefined
     for (const [key, probe] of this.#waiting) {
-      const { sender, targets: named } = probe
+      const { newcomer, targets: named } = probe
       if (this.#probing.has(key)) continue
-      if (sender !== undefined && (senders.get(sender) ?? 0) >= NEW_PROBES_AT_ONCE) continue
+      if (newcomer !== undefined && (senders.get(newcomer.block) ?? 0) >= NEW_PROBES_AT_ONCE) continue
       if (named.some((target) => (targets.get(target) ?? 0) >= TARGET_PROBES_AT_ONCE)) continue
-      return probe
+      if (probe.failures === 0) return probe
+      again ??= probe
     }
-    return undefined
+    return again
   }
 
   async #probe(hubId: Uint8Array, address: LinkAddress, transport: LinkTransport): Promise<Answer> {
@@ -142,8 +181,9 @@ export class Prober {
   }
 }
 
-function probeOf(descriptor: Descriptor, sender: string | undefined): Probe {
-  return { descriptor, sender, targets: [...new Set(allAddresses(descriptor).map(({ address }) => toHex(address.ip)))] }
+function probeOf(descriptor: Descriptor, newcomer: UnprovedHub | undefined): Probe {
+  const targets = [...new Set(allAddresses(descriptor).map(({ address }) => toHex(address.ip)))]
+  return { descriptor, newcomer, failures: 0, targets }
 }
 
 function allAddresses(hub: HubAddresses): { transport: LinkTransport; address: LinkAddress }[] {

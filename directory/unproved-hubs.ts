@@ -31,8 +31,8 @@ export interface UnprovedHubs {
    * @param perBlock hubs from one block of senders: more wait until some of them were reached, or were forgotten
    */
   add(stored: StoredDescriptor, block: string, now: number, perBlock: number): Promise<boolean>
-  /** It was reached: it is none of these any more. */
-  remove(hubId: Uint8Array): Promise<void>
+  /** It was reached: with descriptors up to this one it is none of these any more. */
+  remove(hubId: Uint8Array, sequence: number): Promise<void>
 }
 
 /** In the memory of the one process that there is. */
@@ -61,8 +61,9 @@ export class MemoryUnprovedHubs implements UnprovedHubs {
     return true
   }
 
-  async remove(hubId: Uint8Array): Promise<void> {
-    this.#hubs.delete(toHex(hubId))
+  async remove(hubId: Uint8Array, sequence: number): Promise<void> {
+    const key = toHex(hubId)
+    if ((this.#hubs.get(key)?.stored.sequence ?? 0) <= sequence) this.#hubs.delete(key)
   }
 
   /** Drops those whose time is over. */

@@ -326,6 +326,7 @@ const EDGES: readonly Edge[] = [
       'client/service-manager.ts': 'tells that it lives',
       'directory/directory.ts': 'probes hubs and publishes maps',
       'directory/probe-keeper.ts': 'tries again to write down what a probe found',
+      'directory/prober.ts': 'dials newcomers again that did not answer',
       'directory/redis/redis-link.ts': 'looks for Redis again at the start',
       'directory/redis/redis-store.ts': 'looks for newer maps',
       'hub/announcer.ts': 'repeats the descriptor',

@@ -108,8 +108,10 @@ redis.call('EXPIRE', at('unproved-heads'), life)
 redis.call('EXPIRE', at('unproved'), life)
 return 1`
 
-/** id */
+/** id, sequence */
 export const REMOVE_UNPROVED = `${HEAD}
+local held = redis.call('HGET', at('unproved-heads'), ARGV[1])
+if held and tonumber(string.match(held, '^%d+ %d+ (%d+) ')) > tonumber(ARGV[2]) then return end
 redis.call('HDEL', at('unproved-heads'), ARGV[1])
 redis.call('HDEL', at('unproved'), ARGV[1])`
 

@@ -41,8 +41,8 @@ export class RedisUnprovedHubs implements UnprovedHubs {
     return Number(await this.#link.write(ADD_UNPROVED, ...words)) === 1
   }
 
-  async remove(hubId: Uint8Array): Promise<void> {
-    await this.#link.run(REMOVE_UNPROVED, toHex(hubId))
+  async remove(hubId: Uint8Array, sequence: number): Promise<void> {
+    await this.#link.run(REMOVE_UNPROVED, toHex(hubId), sequence)
   }
 }
 

@@ -77,6 +77,44 @@ describe('a directory takes', () => {
   })
 })
 
+describe('a hub that was never reached', () => {
+  test('counts when it is reached, also if others took its place meanwhile', async () => {
+    const { store, intake, take } = scene()
+    const { newcomer } = await take(sign())
+    await store.unproved.remove(key.publicBytes, 1)
+    expect(await intake.prove(key.publicBytes, NOW_MS)).toBe(false)
+    expect(await intake.prove(key.publicBytes, NOW_MS, newcomer?.stored)).toBe(true)
+    expect((await store.descriptor(key.publicBytes))?.signed).toEqual(newcomer?.stored.signed)
+  })
+
+  test('counts by the newest that it announced, and never by one that has expired', async () => {
+    const { store, intake, take } = scene()
+    const { newcomer } = await take(sign())
+    await take(sign({ sequence: 2 }))
+    expect(await intake.prove(key.publicBytes, NOW_MS + 10_800_000, newcomer?.stored)).toBe(false)
+    await take(sign({ sequence: 3 }))
+    expect(await intake.prove(key.publicBytes, NOW_MS, newcomer?.stored)).toBe(true)
+    expect((await store.descriptor(key.publicBytes))?.sequence).toBe(3)
+    expect(await intake.prove(key.publicBytes, NOW_MS, newcomer?.stored)).toBe(true)
+    expect((await store.descriptor(key.publicBytes))?.sequence).toBe(3)
+  })
+
+  test('that announces itself anew while it is proved is not forgotten', async () => {
+    const { store, intake, take } = scene()
+    await take(sign())
+    const { unproved } = store
+    const { find } = unproved
+    unproved.find = async (hubId) => {
+      const found = await find.call(unproved, hubId)
+      unproved.find = find
+      await take(sign({ sequence: 2 }))
+      return found
+    }
+    expect(await intake.prove(key.publicBytes, NOW_MS)).toBe(true)
+    expect((await intake.unproved(NOW_MS)).map(({ stored }) => stored.sequence)).toEqual([2])
+  })
+})
+
 describe('a directory takes no descriptor', () => {
   test('that is not signed by its hub, for this network, in these bytes', async () => {
     const { store, codeOf } = scene()

@@ -4,7 +4,8 @@ import { Fault } from '../../shared/base/fault.ts'
 import { createLog } from '../../shared/base/log.ts'
 import { rejectionOf } from '../support/fault-of.ts'
 
-const RESULT = { hubId: new Uint8Array(32), address: { ip: Uint8Array.of(9, 9, 9, 9), port: 443 }, reached: true }
+const address = { ip: Uint8Array.of(9, 9, 9, 9), port: 443 }
+const RESULT = { hubId: new Uint8Array(32), address, reached: true, newcomer: undefined }
 
 function keeperWith(failures: number) {
   const calls = { proved: 0, reached: 0, failed: 0 }

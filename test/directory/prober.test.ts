@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { NEW_PROBES_AT_ONCE, type ProbeResult, Prober, TARGET_PROBES_AT_ONCE } from '../../directory/prober.ts'
+import type { UnprovedHub } from '../../directory/unproved-hubs.ts'
 import { toHex } from '../../shared/base/bytes.ts'
 import { HubKey } from '../../shared/crypto/hub-key.ts'
 import type { LinkNode } from '../../shared/link/link-node.ts'
@@ -17,6 +18,8 @@ class FakeNode {
   readonly trueAddresses = new Set<number>()
   /** Addresses that are not true do not even refuse. */
   silent = false
+  /** Nobody answers before this. */
+  opened: Promise<void> = Promise.resolve()
   atOnce = 0
   mostAtOnce = 0
   readonly #linked = new Set<string>()
@@ -33,6 +36,7 @@ class FakeNode {
     if (this.#linked.has(hub)) return
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce)
     await new Promise((resolve) => setImmediate(resolve))
+    await this.opened
     this.atOnce--
     if (this.silent && !this.trueAddresses.has(to!.ip[3] as number)) await once(signal, 'abort')
     signal.throwIfAborted()
@@ -51,17 +55,28 @@ function scene(...trueAddresses: number[]) {
   const node = new FakeNode()
   for (const last of trueAddresses) node.trueAddresses.add(last)
   const results: ProbeResult[] = []
+  /** Of the results, those that can not be written down. */
+  const lost = new Set<number>()
   const prober = new Prober(
     node as unknown as LinkNode,
-    { onResult: (result) => void results.push(result) },
+    {
+      onResult: async (result) => {
+        return !lost.has(results.push(result))
+      },
+    },
     async () => undefined,
   )
   const found = (): string[] => results.map(({ address: { ip }, reached }) => `${ip[3]} ${reached}`)
-  return { node, results, prober, found }
+  return { node, results, lost, prober, found }
 }
 
 function hub(...addresses: number[]): Descriptor {
   return descriptorOf(HubKey.generate(), { linkAddresses: addresses.map(address) })
+}
+
+/** A hub that was never reached, announced from there. */
+function from(block: string): UnprovedHub {
+  return { block, stored: { hubId: new Uint8Array(32), sequence: 1, expires: 2, signed: new Uint8Array(0) } }
 }
 
 async function turns(count: number): Promise<void> {
@@ -134,10 +149,10 @@ describe('a prober', () => {
   test('does not keep a new hub waiting behind many of another sender that are silent', async () => {
     const { prober, node, found } = scene(200)
     node.silent = true
-    for (let i = 0; i < 100; i++) prober.add(hub(i, i, i, i), 'evil')
+    for (let i = 0; i < 100; i++) prober.add(hub(i, i, i, i), from('evil'))
     await turns(5)
     expect(node.dials).toHaveLength(NEW_PROBES_AT_ONCE)
-    prober.add(hub(200), 'honest')
+    prober.add(hub(200), from('honest'))
     prober.add(hub(200))
     await turns(20)
     expect(found()).toEqual(['200 true', '200 true'])
@@ -147,9 +162,10 @@ describe('a prober', () => {
 
   test('dials no address for many hubs at once that name it, whoever announced them', async () => {
     const { prober, node, results } = scene()
-    for (let i = 0; i < 50; i++) prober.add(hub(9), `sender ${i}`)
+    for (let i = 0; i < 50; i++) prober.add(hub(9), from(`sender ${i}`))
     await settle()
     expect([node.mostAtOnce, results.length]).toEqual([TARGET_PROBES_AT_ONCE, 50])
+    prober.close()
   })
 
   test('counts noise addresses among those that are named', async () => {
@@ -159,6 +175,83 @@ describe('a prober', () => {
     for (let i = 0; i < 50; i++) prober.add(i % 2 === 0 ? hub(9) : overNoise())
     await settle()
     expect([node.mostAtOnce, node.dials.length]).toEqual([TARGET_PROBES_AT_ONCE, 50])
+  })
+
+  describe('that found nobody where a newcomer should be', () => {
+    beforeEach(() => {
+      jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance'] })
+    })
+    afterEach(() => {
+      jest.useRealTimers()
+    })
+
+    test('looks again after 10, 30 and 90 s, and then no more', async () => {
+      const { prober, found } = scene()
+      prober.add(hub(1), from('somebody'))
+      const counts: number[] = []
+      for (const ms of [0, 9_999, 1, 29_999, 1, 89_999, 1, 1_000_000]) {
+        jest.advanceTimersByTime(ms)
+        await settle()
+        counts.push(found().length)
+      }
+      expect(counts).toEqual([1, 1, 2, 2, 3, 3, 4, 4])
+    })
+
+    test('tells of it when it is there the second time, with what was announced', async () => {
+      const { prober, node, results, found } = scene()
+      const newcomer = from('somebody')
+      prober.add(hub(1), newcomer)
+      await settle()
+      node.trueAddresses.add(1)
+      jest.advanceTimersByTime(10_000)
+      await settle()
+      jest.advanceTimersByTime(1_000_000)
+      await settle()
+      expect(found()).toEqual(['1 false', '1 true'])
+      expect(results[1]?.newcomer).toBe(newcomer)
+    })
+
+    test('does not look again for a hub that was reached before, or once it was closed', async () => {
+      const { prober, found } = scene()
+      prober.add(hub(1))
+      prober.add(hub(2), from('somebody'))
+      await settle()
+      prober.close()
+      jest.advanceTimersByTime(1_000_000)
+      await settle()
+      expect(found().toSorted()).toEqual(['1 false', '2 false'])
+    })
+
+    test('or could not write down what it found, looks again, also for a hub that was reached before', async () => {
+      const { prober, lost, found } = scene(1)
+      lost.add(1)
+      prober.add(hub(1))
+      await settle()
+      jest.advanceTimersByTime(10_000)
+      await settle()
+      jest.advanceTimersByTime(1_000_000)
+      await settle()
+      expect(found()).toEqual(['1 true', '1 true'])
+    })
+
+    test('takes those that come first before it', async () => {
+      const { prober, node } = scene()
+      const again = hub(1)
+      prober.add(again, from('somebody'))
+      await settle()
+      const gate = Promise.withResolvers<void>()
+      node.opened = gate.promise
+      for (let i = 0; i < 16; i++) prober.add(hub(100 + i))
+      jest.advanceTimersByTime(10_000)
+      prober.add(hub(50))
+      await turns(5)
+      expect(node.dials).toHaveLength(17)
+      gate.resolve()
+      await settle()
+      const names = node.dials.map((dial) => dial.split(' ')[1])
+      expect(names.filter((name) => name === '1')).toHaveLength(2)
+      expect(names.lastIndexOf('1')).toBeGreaterThan(names.indexOf('50'))
+    })
   })
 
   test('tells nothing any more once it was closed', async () => {

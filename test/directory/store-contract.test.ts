@@ -233,7 +233,9 @@ describe.each([inFiles(), inRedis(false), inRedis(true)])('what a directory keep
       [2, 1, 'a'],
       [3, 1, 'b'],
     ])
-    await unproved.remove(id(2))
+    await unproved.remove(id(2), 0)
+    expect(await found(NOW)).toHaveLength(3)
+    await unproved.remove(id(2), 1)
     expect(await add(4, 'a')).toBe(true)
     expect(await found(NOW + UNPROVED_LIFE_S)).toEqual([])
     expect(await add(5, 'a', NOW + UNPROVED_LIFE_S)).toBe(true)
