@@ -289,8 +289,12 @@ export class Directory {
 
   async #take(signed: Uint8Array, sender: string): Promise<'accepted' | 'unchanged'> {
     try {
-      const { descriptor, isNew, newcomer } = await this.#intake.take(signed, sender, this.#parts.wallClock())
-      if (isNew) this.#prober.add(descriptor, newcomer)
+      const { descriptor, isNew, isToProbe, newcomer } = await this.#intake.take(
+        signed,
+        sender,
+        this.#parts.wallClock(),
+      )
+      if (isToProbe) this.#prober.add(descriptor, newcomer)
       const result = isNew ? 'accepted' : 'unchanged'
       this.#metrics.descriptor(result)
       return result

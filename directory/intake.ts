@@ -25,12 +25,16 @@ export interface IntakeOptions {
 export interface Taken {
   readonly descriptor: Descriptor
   readonly isNew: boolean
+  /** It may have come before without an answer, so that nobody dialled the hub. */
+  readonly isToProbe: boolean
   /** If the hub was never reached. */
-  readonly newcomer?: UnprovedHub
+  readonly newcomer: UnprovedHub | undefined
 }
 
 /** How far a descriptor's time may be off, seconds. */
 const MAX_SKEW_S = 600
+/** A hub is dialled so often because its descriptor came again. Nobody else who repeats it uses up what the hub may send. */
+const REPEATS_PER_MINUTE = 1
 /** Rates are remembered for so many hubs and senders. */
 const MAX_BUCKETS = 50_000
 
@@ -40,6 +44,7 @@ export class Intake {
   readonly #store: Store
   readonly #hubs = new Map<string, TokenBucket>()
   readonly #senders = new Map<string, TokenBucket>()
+  readonly #repeats = new Map<string, TokenBucket>()
 
   constructor(options: IntakeOptions, store: Store) {
     this.#options = options
@@ -59,9 +64,12 @@ export class Intake {
     const descriptor = verifyDescriptor(signed, networkId)
     const proved = await this.#store.descriptor(descriptor.hubId)
     const held = proved ?? (await this.#store.unproved.find(descriptor.hubId))
+    const block = blockOf(sender)
     if (held !== undefined && equalBytes(held.signed, signed)) {
       await this.#store.settle()
-      return { descriptor, isNew: false }
+      const isToProbe = allow(this.#repeats, toHex(descriptor.hubId), REPEATS_PER_MINUTE, nowMs)
+      const newcomer = proved === undefined ? { stored: held, block } : undefined
+      return { descriptor, isNew: false, isToProbe, newcomer }
     }
     if (held !== undefined && descriptor.sequence <= held.sequence) {
       throw new Fault('descriptor-older', { sequence: descriptor.sequence, held: held.sequence })
@@ -76,11 +84,11 @@ export class Intake {
     const stored = { hubId, sequence, expires, signed }
     if (proved !== undefined) {
       if (!(await this.#store.putDescriptor(stored))) throw new Fault('descriptor-older', { sequence })
-      return { descriptor, isNew: true }
+      return { descriptor, isNew: true, isToProbe: true, newcomer: undefined }
     }
-    const newcomer = { stored, block: blockOf(sender) }
+    const newcomer = { stored, block }
     await this.#keepUnproved(newcomer, now)
-    return { descriptor, isNew: true, newcomer }
+    return { descriptor, isNew: true, isToProbe: true, newcomer }
   }
 
   /**

@@ -62,10 +62,15 @@ describe('a directory takes', () => {
     })
   })
 
-  test('the same one again, which changes nothing', async () => {
-    const { take } = scene()
-    await take(sign())
-    expect((await take(sign())).isNew).toBe(false)
+  test('the same one again, which changes nothing, but has the hub dialled: perhaps the first one got no answer', async () => {
+    const { take, takeAndReach } = scene()
+    const { newcomer } = await take(sign())
+    expect(await take(sign())).toMatchObject({ isNew: false, isToProbe: true, newcomer })
+    expect(await take(sign())).toMatchObject({ isNew: false, isToProbe: false })
+    await takeAndReach(sign({ sequence: 2 }))
+    expect(await take(sign({ sequence: 2 }), '192.0.2.1', NOW_MS + 60_000)).toMatchObject({
+      ...{ isNew: false, isToProbe: true, newcomer: undefined },
+    })
   })
 
   test('one with a larger sequence in place of the one before', async () => {
