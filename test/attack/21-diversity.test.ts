@@ -12,9 +12,11 @@ describe('paths over maps with operators of many hubs', () => {
     'never meet one of them twice, nor one network while there are others (%s)',
     (seed) => {
       const world = smallWorld(seed, { hubs: 400 })
-      // Pairs of hubs share a block of addresses.
+      // Pairs of hubs share a block of addresses; operators and families, of few hubs each, have nothing to do with each other.
       const listed = world.hubs.map(({ listed: hub }, i) => ({
         ...hub,
+        operator: i % 5 === 0 ? '' : `operator ${i % 60}`,
+        family: i % 7 === 0 ? '' : `family ${i % 71}`,
         linkAddresses: [{ ip: Uint8Array.of(20, i >> 1, 1, 1), port: 443 }],
       }))
       const navigator = new Navigator(new HubTable(listed, FACTS_OF_MAP))
