@@ -1,5 +1,4 @@
 /** What a large map costs: bytes of map, keys and diffs, time of directory and client, memory of a client that takes it. */
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +11,7 @@ import type { KeyedHub } from '../../shared/map/key-bundles.ts'
 import { applyKeyDiff } from '../../shared/map/key-diff.ts'
 import { applyMapDiff } from '../../shared/map/map-diff.ts'
 import { UnverifiedMap } from '../../shared/map/signed-map.ts'
+import { runAsClient } from '../support/as-client.ts'
 import { EPOCH, EPOCH_S } from '../support/map-fixtures.ts'
 import { BENCH_NETWORK } from './bench-network.ts'
 import { anHourLater, generateHub, longKnown, publishedMap } from './generated-map.ts'
@@ -86,11 +86,7 @@ export async function benchMaps({ hubs: count, churn, loads }: MapBenchOptions):
     writeFileSync(files[1], allKeys)
     const script = new URL('map-load.ts', import.meta.url).pathname
     const taken = Array.from({ length: loads }, () =>
-      JSON.parse(
-        execFileSync(process.execPath, ['--no-warnings', script, ...files, String(timeOf(HOURS))], {
-          encoding: 'utf8',
-        }),
-      ),
+      JSON.parse(runAsClient(script, [...files, String(timeOf(HOURS))])),
     ) as Record<'verifyMs' | 'keysMs' | 'beforeMib' | 'peakMib', number>[]
     const middle = (name: keyof (typeof taken)[number]): number => median(taken.map((one) => one[name]))
     report('map.verify_ms', middle('verifyMs'), 'ms')

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { KEY_BUNDLES } from '../../shared/map/hub-map.ts'
 import { bundleHash } from '../../shared/map/key-bundles.ts'
 import { type HubMap, UnverifiedMap } from '../../shared/map/signed-map.ts'
 import { median } from '../bench/report.ts'
+import { runAsClient } from '../support/as-client.ts'
 import { DirectoryReplicas } from '../support/directory-replicas.ts'
 import { eventually, RedisServers } from '../support/redis-servers.ts'
 import { PLAN_RANGES } from './address-plan.ts'
@@ -190,9 +190,10 @@ class ScaleRun {
     writeFileSync(files[1], concatBytes(...keys))
     const script = new URL('../bench/map-load.ts', import.meta.url).pathname
     const words = [...files, String(epoch * this.#options.epochSeconds * 1000), directory.networkFile]
-    const taken = Array.from({ length: LOADS }, () =>
-      JSON.parse(execFileSync(process.execPath, ['--no-warnings', script, ...words], { encoding: 'utf8' })),
-    ) as Record<'verifyMs' | 'keysMs' | 'beforeMib' | 'peakMib', number>[]
+    const taken = Array.from({ length: LOADS }, () => JSON.parse(runAsClient(script, words))) as Record<
+      'verifyMs' | 'keysMs' | 'beforeMib' | 'peakMib',
+      number
+    >[]
     const seconds = median(taken.map(({ verifyMs, keysMs }) => (verifyMs + keysMs) / 1000))
     this.#tell(
       'scale.keys_bytes',
