@@ -381,8 +381,10 @@ export class Connector implements TunnelOpener {
           closed: (fault) => {
             this.#circuits.delete(circuit)
             tunnel.withdraw(circuit)
-            if (!opened) return reject(fault ?? new Fault('circuit-closed'))
-            if (fault !== undefined && KILLS.has(fault.code)) this.#paths.killed(path)
+            // With a link all its circuits end: no hub behind the home did that.
+            const isOfLink = handle.link.closed
+            if (!opened) return reject(isOfLink ? new Fault('link-closed') : (fault ?? new Fault('circuit-closed')))
+            if (fault !== undefined && KILLS.has(fault.code) && !isOfLink) this.#paths.killed(path)
             sink.closed(fault)
           },
         },

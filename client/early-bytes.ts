@@ -4,7 +4,8 @@ export const MAX_EARLY_BYTES = 16 * 1024
 const HANDSHAKE_RECORD = 22
 const CLIENT_HELLO = 1
 const RECORD_HEADER_BYTES = 5
-const SAFE_METHODS = /^(?:GET|HEAD|OPTIONS) /
+/** Of HTTP/1 as far as the line goes: other protocols have commands of these names, and more behind them. */
+const SAFE_REQUEST = /^(?:GET|HEAD|OPTIONS) [^\r\n]*(?: HTTP\/1\.\d\r?\n|\r?$)/
 /** Also the short one, which servers take too (RFC 9112, 2.2): behind either stands a body or another request. */
 const END_OF_HEAD = /\n\r?\n/
 
@@ -43,7 +44,7 @@ function isClientHello(bytes: Buffer): boolean {
 
 /** One request of HTTP/1 by a method that changes nothing (RFC 9110, 9.2.1), without a body. It may be cut off. */
 function isSafeRequest(text: string): boolean {
-  if (!SAFE_METHODS.test(text)) return false
+  if (!SAFE_REQUEST.test(text)) return false
   const end = END_OF_HEAD.exec(text)
   return end === null || end.index + end[0].length === text.length
 }

@@ -333,12 +333,13 @@ export class HomeLink {
     this.#parts.onUp()
   }
 
-  /** New circuits go back to the preferred hub as soon as it is there. */
+  /** New circuits go back to the preferred hub as soon as it is there, and to any before one that was left. */
   #prefer(): void {
     const [home, second] = [this.#home, this.#second]
     if (home === undefined || second === undefined || this.#probedAt.has(second.handle)) return
-    const isBetter = isPreferred(this.#parts.homes.guards, second.hub.key, home.hub.key)
-    if (this.#probedAt.has(home.handle) || (isBetter && !this.#wasLeft(second.hub.key))) this.#swap(home, second)
+    const isPreferable =
+      this.#wasLeft(home.hub.key) || isPreferred(this.#parts.homes.guards, second.hub.key, home.hub.key)
+    if (this.#probedAt.has(home.handle) || (isPreferable && !this.#wasLeft(second.hub.key))) this.#swap(home, second)
   }
 
   #swap(home: LinkedHome, second: LinkedHome): void {

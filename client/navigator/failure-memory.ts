@@ -39,6 +39,7 @@ export class FailureMemory {
     for (const hub of hubs) {
       const record = this.#record(hub)
       record.failures = 0
+      record.failedAt = 0 // it works: it is the first to get another chance
       this.#count(record, true)
     }
   }
@@ -60,9 +61,9 @@ export class FailureMemory {
     }
   }
 
-  /** Hubs that are not to be used now, those that failed last first. */
+  /** Hubs that are not to be used now, those that failed last first: of one failure the hub further on. */
   avoided(now: number): Set<string> {
-    const avoided = [...this.#records].filter(([, { avoidUntil }]) => now < avoidUntil)
+    const avoided = [...this.#records].reverse().filter(([, { avoidUntil }]) => now < avoidUntil)
     return new Set(avoided.sort(([, a], [, b]) => b.failedAt - a.failedAt).map(([hub]) => hub))
   }
 

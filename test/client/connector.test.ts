@@ -229,6 +229,46 @@ describe('a home hub that lets live only circuits to few hubs', () => {
     },
   )
 
+  test('is kept when its link breaks, with all circuits that it carries: no hub has killed these', async () => {
+    const scene = sceneWith({}, 3, MANY)
+    const home = scene.homeNow()
+    scene.openedHome = home
+    for (let i = 0; i < 300; i++) {
+      scene.connector.networkChanged()
+      scene.open(WEB)
+      await scene.settle()
+    }
+    const seconds = new Map<string, number>()
+    for (const [second = ''] of scene.paths.map((path) => path.split('>').slice(1)))
+      seconds.set(second, (seconds.get(second) ?? 0) + 1)
+    expect([...seconds.values()].filter((circuits) => circuits >= 3).length).toBeGreaterThanOrEqual(20)
+    scene.openedHome = scene.homeNow()
+    home.handle.link.fail(new Fault('link-silent'))
+    expect([scene.homeName, scene.warnings]).toEqual(['0', []])
+  })
+
+  test('is not to blame for circuits that were being built when its link broke', async () => {
+    const scene = sceneWith({}, 3, MANY)
+    const breaking = new Fault('link-silent')
+    scene.home = async () => {
+      const home = scene.homeNow()
+      const { link } = home.handle
+      const open = link.openCircuit.bind(link)
+      link.openCircuit = (group) => {
+        queueMicrotask(() => link.fail(breaking))
+        return open(group)
+      }
+      return home
+    }
+    for (let i = 0; i < 150; i++) {
+      scene.connector.networkChanged()
+      const opened = scene.open(WEB)
+      await scene.settle()
+      expect(opened.closed).toBe(true)
+    }
+    expect(scene.warnings).toEqual([])
+  })
+
   test('is kept where it lets all live, and where what fails is not of its next hub', async () => {
     const scene = sceneWith({ onConnect: ({ circuit }) => circuit().refuse('exit-busy') }, 3, MANY)
     scene.openedHome = scene.homeNow()

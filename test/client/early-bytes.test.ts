@@ -21,6 +21,7 @@ describe('what an app sent first may be sent again', () => {
     ['a GET', [utf8('GET / HTTP/1.1\r\nhost: a\r\n\r\n')]],
     ['a GET with short ends of lines', [utf8('GET / HTTP/1.1\nhost: a\n\n')]],
     ['a GET that goes on', [utf8('GET / HTTP/1.1\r\nho')]],
+    ['a GET whose first line goes on', [utf8('GET /a')]],
     ['a HEAD', [utf8('HEAD / HTTP/1.1\r\n\r\n')]],
   ])('if it is %s', (_, chunks) => {
     expect(harmless(...chunks)).toBe(true)
@@ -31,6 +32,8 @@ describe('what an app sent first may be sent again', () => {
     ['a GET with a body', [utf8('GET / HTTP/1.1\r\ncontent-length: 1\r\n\r\nx')]],
     ['two requests', [utf8('GET / HTTP/1.1\r\n\r\n'), utf8('DELETE / HTTP/1.1\r\n\r\n')]],
     ['two requests with short ends of lines', [utf8('GET / HTTP/1.1\n\nDELETE / HTTP/1.1\n\n')]],
+    ['commands of another protocol', [utf8('GET a\r\nINCR b\r\n')]],
+    ['one command of another protocol', [utf8('GET a\n')]],
     ['early data of TLS', [HELLO, record(23, 1, 2, 3)]],
     ['another record', [record(21, 1, 0)]],
     ['another message of TLS', [record(22, 16, 0, 0, 1, 0)]],

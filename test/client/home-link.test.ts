@@ -460,6 +460,25 @@ describe('the home link', () => {
     })
   })
 
+  test('that was left is the home again only until there is another', async () => {
+    for (let i = 0; i < 2; i++) await hub()
+    homeLink.connect()
+    const first = await homeLink.ready(soon())
+    await until(() => homeLink.second)
+    homeLink.leave(first, 7 * 86_400_000)
+    const other = homeLink.home as Home
+    const all = hubs
+    hubs = all.filter(({ key }) => key === first.hub.key)
+    other.handle.close()
+    await until(() => homeLink.home?.hub.key === first.hub.key)
+    hubs = all
+    homeLink.tick()
+    await until(() => homeLink.second !== undefined)
+    expect(homeLink.home?.hub.key).toBe(other.hub.key)
+    homeLink.tick()
+    expect(homeLink.home?.hub.key).toBe(other.hub.key)
+  })
+
   test('that was left is closed with the client', async () => {
     const node = await hub()
     homeLink.connect()

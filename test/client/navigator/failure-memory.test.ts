@@ -30,6 +30,15 @@ describe('hubs that failed', () => {
     expect([...memory.avoided(4)]).toEqual(['a', 'c', 'b'])
   })
 
+  test('are told with the hub further on first where one failure is of two, and last with those that worked since', () => {
+    const memory = new FailureMemory()
+    memory.failed(['relay', 'exit'], true, 2)
+    expect([...memory.avoided(3)]).toEqual(['exit', 'relay'])
+    memory.failed(['other'], true, 1)
+    memory.succeeded(['relay'])
+    expect([...memory.avoided(3)]).toEqual(['exit', 'other', 'relay'])
+  })
+
   test('are only counted if nobody named them', () => {
     const memory = new FailureMemory()
     memory.failed(['a', 'b'], false, 0)
