@@ -11,6 +11,8 @@ export type Value = number | Uint8Array | readonly Value[]
 export interface CanonicalLimits {
   readonly maxBytes: number
   readonly maxDepth: number
+  /** Of numbers, strings and lists together: an empty list is a byte, and sixty in memory. Default: any number. */
+  readonly maxValues?: number
 }
 
 const packr = new Packr({ useRecords: false, moreTypes: false })
@@ -28,7 +30,7 @@ export function decodeCanonical(bytes: Uint8Array, limits: CanonicalLimits): Val
   if (bytes.length > limits.maxBytes) {
     throw new Fault('document-too-large', { bytes: bytes.length, maxBytes: limits.maxBytes })
   }
-  const reader = new CanonicalReader(bytes)
+  const reader = new CanonicalReader(bytes, limits.maxValues ?? Number.POSITIVE_INFINITY)
   const value = reader.read(limits.maxDepth)
   if (!reader.ended) throw new Fault('encoding-invalid')
   return value
@@ -37,9 +39,12 @@ export function decodeCanonical(bytes: Uint8Array, limits: CanonicalLimits): Val
 class CanonicalReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
+  readonly #maxValues: number
+  #values = 1
   #at = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, maxValues: number) {
+    this.#maxValues = maxValues
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) // `slice` of a Buffer would be no copy
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
@@ -107,6 +112,8 @@ class CanonicalReader {
   /** Each item has at least a byte, so what promises more than there is gets no room. */
   #list(items: number): Value[] {
     if (items > this.#bytes.length - this.#at) throw new Fault('encoding-invalid')
+    this.#values += items
+    if (this.#values > this.#maxValues) throw new Fault('document-too-large', { maxValues: this.#maxValues })
     return new Array<Value>(items)
   }
 

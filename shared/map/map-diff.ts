@@ -23,6 +23,8 @@ import { ValueReader } from './value-reader.ts'
 
 const MAGIC = 'SPND'
 const DIFF_VERSION = 1
+/** A hundred for each hub of the largest map. Nobody has signed what is decoded here, and some bytes unpack to gigabytes of values. */
+const MAX_DIFF_VALUES = 2_000_000
 
 /** What one map has that another one has not (SPEC section 11.11). */
 export interface MapDiff {
@@ -87,7 +89,7 @@ export function encodeMapDiff(
 export function applyMapDiff(diff: Uint8Array, held: HubMap): Uint8Array {
   const { signatures, length, content } = readSignedFrame(MAGIC, diff, MAX_MAP_BYTES)
   if (length > MAX_MAP_BYTES) throw new Fault('document-too-large', { bytes: length, maxBytes: MAX_MAP_BYTES })
-  const limits = { maxBytes: MAX_MAP_BYTES, maxDepth: MAX_MAP_DEPTH }
+  const limits = { maxBytes: MAX_MAP_BYTES, maxDepth: MAX_MAP_DEPTH, maxValues: MAX_DIFF_VALUES }
   const read = readMapDiff(new ValueReader(decodeCanonical(unpack(content, length), limits)))
   if (read === undefined || !equalBytes(read.diff.from, held.hash)) throw new Fault('encoding-invalid')
   const { networkId, diff: known } = read

@@ -34,22 +34,28 @@ export async function downloadMap(
   verify: (bytes: Uint8Array) => HubMap,
   held: HubMap | undefined,
 ): Promise<HubMap | undefined> {
-  const { epoch, hash } = await reader.head()
-  if (held !== undefined && equalBytes(hash, held.hash)) return undefined
+  const head = await reader.head()
+  const { epoch, hash } = head
+  if (isHeld(head, held)) return undefined
   if (held !== undefined && epoch <= held.content.epoch) {
     throw new Fault('map-older', { epoch, held: held.content.epoch })
   }
-  const byDiff = held && (await orNothing(downloadByDiff(reader, verify, held, hash)))
-  return byDiff ?? checkHash(verify(await reader.map(hash)), hash)
+  const byDiff = held && (await orNothing(downloadByDiff(reader, verify, held, head)))
+  return byDiff ?? checkHead(verify(await reader.map(hash)), head)
+}
+
+/** Is this the head of the map held? The same hash with another epoch is a lie. */
+export function isHeld({ epoch, hash }: MapHeadline, held: HubMap | undefined): boolean {
+  return held !== undefined && epoch === held.content.epoch && equalBytes(hash, held.hash)
 }
 
 async function downloadByDiff(
   reader: MapReader,
   verify: (bytes: Uint8Array) => HubMap,
   held: HubMap,
-  hash: Uint8Array,
+  head: MapHeadline,
 ): Promise<HubMap> {
-  return checkHash(verify(applyMapDiff(await reader.diff(held.hash, hash), held)), hash)
+  return checkHead(verify(applyMapDiff(await reader.diff(held.hash, head.hash), held)), head)
 }
 
 /**
@@ -95,8 +101,9 @@ function heldBundle(held: HubMap | undefined, n: number, hash: Uint8Array): Uint
   return held.keys?.bundles[n]
 }
 
-function checkHash(map: HubMap, hash: Uint8Array): HubMap {
-  if (!equalBytes(map.hash, hash)) throw new Fault('encoding-invalid', { epoch: map.content.epoch })
+/** An old map that is said to be of a later epoch would be asked for before the newest one. */
+function checkHead(map: HubMap, { epoch, hash }: MapHeadline): HubMap {
+  if (map.content.epoch !== epoch || !equalBytes(map.hash, hash)) throw new Fault('encoding-invalid', { epoch })
   return map
 }
 

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { systemAfter } from '../../shared/base/after.ts'
 import { concatBytes } from '../../shared/base/bytes.ts'
 import { Fault } from '../../shared/base/fault.ts'
 import { CircuitKeyPair, CircuitPublicKey } from '../../shared/crypto/circuit-key.ts'
@@ -172,6 +174,33 @@ describe('a hub that shows', () => {
     expect((await join([liar, mirror]))?.bytes).toEqual(newest.bytes)
   })
 
+  test('an old map as that of a later epoch does not keep the newest from anybody', async () => {
+    const older = checked(mapOf({ epoch: EPOCH - 2, hubs: HUBS.slice(2) }))
+    const { mirror } = await scene.honest([newest])
+    for (const held of [undefined, older, previous]) {
+      const liar = await evilWith(previous.bytes, { epoch: EPOCH + 1, hash: previous.hash })
+      expect((await join([liar, mirror], held))?.bytes).toEqual(newest.bytes)
+    }
+  })
+
+  test('the map held does not keep a newer one from who gets that slowly', async () => {
+    const frozen = await scene.honest([previous])
+    const slow = await evil(async (request) => {
+      if (request.kind === 'head') return found(encodeHeadline({ epoch: EPOCH, hash: newest.hash }))
+      await sleep(300)
+      if (request.kind !== 'map') return encodeMirrorAnswerHead({ status: 'not-found', total: 0 })
+      return found(newest.bytes.subarray(request.offset, request.offset + MAX_PIECE_BYTES), newest.bytes.length)
+    })
+    const source = scene.source([frozen.mirror, slow], (ms, call) => systemAfter(ms / 20, call))
+    expect((await source.fetchMap(NOW_MS, previous, signal()))?.bytes).toEqual(newest.bytes)
+  })
+
+  test('no map that it says to have does not hide that the one held is the newest', async () => {
+    const liar = await evilWith(new Uint8Array(100), { epoch: EPOCH + 1, hash: previous.hash })
+    const { mirror } = await scene.honest([newest])
+    expect(await join([liar, mirror], newest)).toBeUndefined()
+  })
+
   test('another map than the one that it named is refused', async () => {
     const liar = await evilWith(previous.bytes)
     expect((await rejectionOf(join([liar]))).code).toBe('encoding-invalid')
@@ -227,6 +256,49 @@ describe('a hub that answers', () => {
     expect(liar.receivedBytes).toBeLessThan(1_000_000)
     const { mirror } = await scene.honest([newest])
     expect((await join([liar, mirror]))?.bytes).toEqual(newest.bytes)
+  })
+
+  /** Answers each question for a piece after so long, as often as somebody asks. */
+  const slowly = async (ms: number, total: number) => {
+    const asked = { pieces: 0 }
+    const mirror = await evil(async (request) => {
+      if (request.kind === 'head') return head()
+      asked.pieces++
+      await sleep(ms)
+      return found(new Uint8Array(MAX_PIECE_BYTES), total)
+    })
+    return { asked, mirror }
+  }
+
+  test('piece by piece is not asked for more of them once another one brought the map', async () => {
+    const { asked, mirror: slow } = await slowly(100, MAX_MAP_BYTES)
+    const { mirror } = await scene.honest([newest])
+    const source = scene.source([slow, mirror], (ms, call) => systemAfter(ms / 20, call))
+    expect((await source.fetchMap(NOW_MS, undefined, signal()))?.bytes).toEqual(newest.bytes)
+    const before = asked.pieces
+    expect(before).toBeGreaterThan(1)
+    await sleep(500)
+    expect(asked.pieces).toBe(before)
+  })
+
+  test('piece by piece, for ever, is given up', async () => {
+    const { asked, mirror } = await slowly(50, MAX_MAP_BYTES)
+    const source = scene.source([mirror], (ms, call) => systemAfter(ms / 300, call))
+    await rejectionOf(source.fetchMap(NOW_MS, undefined, signal()))
+    expect(asked.pieces).toBeLessThan(MAX_MAP_BYTES / MAX_PIECE_BYTES / 2)
+  })
+
+  test('wrongly in one piece is asked for no others', async () => {
+    let pieces = 0
+    const liar = await evil(async (request) => {
+      if (request.kind === 'head') return head()
+      const total = ++pieces === 3 ? MAX_MAP_BYTES - 1 : MAX_MAP_BYTES
+      await sleep(pieces > 3 ? 20 : 0)
+      return found(new Uint8Array(MAX_PIECE_BYTES), total)
+    })
+    expect((await rejectionOf(liar.map(newest.hash))).code).toBe('encoding-invalid')
+    await sleep(500)
+    expect(pieces).toBeLessThan(3 * MAX_MIRROR_STREAMS)
   })
 
   test('in drips costs seconds: another one is asked beside it', async () => {

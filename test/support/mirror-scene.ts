@@ -72,9 +72,9 @@ export class MirrorScene {
     return this.#asker
   }
 
-  source(mirrors: readonly Mirror[]): MirrorSource {
+  source(mirrors: readonly Mirror[], after = systemAfter): MirrorSource {
     const random = seededRandom('mirror scene')
-    return new MirrorSource(mirrors, { network: this.network, clock: systemClock, random, after: systemAfter })
+    return new MirrorSource(mirrors, { network: this.network, clock: systemClock, random, after })
   }
 
   async close(): Promise<void> {

@@ -153,6 +153,15 @@ describe('a diff from one map to another', () => {
     }
   })
 
+  test('that unpacks to more values than any map has is refused before they are in memory', () => {
+    const row = new Uint8Array(3 + 0xffff).fill(0x90) // empty lists
+    row.set([0xdc, 0xff, 0xff])
+    const rows = concatBytes(Uint8Array.of(0xdc, 0, 64), ...Array.from({ length: 64 }, () => row))
+    const bomb = encodeSignedFrame('SPND', { signatures: [], length: rows.length, content: pack(rows) })
+    expect(bomb.length).toBeLessThan(1_000)
+    expect(faultOf(() => applyMapDiff(bomb, HELD)).code).toBe('document-too-large')
+  })
+
   const head = mapHeadValue(NEW, NETWORK_ID)
   const remeasured = (gap: number, ...numbers: number[]): Value => [
     gap,
