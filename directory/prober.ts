@@ -72,8 +72,8 @@ export class Prober {
   /** Hubs whose turn it is: never twice at once, or the link to one address would stand for another. */
   readonly #probing = new Map<string, Probe>()
   readonly #closing = new AbortController()
-  /** Of hubs that are dialled again. */
-  readonly #timers = new Set<NodeJS.Timeout>()
+  /** Of hubs that are dialled again, one each. */
+  readonly #timers = new Map<string, NodeJS.Timeout>()
 
   constructor(node: LinkNode, sink: ProberSink, roundTrip: MeasureRoundTrip) {
     this.#node = node
@@ -86,12 +86,14 @@ export class Prober {
    * @param newcomer if it was never reached
    */
   add(descriptor: Descriptor, newcomer?: UnprovedHub): void {
+    // What was announced before is not dialled again: a hub is not to be blamed for where it is no more.
+    this.#forget(toHex(descriptor.hubId))
     this.#wait(probeOf(descriptor, newcomer))
   }
 
   close(): void {
     this.#waiting.clear()
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#closing.abort()
   }
 
@@ -104,15 +106,22 @@ export class Prober {
   /** Perhaps it was this directory or its network that was busy: the next round of all hubs may be long after. */
   #tryAgain(probe: Probe): void {
     if (probe.failures >= PROBE_AGAIN_TRIES || this.#timers.size >= MAX_WAITING) return
+    const key = toHex(probe.descriptor.hubId)
+    // What was announced meanwhile is newer, and waits, as its own turn does not come beside this one.
+    if (this.#closing.signal.aborted || this.#waiting.has(key)) return
     const timer = setTimeout(
       () => {
-        this.#timers.delete(timer)
-        // What was announced meanwhile is newer.
-        if (!this.#waiting.has(toHex(probe.descriptor.hubId))) this.#wait({ ...probe, failures: probe.failures + 1 })
+        this.#timers.delete(key)
+        this.#wait({ ...probe, failures: probe.failures + 1 })
       },
       PROBE_AGAIN_MS * 3 ** probe.failures,
     )
-    this.#timers.add(timer)
+    this.#timers.set(key, timer)
+  }
+
+  #forget(key: string): void {
+    clearTimeout(this.#timers.get(key))
+    this.#timers.delete(key)
   }
 
   #fill(): void {

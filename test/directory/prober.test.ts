@@ -234,6 +234,33 @@ describe('a prober', () => {
       expect(found()).toEqual(['1 true', '1 true'])
     })
 
+    test('does not look again where the hub was before, once it announced another address', async () => {
+      const { prober, found } = scene(2)
+      const key = HubKey.generate()
+      prober.add(descriptorOf(key, { linkAddresses: [address(1)] }), from('somebody'))
+      await settle()
+      prober.add(descriptorOf(key, { linkAddresses: [address(2)] }), from('somebody'))
+      await settle()
+      jest.advanceTimersByTime(1_000_000)
+      await settle()
+      expect(found()).toEqual(['1 false', '2 true'])
+    })
+
+    test('waits for nothing any more when it is closed while that is written down', async () => {
+      const gate = Promise.withResolvers<boolean>()
+      const { node } = scene(1)
+      const sink = { onResult: () => gate.promise }
+      const prober = new Prober(node as unknown as LinkNode, sink, async () => undefined)
+      prober.add(hub(1))
+      await settle()
+      prober.close()
+      // That for its one dial goes on by itself.
+      const before = jest.getTimerCount()
+      gate.resolve(false)
+      await settle()
+      expect(jest.getTimerCount()).toBe(before)
+    })
+
     test('takes those that come first before it', async () => {
       const { prober, node } = scene()
       const again = hub(1)
