@@ -144,7 +144,8 @@ export class Consensus {
         other: toHex(map.hash),
       })
     }
-    this.#settled = epoch
+    // A replica that does not publish waits for the one that does: if that is gone, it publishes itself.
+    if (this.#latestEpoch >= epoch) this.#settled = epoch
   }
 
   #roundOf(epoch: number): Round {
