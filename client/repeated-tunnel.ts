@@ -4,8 +4,8 @@ import { EarlyBytes } from './early-bytes.ts'
 import { CUT } from './way-faults.ts'
 
 /**
- * A connection that outlives a hub that dies before the first byte came: it is opened once more, by another way, and what the
- * app sent goes there again if that is harmless (SPEC section 9.5). The app sees nothing of it.
+ * A connection that outlives a hub that dies before the first byte came: it is opened once more, by ways of its own (perhaps
+ * to the same exit), and what the app sent goes there again if that is harmless (SPEC section 9.5). The app sees nothing of it.
  */
 export class RepeatedTunnel implements Tunnel {
   readonly #open: (sink: TunnelSink) => Tunnel
